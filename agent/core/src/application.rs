@@ -1,0 +1,268 @@
+//! What a person asked for: an Application and a Repository after their fields were checked.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::outcome::Failure;
+use crate::reason::Reason;
+use crate::record::Name;
+use crate::url::RepoUrl;
+
+/// A path inside a repository: relative, no `..`, no empty part; empty for the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreePath(String);
+
+impl TreePath {
+    /// Checks a path; `./a//b/` becomes `a/b`.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let refuse = |why: &str| {
+            Err(Failure {
+                reason: Reason::PathEscape,
+                detail: format!("path `{text}` {why}"),
+            })
+        };
+        if text.starts_with('/') {
+            return refuse("is absolute; it is relative to the root of the repository");
+        }
+        if text.chars().any(char::is_control) {
+            return refuse("has a control character");
+        }
+        let parts: Vec<_> = text
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
+        if parts.contains(&"..") {
+            return refuse("leaves the repository");
+        }
+        Ok(Self(parts.join("/")))
+    }
+
+    /// The path without slashes at its ends; empty for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a file of the repository lies at or below this path.
+    pub fn contains(&self, file: &str) -> bool {
+        self.0.is_empty()
+            || file == self.0
+            || file
+                .strip_prefix(&self.0)
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl std::fmt::Display for TreePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "." } else { &self.0 })
+    }
+}
+
+/// How the files of a path become manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Renderer {
+    /// `Chart.yaml` means Helm, `kustomization.yaml` Kustomize, anything else plain YAML.
+    Auto,
+    /// Every YAML and JSON file below the path.
+    Plain,
+    /// `kustomize build`.
+    Kustomize,
+    /// `helm template`.
+    Helm,
+}
+
+/// Options of Helm.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Helm {
+    /// Release name; empty means the Application's name.
+    pub release_name: String,
+    /// Values files, relative to the path, in order.
+    pub values_files: Vec<String>,
+    /// Inline values, over the files; null or a map.
+    pub values: Value,
+}
+
+/// What a sync may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncPolicy {
+    /// Whether a new commit is applied by itself.
+    pub automatic: bool,
+    /// Whether objects that left Git are deleted.
+    pub prune: bool,
+    /// Whether lost fields are put back.
+    pub self_heal: bool,
+    /// How long the workloads may take to become healthy before the state is Degraded.
+    pub timeout: Duration,
+}
+
+/// What happens to the objects when the Application is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeletionPolicy {
+    /// They are deleted, but for those that hold data.
+    Prune,
+    /// They stay.
+    Orphan,
+}
+
+/// A checked Application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// Namespace and name.
+    pub name: Name,
+    /// Name of the Repository, in the same namespace.
+    pub repository: String,
+    /// Where in the repository.
+    pub path: TreePath,
+    /// How it is rendered.
+    pub renderer: Renderer,
+    /// Options of Helm.
+    pub helm: Helm,
+    /// Namespace for objects that name none.
+    pub namespace: String,
+    /// Whether that namespace is created where it is missing.
+    pub create_namespace: bool,
+    /// Service account, in the Application's own namespace, that reads and writes the objects.
+    pub account: String,
+    /// What a sync may do.
+    pub sync: SyncPolicy,
+    /// What happens to the objects when the Application is deleted.
+    pub deletion: DeletionPolicy,
+    /// Why it is suspended; `None` where it is not.
+    pub suspend: Option<String>,
+}
+
+/// Where the image flow writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Secret with the credentials that may push.
+    pub secret: Option<String>,
+    /// Author's name of the commits.
+    pub author_name: String,
+    /// Author's address of the commits.
+    pub author_email: String,
+    /// Template of the message; empty means the default.
+    pub message: String,
+}
+
+/// A checked Repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Namespace and name.
+    pub name: Name,
+    /// Where it is.
+    pub url: RepoUrl,
+    /// The branch.
+    pub branch: String,
+    /// How often it is polled.
+    pub interval: Duration,
+    /// Deadline of one Git operation.
+    pub timeout: Duration,
+    /// Service account of the same namespace that reads the Secrets named here.
+    pub account: String,
+    /// Secret with the credentials that read.
+    pub secret: Option<String>,
+    /// Secret with the key of the webhook.
+    pub webhook_secret: Option<String>,
+    /// Where the image flow writes; `None` where it must not.
+    pub write: Option<Write>,
+    /// Why it is suspended; `None` where it is not.
+    pub suspend: Option<String>,
+}
+
+/// Checks a branch name against the rules of `git check-ref-format` that protect us (B51).
+pub fn check_branch(branch: &str) -> Result<(), Failure> {
+    let bad = branch.is_empty()
+        || branch.len() > 250
+        || branch.starts_with(['-', '/', '.'])
+        || branch.ends_with(['/', '.'])
+        || branch.ends_with(".lock")
+        || ["..", "@{", "//", "/."]
+            .iter()
+            .any(|part| branch.contains(part))
+        || branch
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c));
+    if bad {
+        let detail = format!("`spec.ref.branch`: `{branch}` is not a branch name");
+        return Err(Failure {
+            reason: Reason::InvalidSpec,
+            detail,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a length of time outside of its bounds (B64).
+pub fn check_period(
+    field: &str,
+    period: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, Failure> {
+    if period < least || period > most {
+        let detail = format!("`{field}`: {period:?} is not between {least:?} and {most:?}");
+        return Err(Failure {
+            reason: Reason::InvalidSpec,
+            detail,
+        });
+    }
+    Ok(period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside_the_repository() {
+        for (text, path) in [
+            ("./apps//web/", "apps/web"),
+            (".", ""),
+            ("", ""),
+            ("a.b", "a.b"),
+        ] {
+            assert_eq!(TreePath::parse(text).unwrap().as_str(), path);
+        }
+        for text in ["/etc", "../x", "a/../../b", "a\nb", "a/.."] {
+            assert_eq!(
+                TreePath::parse(text).unwrap_err().reason,
+                Reason::PathEscape,
+                "{text}"
+            );
+        }
+        let web = TreePath::parse("apps/web").unwrap();
+        assert!(web.contains("apps/web/a.yaml") && web.contains("apps/web"));
+        assert!(!web.contains("apps/web2/a.yaml"));
+    }
+
+    #[test]
+    fn bad_b51_branch_names_that_git_would_misread_are_refused() {
+        for good in ["main", "release/1.2", "feature-x"] {
+            assert!(check_branch(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "--upload-pack=x",
+            "@{-1}",
+            "a..b",
+            "a b",
+            "a.lock",
+            "a\u{7}",
+            "x:y",
+            "/a",
+        ] {
+            assert!(check_branch(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bad_b64_periods_are_bounded() {
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(86_400));
+        assert!(check_period("f", least, least, most).is_ok());
+        for bad in [Duration::ZERO, Duration::from_secs(86_401), Duration::MAX] {
+            let failure = check_period("spec.interval", bad, least, most).unwrap_err();
+            assert!(failure.detail.contains("spec.interval"), "{bad:?}");
+        }
+    }
+}

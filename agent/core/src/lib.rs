@@ -1,0 +1,22 @@
+//! What Syncline decides: no input or output, clock, environment, async or logging.
+//!
+//! Every function here is a pure function of its arguments: `now` is an argument, files arrive as
+//! bytes, live objects as JSON. What reaches outside lives in the crates around this one.
+
+pub mod application;
+pub mod health;
+pub mod image;
+pub mod manifest;
+pub mod names;
+pub mod object;
+pub mod outcome;
+pub mod owner;
+pub mod ownership;
+pub mod plan;
+pub mod read_set;
+pub mod reason;
+pub mod record;
+pub mod redacted;
+pub mod revision;
+pub mod trigger;
+pub mod url;

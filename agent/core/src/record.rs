@@ -1,0 +1,142 @@
+//! What history keeps: one record per sync and one per image update.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Failure, ObjectOutcome};
+use crate::revision::{CommitId, CommitInfo, Revision};
+use crate::trigger::Cause;
+
+/// Namespace and name of one of our objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Name {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Name {
+    /// Namespace first.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// How a sync ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncResult {
+    /// It runs, or the agent died while it ran and has not started again.
+    Running,
+    /// Everything was done.
+    Succeeded,
+    /// Something failed; see `failure` and the outcomes.
+    Failed,
+    /// Something waits for a person; the rest was done.
+    Held,
+    /// The agent stopped while it ran.
+    Interrupted,
+}
+
+impl SyncResult {
+    /// The word for people and for the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A step of a sync and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `fetch`, `read`, `render`, `plan`, `apply`, `prune`.
+    pub name: String,
+    /// Microseconds.
+    pub micros: u64,
+}
+
+/// A live object that differed from Git, and who changed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The object, as `ObjectKey` prints it.
+    pub object: String,
+    /// The fields that were lost, as paths; empty for an object that was gone.
+    pub fields: Vec<String>,
+    /// The client (field manager) that holds them now; `unknown client` where nobody does.
+    pub manager: String,
+    /// When, as far as the API server knows.
+    pub time: Option<Timestamp>,
+}
+
+/// One attempt on one application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRecord {
+    /// ULID: sorts by time, unique (the key of the row).
+    pub id: String,
+    /// The Application.
+    pub application: Name,
+    /// What asked for it.
+    pub cause: Cause,
+    /// Branch and commit; `None` where the source could not be read.
+    pub revision: Option<Revision>,
+    /// Subject and author of the commit.
+    pub commit: Option<CommitInfo>,
+    /// The commit that was applied before.
+    pub previous: Option<CommitId>,
+    /// When the trigger arrived.
+    pub queued_at: Timestamp,
+    /// When a worker began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended.
+    pub result: SyncResult,
+    /// The first failure, for a headline.
+    pub failure: Option<Failure>,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+    /// One per object that was not left unchanged.
+    pub outcomes: Vec<ObjectOutcome>,
+    /// How many objects needed nothing.
+    pub unchanged: usize,
+    /// What had been changed by others.
+    pub drift: Vec<Drift>,
+}
+
+/// One commit of the image flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateRecord {
+    /// ULID, also in the commit's `Syncline-Update` trailer.
+    pub id: String,
+    /// The ImagePolicy.
+    pub policy: Name,
+    /// The Repository.
+    pub repository: String,
+    /// The image without tag.
+    pub image: String,
+    /// The value before.
+    pub old: String,
+    /// The value after.
+    pub new: String,
+    /// File and line of each edit, `file:line`.
+    pub files: Vec<String>,
+    /// The commit.
+    pub commit: CommitId,
+    /// When it was pushed.
+    pub time: Timestamp,
+}

@@ -1,0 +1,49 @@
+//! Why a sync runs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What asked for a sync of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The agent started.
+    StartUp,
+    /// A poll of the repository found a new commit.
+    Poll,
+    /// A webhook asked for a look, and there was a new commit.
+    Webhook,
+    /// A live object lost fields that Git names, or is gone.
+    Drift,
+    /// The Application or Repository object changed.
+    Reference,
+    /// A commit of the image flow.
+    Image,
+    /// A retry after a failure.
+    Retry,
+    /// A person asked (annotation `syncline.dev/requested-at`, UI or command line).
+    User,
+}
+
+impl Cause {
+    /// The word for people and for the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartUp => "start-up",
+            Self::Poll => "poll",
+            Self::Webhook => "webhook",
+            Self::Drift => "drift",
+            Self::Reference => "reference",
+            Self::Image => "image",
+            Self::Retry => "retry",
+            Self::User => "user",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

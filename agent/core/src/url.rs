@@ -1,0 +1,138 @@
+//! The URL of a Git repository, checked, and printed without credentials.
+
+use std::fmt;
+
+/// A checked URL of a Git repository: `https` or `http`, a host, no credentials, no query.
+///
+/// Credentials in a URL are refused (B50): they belong in a Secret, and a URL is printed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoUrl {
+    text: String,
+    host: String,
+}
+
+/// Why a URL is refused. Carries no part of the URL that could be a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Another transport than HTTP; `ext::`, `file://` and friends would reach the machine (B49).
+    #[error("git.url: the scheme of a repository URL is `https` or `http`")]
+    Scheme,
+    /// User name or password inside the URL.
+    #[error(
+        "git.url_creds: the URL carries credentials; put them in a Secret and name it in `secretRef`"
+    )]
+    Credentials,
+    /// No host, or one that starts with a dash.
+    #[error("git.url: the URL has no valid host")]
+    Host,
+    /// White space, control characters, `?` or `#`.
+    #[error("git.url: the URL has a character that a repository URL cannot have")]
+    Character,
+}
+
+impl RepoUrl {
+    /// Checks a URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '?' || c == '#')
+        {
+            return Err(UrlError::Character);
+        }
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .ok_or(UrlError::Scheme)?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if host.contains('@') {
+            return Err(UrlError::Credentials);
+        }
+        if host.is_empty() || host.starts_with('-') || path.starts_with('-') {
+            return Err(UrlError::Host);
+        }
+        Ok(Self {
+            text: text.trim_end_matches('/').to_owned(),
+            host: host.to_ascii_lowercase(),
+        })
+    }
+
+    /// The URL as given, without a trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port, lower case.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What two spellings of one repository share: host and path without scheme, `.git` and case
+    /// of the host. Webhooks are matched with it.
+    pub fn identity(&self) -> String {
+        identity(&self.text)
+    }
+}
+
+/// Host and path of any spelling of a repository URL (`https://`, `ssh://`, `git@host:path`),
+/// without scheme, user, port, `.git` and trailing slash; the host in lower case.
+pub fn identity(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let (host, path) = match rest.find(['/', ':']) {
+        Some(at) if rest[at..].starts_with(':') => {
+            let after = &rest[at + 1..];
+            match after.split_once('/') {
+                Some((port, path)) if port.chars().all(|c| c.is_ascii_digit()) => {
+                    (&rest[..at], path)
+                }
+                _ => (&rest[..at], after),
+            }
+        }
+        Some(at) => (&rest[..at], &rest[at + 1..]),
+        None => (rest, ""),
+    };
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    format!("{}/{path}", host.to_ascii_lowercase())
+}
+
+impl fmt::Display for RepoUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_b49_b50_only_plain_http_urls_are_taken() {
+        for (url, error) in [
+            ("ext::sh -c id", UrlError::Character),
+            ("ext::sh", UrlError::Scheme),
+            ("file:///etc", UrlError::Scheme),
+            ("-oProxyCommand=x", UrlError::Scheme),
+            ("https://-oProxy/x", UrlError::Host),
+            ("https:///x", UrlError::Host),
+            ("https://user:hunter2@host/x", UrlError::Credentials),
+            ("https://host/x?token=1", UrlError::Character),
+        ] {
+            assert_eq!(RepoUrl::parse(url), Err(error), "{url}");
+        }
+        assert!(!UrlError::Credentials.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn spellings_of_one_repository_share_an_identity() {
+        for url in [
+            "https://Git.example.com/acme/config.git",
+            "https://git.example.com/acme/config/",
+            "https://git.example.com:8443/acme/config",
+            "ssh://git@git.example.com:22/acme/config.git",
+            "git@git.example.com:acme/config.git",
+        ] {
+            assert_eq!(identity(url), "git.example.com/acme/config", "{url}");
+        }
+    }
+}
