@@ -1,0 +1,237 @@
+//! What can go wrong with a repository, in words for its owner and as a reason code.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use syncline_core::reason::Reason;
+use syncline_core::revision::CommitId;
+use syncline_core::url::RepoUrl;
+
+/// Why a Git operation failed. No message carries a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server wants other credentials, or any.
+    #[error("`{url}`: the Git server refused the credentials (HTTP {status})")]
+    Auth {
+        /// The repository.
+        url: RepoUrl,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The credentials cannot be sent at all.
+    #[error("`{url}`: the credentials hold a character that an HTTP header cannot carry")]
+    InvalidCredentials {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// The given certificates cannot be read.
+    #[error("`{url}`: the CA certificates are not valid PEM")]
+    InvalidCertificates {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// The server says that there is no such repository. Many say so, too, when the credentials may
+    /// not see it.
+    #[error("`{url}`: the Git server has no such repository, or hides it from these credentials")]
+    RepositoryNotFound {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// The server cannot be reached, broke off or answered with an error.
+    #[error("`{url}`: the Git server is not available: {detail}")]
+    Unavailable {
+        /// The repository.
+        url: RepoUrl,
+        /// What happened.
+        detail: String,
+    },
+    /// The operation did not end within its deadline.
+    #[error("`{url}`: the Git server did not finish within {after:?}")]
+    Timeout {
+        /// The repository.
+        url: RepoUrl,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The server sends the client to another host, port or scheme.
+    #[error("`{url}`: the Git server redirects to `{target}`, which is not followed")]
+    RedirectRefused {
+        /// The repository.
+        url: RepoUrl,
+        /// Scheme and host of the target.
+        target: String,
+    },
+    /// What answers is not a Git server.
+    #[error("`{url}`: what answers there does not speak Git's smart HTTP protocol: {detail}")]
+    NotGit {
+        /// The repository.
+        url: RepoUrl,
+        /// What came instead.
+        detail: String,
+    },
+    /// The branch is not there; also said of an empty repository.
+    #[error("`{url}`: the branch `{branch}` does not exist")]
+    BranchNotFound {
+        /// The repository.
+        url: RepoUrl,
+        /// The branch.
+        branch: String,
+    },
+    /// The name can never be a branch.
+    #[error("`{branch}` is not a valid name of a branch")]
+    InvalidBranch {
+        /// The name, shortened.
+        branch: String,
+    },
+    /// The mirror does not have the commit.
+    #[error("`{url}`: the commit {commit} is not in the history that was fetched")]
+    CommitNotFound {
+        /// The repository.
+        url: RepoUrl,
+        /// The commit.
+        commit: CommitId,
+    },
+    /// A path that is asked for is not a plain path inside the repository.
+    #[error("path `{path}`: {problem}")]
+    InvalidPath {
+        /// The path, with unprintable characters escaped.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A symbolic link leads out of the repository.
+    #[error("path `{path}`: a symbolic link points outside the repository")]
+    PathEscape {
+        /// The link.
+        path: String,
+    },
+    /// Symbolic links lead round in a circle, or on for too long.
+    #[error("path `{path}`: the symbolic links do not end at a file or directory")]
+    LinkLoop {
+        /// The path.
+        path: String,
+    },
+    /// A manifest is a symbolic link to nothing.
+    #[error("path `{path}`: the symbolic link points to nothing")]
+    DanglingLink {
+        /// The link.
+        path: String,
+    },
+    /// A directory holds a name that no Git client should have written.
+    #[error("directory `{path}` holds an entry with the forbidden name `{name}`")]
+    InvalidTree {
+        /// The directory.
+        path: String,
+        /// The entry, with unprintable characters escaped.
+        name: String,
+    },
+    /// Reading this would take something that is not supported.
+    #[error("{subject}: {what} are not supported")]
+    Unsupported {
+        /// The path or repository.
+        subject: String,
+        /// What it would take.
+        what: &'static str,
+    },
+    /// A limit of the settings is passed.
+    #[error("{subject} is over the limit of {limit} ({setting})")]
+    TooLarge {
+        /// What is too large.
+        subject: String,
+        /// The limit.
+        limit: u64,
+        /// The field of [`crate::Settings`].
+        setting: &'static str,
+    },
+    /// The edits leave the tree as it is, so there is nothing to commit.
+    #[error("the edits change nothing, so no commit is made")]
+    NothingChanged,
+    /// The name or address of the author cannot stand in a commit.
+    #[error("the author of the commit has an empty or forbidden name or address")]
+    InvalidAuthor,
+    /// A hook or a missing right stopped the push; trying again changes nothing.
+    #[error("`{url}`: the Git server refused the push: {message}")]
+    PushDenied {
+        /// The repository.
+        url: RepoUrl,
+        /// The server's words, shortened.
+        message: String,
+    },
+    /// The connection ended after the commit was sent: it may have been taken or not. Fetch and
+    /// look for it before it is made again.
+    #[error("`{url}`: the connection ended before the Git server confirmed the push: {detail}")]
+    PushUnclear {
+        /// The repository.
+        url: RepoUrl,
+        /// What happened.
+        detail: String,
+    },
+    /// The mirror on disk is damaged; the next fetch clones it anew.
+    #[error(
+        "`{url}`: the local mirror is damaged and is cloned anew with the next fetch: {detail}"
+    )]
+    Corrupt {
+        /// The repository.
+        url: RepoUrl,
+        /// What was found.
+        detail: String,
+    },
+    /// The folder of the mirrors cannot be read or written.
+    #[error("the mirror at `{}` cannot be read or written: {detail}", path.display())]
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// What the operating system said.
+        detail: String,
+    },
+    /// libgit2 refused, for a reason that none of the others names.
+    #[error("`{url}`: {detail}")]
+    Git {
+        /// The repository.
+        url: RepoUrl,
+        /// libgit2's words.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// The reason code under which it is reported.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Auth { .. } | Self::InvalidCredentials { .. } => Reason::AuthFailed,
+            Self::InvalidCertificates { .. } => Reason::AuthFailed,
+            Self::RepositoryNotFound { .. } => Reason::RepositoryNotFound,
+            Self::Unavailable { .. } | Self::Timeout { .. } | Self::NotGit { .. } => {
+                Reason::SourceUnavailable
+            }
+            Self::Corrupt { .. } | Self::Git { .. } => Reason::SourceUnavailable,
+            Self::RedirectRefused { .. } => Reason::RedirectRefused,
+            Self::BranchNotFound { .. } | Self::InvalidBranch { .. } => Reason::RevisionNotFound,
+            Self::CommitNotFound { .. } => Reason::RevisionNotFound,
+            Self::InvalidPath { .. } | Self::PathEscape { .. } | Self::LinkLoop { .. } => {
+                Reason::PathEscape
+            }
+            Self::DanglingLink { .. } => Reason::PathNotFound,
+            Self::InvalidTree { .. } => Reason::InvalidTree,
+            Self::Unsupported { .. } => Reason::UnsupportedSource,
+            Self::TooLarge { .. } => Reason::TooLarge,
+            Self::NothingChanged => Reason::NothingToEdit,
+            Self::InvalidAuthor => Reason::InvalidSpec,
+            Self::PushDenied { .. } => Reason::PushDenied,
+            Self::PushUnclear { .. } => Reason::PushFailed,
+            Self::Disk { .. } => Reason::Internal,
+        }
+    }
+}
+
+/// Text from outside, for a message: one line, no control characters, bounded.
+pub(crate) fn printable(text: &str) -> String {
+    const LONGEST: usize = 600;
+    let line: String = text
+        .trim()
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}

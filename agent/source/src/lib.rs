@@ -1,0 +1,30 @@
+//! The only owner of Git: fetch, read trees, commit, push.
+//!
+//! Every call blocks; an asynchronous caller runs it on a thread for blocking work. A repository
+//! is kept as one bare mirror, fetched incrementally and never checked out: files are read from
+//! the tree of a commit, symbolic links are followed inside that tree only, hooks, submodules and
+//! LFS are not run or fetched. What a file means is decided elsewhere.
+//!
+//! ```text
+//! Mirror::open -> fetch(branch) -> CommitId -> snapshot -> files
+//!                                     |
+//!                                     +-> commit(edits) -> push(branch)
+//! ```
+//!
+//! libgit2 reads and writes objects; all HTTP goes over this crate's own transport, so that one
+//! deadline holds for a whole operation and a credential never leaves the repository's host.
+
+pub mod settings;
+
+mod error;
+mod http;
+mod listing;
+mod mirror;
+mod operation;
+mod snapshot;
+mod transport;
+
+pub use error::Error;
+pub use mirror::{Fetched, Mirror, NewCommit, Push};
+pub use settings::{Access, Credentials, Settings};
+pub use snapshot::{Entry, EntryKind, Snapshot, SourceFile};

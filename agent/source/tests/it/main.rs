@@ -1,0 +1,15 @@
+//! Reads and writes real repositories over a real `git http-backend`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in its fixtures"
+)]
+
+mod fetch;
+mod fixture;
+mod history;
+mod push;
+mod read;
+mod server;
+mod storage;
+mod tls;
