@@ -1,0 +1,6 @@
+//! The crate against the real renderer.
+
+mod helm;
+mod kustomize;
+mod limits;
+mod support;
