@@ -1,0 +1,22 @@
+//! The only owner of the registry protocol: tags and digests.
+//!
+//! It reads and never pushes. A list of tags is complete or an error: a page that is cut off, a
+//! link that leads elsewhere or a list over a limit give no tags at all. It does not choose among
+//! tags, and it does not poll by itself.
+//!
+//! ```text
+//! tags(image, auth) -> GET tags/list -> 401? token from the realm -> GET again -> Link ... -> Listing
+//! ```
+
+mod auth;
+mod challenge;
+mod client;
+mod error;
+mod link;
+mod settings;
+mod token;
+
+pub use auth::{Auth, ConfigError};
+pub use client::{Client, Freshness, Listing};
+pub use error::Error;
+pub use settings::Settings;
