@@ -1,0 +1,236 @@
+//! `Application`: a path of a Repository and where its objects go.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::conditions::Condition;
+use super::period::Period;
+use super::reference::Suspend;
+
+/// A path of a Repository whose objects are kept in the cluster.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "syncline.dev",
+    version = "v1alpha1",
+    kind = "Application",
+    plural = "applications",
+    shortname = "slapp",
+    category = "syncline",
+    category = "gitops",
+    namespaced,
+    status = "ApplicationStatus",
+    derive = "PartialEq",
+    doc = "A path of a Repository whose objects are kept in the cluster.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Sync", type_ = "string", json_path = ".status.sync"),
+    printcolumn(name = "Health", type_ = "string", json_path = ".status.health"),
+    printcolumn(
+        name = "Revision",
+        type_ = "string",
+        json_path = ".status.lastAppliedRevision"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Objects",
+        type_ = "integer",
+        json_path = ".status.objects",
+        priority = "1"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.message",
+        priority = "1"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.helm) || self.renderer in ['Auto', 'Helm']").message("`helm` is only for the renderer `Helm`").field_path(".helm"))]
+pub struct ApplicationSpec {
+    /// Name of a Repository of the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: String,
+    /// Directory in the repository, without a leading slash; `.` is its root.
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+    )]
+    #[x_kube(validation = Rule::new("!self.split('/').exists(part, part == '..')").message("a path stays inside the repository: `..` is not allowed"))]
+    pub path: String,
+    /// What the path holds; `Auto` looks for `Chart.yaml`, then `kustomization.yaml`.
+    #[serde(default)]
+    pub renderer: Renderer,
+    /// Only for a Helm chart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helm: Option<Helm>,
+    /// Where objects without a namespace of their own go.
+    #[serde(default)]
+    pub destination: Destination,
+    /// Service account of the Application's own namespace that reads and writes the objects; the
+    /// agent's setting where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account: Option<String>,
+    /// When and how objects are brought in line with Git.
+    #[serde(default)]
+    pub sync: SyncSpec,
+    /// What happens to the objects when the Application is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// While it is present no sync runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<Suspend>,
+}
+
+/// What a path holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Renderer {
+    /// `Chart.yaml` means Helm, `kustomization.yaml` Kustomize, anything else plain YAML.
+    #[default]
+    Auto,
+    /// All YAML files of the path and the directories below it.
+    Plain,
+    /// A Kustomize root.
+    Kustomize,
+    /// A Helm chart.
+    Helm,
+}
+
+/// How a Helm chart is rendered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Helm {
+    /// Name of the release; the Application's name where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 53),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub release_name: Option<String>,
+    /// Files with values, relative to the path; later ones win.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 1024)))]
+    pub values_files: Vec<String>,
+    /// Values, which win over the files.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub values: Map<String, Value>,
+}
+
+/// Where objects go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Destination {
+    /// Namespace of objects that name none; the Application's own where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub namespace: Option<String>,
+    /// Create that namespace, as the service account, where it does not exist. It is never pruned.
+    #[serde(default)]
+    pub create_namespace: bool,
+}
+
+/// When and how objects are brought in line with Git.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncSpec {
+    /// Sync when Git changes; otherwise only when somebody asks.
+    #[serde(default = "yes")]
+    pub automatic: bool,
+    /// Delete objects that left Git.
+    #[serde(default = "yes")]
+    pub prune: bool,
+    /// Put back what others change in the fields that Git names.
+    #[serde(default = "yes")]
+    pub self_heal: bool,
+    /// How long workloads may take to become healthy.
+    #[serde(default = "default_timeout")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("a timeout is between 1s and 24h"))]
+    pub timeout: Period,
+}
+
+/// What happens to the objects of a deleted Application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They are deleted; claims, volumes, namespaces and CRDs stay.
+    #[default]
+    Prune,
+    /// They stay.
+    Orphan,
+}
+
+/// What the agent found out about an Application.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationStatus {
+    /// `Ready`, `Reconciling` and `Stalled`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The `metadata.generation` that the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// One word on the last sync, for example `Synced`, `Syncing`, `Failed` or `Held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<String>,
+    /// Health of the objects: `Healthy`, `Progressing`, `Degraded`, `Suspended`, `Missing`,
+    /// `Unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// What is the case and what to do about it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Branch and commit that was last applied completely, `branch@commit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_applied_revision: Option<String>,
+    /// Branch and commit of the last sync, whatever came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempted_revision: Option<String>,
+    /// Id of the last sync in the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sync_id: Option<String>,
+    /// Hash of the plan that waits for approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
+    /// How many objects Git names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<i64>,
+}
+
+impl Default for SyncSpec {
+    fn default() -> Self {
+        Self {
+            automatic: true,
+            prune: true,
+            self_heal: true,
+            timeout: default_timeout(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_timeout() -> Period {
+    Period::seconds(300)
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": true
+    })
+}

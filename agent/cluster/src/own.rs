@@ -1,0 +1,363 @@
+//! Our own kinds, as the agent itself: watching them, their status, annotations and events.
+//!
+//! A bad object is reported as [`Change::Invalid`] and holds up no other one (inv_i15).
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Patch, PatchParams};
+use kube::core::{DeserializeGuard, DynamicObject, Request, Resource};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use syncline_core::names;
+use syncline_core::reason::{Class, Reason};
+use syncline_core::record::Name;
+use tokio::sync::mpsc;
+
+use crate::backoff::Backoff;
+use crate::connect::{Agent, Requests};
+use crate::error::Error;
+use crate::kinds::{Application, ImagePolicy, Kind, Repository};
+
+/// Field manager of what the agent writes on its own kinds.
+const MANAGER: &str = "syncline";
+/// Longest note of an event that the API server takes.
+const MAX_NOTE: usize = 1024;
+
+/// How our own kinds are watched.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Only this namespace; all of them where it is absent.
+    pub namespace: Option<String>,
+    /// How many events may wait for the reader.
+    pub capacity: usize,
+    /// First pause after a failure.
+    pub backoff_least: Duration,
+    /// Longest pause after failures.
+    pub backoff_most: Duration,
+    /// How long the API server keeps one watch request open; a connection that is silent for
+    /// longer counts as dead.
+    pub server_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            capacity: 256,
+            backoff_least: Duration::from_millis(500),
+            backoff_most: Duration::from_secs(30),
+            server_timeout: Duration::from_secs(290),
+        }
+    }
+}
+
+/// Something happened to one of our kinds.
+#[derive(Clone, Debug)]
+pub enum OwnEvent {
+    /// A Repository.
+    Repository(Change<Repository>),
+    /// An Application.
+    Application(Change<Application>),
+    /// An ImagePolicy.
+    ImagePolicy(Change<ImagePolicy>),
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Change<K> {
+    /// It exists and looks like this, without `managedFields`. May repeat what is known.
+    Applied(Box<K>),
+    /// It is gone; the API server was asked.
+    Deleted(Name),
+    /// It exists, but it is not what its schema promises.
+    Invalid {
+        /// Namespace and name.
+        name: Name,
+        /// Its generation.
+        generation: Option<i64>,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Everything that exists was reported, at the start or after an interruption.
+    InitDone,
+}
+
+impl Agent {
+    /// Watches our three kinds until the receiver is dropped. Interruptions are survived: what was
+    /// missed is reported afterwards.
+    pub fn watch_own(&self, settings: &Settings) -> mpsc::Receiver<OwnEvent> {
+        let (sender, receiver) = mpsc::channel(settings.capacity.max(1));
+        tokio::spawn(follow(
+            self.clone(),
+            settings.clone(),
+            sender.clone(),
+            OwnEvent::Repository,
+        ));
+        tokio::spawn(follow(
+            self.clone(),
+            settings.clone(),
+            sender.clone(),
+            OwnEvent::Application,
+        ));
+        tokio::spawn(follow(
+            self.clone(),
+            settings.clone(),
+            sender,
+            OwnEvent::ImagePolicy,
+        ));
+        receiver
+    }
+
+    /// Writes the status of one of our objects: it becomes exactly this, fields that are left out
+    /// go away. Costs nothing in the API server where it is so already.
+    pub async fn patch_status(&self, kind: Kind, name: &Name, status: &Value) -> Result<(), Error> {
+        let resource = kind.resource();
+        let body = json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": name.name, "namespace": name.namespace},
+            "status": status,
+        });
+        let request = path(kind, name)
+            .patch_subresource(
+                "status",
+                &name.name,
+                &PatchParams::apply(MANAGER).force(),
+                &Patch::Apply(&body),
+            )
+            .map_err(|error| Error::Malformed(error.to_string()))?;
+        self.requests
+            .run(self.client.request::<Value>(request))
+            .await?;
+        Ok(())
+    }
+
+    /// Changes annotations, labels or finalizers of one of our objects by a merge patch (`null`
+    /// removes) that only fits the version that was read; answers with the new version.
+    pub async fn patch_metadata(
+        &self,
+        kind: Kind,
+        name: &Name,
+        resource_version: &str,
+        mut metadata: Value,
+    ) -> Result<String, Error> {
+        metadata["resourceVersion"] = resource_version.into();
+        let params = PatchParams {
+            field_manager: Some(MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let request = path(kind, name)
+            .patch(
+                &name.name,
+                &params,
+                &Patch::Merge(json!({ "metadata": metadata })),
+            )
+            .map_err(|error| Error::Malformed(error.to_string()))?;
+        let object: Value = self.requests.run(self.client.request(request)).await?;
+        Ok(object["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// A publisher of events; `replica` names the process, for example its pod.
+    pub fn events(&self, replica: &str) -> Events {
+        let reporter = Reporter {
+            controller: MANAGER.into(),
+            instance: Some(replica.into()),
+        };
+        Events {
+            recorder: Recorder::new(self.client.clone(), reporter),
+            requests: self.requests.clone(),
+        }
+    }
+}
+
+fn path(kind: Kind, name: &Name) -> Request {
+    Request::new(DynamicObject::url_path(
+        &kind.resource(),
+        Some(&name.namespace),
+    ))
+}
+
+/// Publishes Kubernetes events on our objects; repetitions become a count.
+#[derive(Clone)]
+pub struct Events {
+    recorder: Recorder,
+    requests: Requests,
+}
+
+impl Events {
+    /// Publishes what the table says on a reason, with a note for people.
+    pub async fn publish(
+        &self,
+        kind: Kind,
+        name: &Name,
+        uid: &str,
+        reason: Reason,
+        note: &str,
+    ) -> Result<(), Error> {
+        let resource = kind.resource();
+        let object = ObjectReference {
+            api_version: Some(resource.api_version),
+            kind: Some(resource.kind),
+            name: Some(name.name.clone()),
+            namespace: Some(name.namespace.clone()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        let type_ = match reason.class() {
+            Class::Good | Class::Progress => EventType::Normal,
+            Class::Hold | Class::Transient | Class::Input | Class::Denied => EventType::Warning,
+        };
+        let end = (0..=note.len().min(MAX_NOTE))
+            .rev()
+            .find(|end| note.is_char_boundary(*end));
+        let event = Event {
+            type_,
+            reason: reason.name().to_owned(),
+            note: Some(note[..end.unwrap_or_default()].to_owned()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        self.requests
+            .run(self.recorder.publish(&event, &object))
+            .await
+    }
+}
+
+/// Watches one kind until the receiver is gone.
+async fn follow<K>(
+    agent: Agent,
+    settings: Settings,
+    sender: mpsc::Sender<OwnEvent>,
+    wrap: fn(Change<K>) -> OwnEvent,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let api = api_in::<DeserializeGuard<K>>(&agent.client, settings.namespace.as_deref());
+    let seconds = u32::try_from(settings.server_timeout.as_secs())
+        .unwrap_or(290)
+        .clamp(1, 290);
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default().timeout(seconds)));
+    let mut backoff = Backoff::new(settings.backoff_least, settings.backoff_most);
+    let mut known: HashSet<Name> = HashSet::new();
+    let mut seen: HashSet<Name> = HashSet::new();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = sender.closed() => return,
+        };
+        let mut changes = Vec::new();
+        match event {
+            None => return,
+            Some(Err(error)) => {
+                let error = Error::from(error);
+                let kind = K::kind(&());
+                tracing::warn!(%error, %kind, "the watch failed and is started again");
+                backoff.wait().await;
+                continue;
+            }
+            Some(Ok(watcher::Event::Init)) => seen.clear(),
+            Some(Ok(watcher::Event::InitApply(object))) => {
+                seen.insert(name_of(&object));
+                changes.push(change(object));
+            }
+            Some(Ok(watcher::Event::InitDone)) => {
+                for name in known.difference(&seen) {
+                    changes.push(verified(&agent, name, &mut backoff).await);
+                }
+                known = std::mem::take(&mut seen);
+                changes.push(Change::InitDone);
+            }
+            Some(Ok(watcher::Event::Apply(object))) => {
+                known.insert(name_of(&object));
+                changes.push(change(object));
+            }
+            Some(Ok(watcher::Event::Delete(object))) => {
+                let name = name_of(&object);
+                known.remove(&name);
+                changes.push(verified(&agent, &name, &mut backoff).await);
+            }
+        }
+        backoff.reset();
+        for change in changes {
+            if let Change::Applied(object) = &change {
+                known.insert(crate::kinds::name_of(object.as_ref()));
+            }
+            if sender.send(wrap(change)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Asks the API server whether the object is really gone, as often as it takes to get an answer.
+async fn verified<K>(agent: &Agent, name: &Name, backoff: &mut Backoff) -> Change<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let api: Api<DeserializeGuard<K>> = Api::namespaced(agent.client.clone(), &name.namespace);
+    loop {
+        match agent.requests.run(api.get_opt(&name.name)).await {
+            Ok(None) => return Change::Deleted(name.clone()),
+            Ok(Some(object)) => return change(object),
+            Err(_) => backoff.wait().await,
+        }
+    }
+}
+
+fn api_in<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn name_of<K: Resource>(object: &DeserializeGuard<K>) -> Name {
+    crate::kinds::name_of(object)
+}
+
+fn change<K: Resource>(object: DeserializeGuard<K>) -> Change<K> {
+    match object.0 {
+        Ok(mut object) => {
+            object.meta_mut().managed_fields = None;
+            Change::Applied(Box::new(object))
+        }
+        Err(invalid) => Change::Invalid {
+            name: Name::new(
+                invalid.metadata.namespace.unwrap_or_default(),
+                invalid.metadata.name.unwrap_or_default(),
+            ),
+            generation: invalid.metadata.generation,
+            message: invalid.error,
+        },
+    }
+}
+
+/// Whether an annotation on one of our objects asks for a sync: its value where it is set.
+pub fn requested_at<K: Resource>(object: &K) -> Option<&str> {
+    let annotations = object.meta().annotations.as_ref()?;
+    annotations
+        .get(names::ANNOTATION_REQUESTED_AT)
+        .map(String::as_str)
+}

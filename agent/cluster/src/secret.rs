@@ -1,0 +1,77 @@
+//! The content of a Secret as bytes that cannot be printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use syncline_core::redacted::Redacted;
+
+/// Bytes that cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretBytes(Vec<u8>);
+
+impl SecretBytes {
+    /// Takes secret bytes in.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the one place that must use them.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The content of a Secret: its keys can be printed, its values cannot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretData(BTreeMap<String, SecretBytes>);
+
+impl SecretData {
+    /// Takes the content of a Secret in.
+    pub fn new(data: BTreeMap<String, Vec<u8>>) -> Self {
+        Self(
+            data.into_iter()
+                .map(|(key, value)| (key, SecretBytes(value)))
+                .collect(),
+        )
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(SecretBytes::expose)
+    }
+
+    /// The value of a key as text; `None` where the key is missing or its value is not UTF-8.
+    pub fn text(&self, key: &str) -> Option<Redacted> {
+        self.get(key)
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .map(Redacted::new)
+    }
+
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_shown_and_values_are_not() {
+        let data = SecretData::new([("password".to_owned(), b"hunter2".to_vec())].into());
+        let shown = format!("{data:?}");
+        assert!(
+            shown.contains("password") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert_eq!(data.text("password").unwrap().expose(), "hunter2");
+        assert_eq!(data.get("user"), None);
+    }
+}
