@@ -1,0 +1,225 @@
+// Looks at a running Syncline as a person would, in a real headless Chromium, and keeps screenshots.
+//
+// SYNCLINE_UI_URL         a one-time link (required)
+// SYNCLINE_CHROMIUM       the browser, default /usr/bin/chromium
+// SYNCLINE_SCREENSHOTS    folder for screenshots, default test-output/screenshots
+// SYNCLINE_EXPECT         JSON, all parts optional:
+//   { "applications": ["roar/roar-dev"],       are in the list
+//     "failing": ["roar/broken"],              are in the list as failing, before all others
+//     "application": "roar/roar-dev",          is looked at closely: has these
+//     "objects": ["Deployment web"],           objects, a history, and a sync with steps
+//     "syncNow": true }                        and is asked for a sync
+import { readFile, mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const here = fileURLToPath(new URL('..', import.meta.url));
+const address = process.env.SYNCLINE_UI_URL;
+if (!address) throw new Error('SYNCLINE_UI_URL must be a one-time link');
+const origin = new URL(address).origin;
+const expect = JSON.parse(process.env.SYNCLINE_EXPECT ?? '{}');
+const shots = process.env.SYNCLINE_SCREENSHOTS ?? join(here, 'test-output', 'screenshots');
+await mkdir(shots, { recursive: true });
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const failures = [];
+let checks = 0;
+function check(isSo, what) {
+  checks += 1;
+  if (isSo) return;
+  failures.push(what);
+  console.error(`FAILED: ${what}`);
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.SYNCLINE_CHROMIUM ?? '/usr/bin/chromium',
+  // The sandbox of Chromium cannot be used by root, which is who builds in containers.
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+
+try {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
+  const page = await context.newPage();
+  watch(page);
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`CSP: ${event.violatedDirective} blocked ${event.blockedURI} ${event.sample}`);
+    });
+  });
+
+  await stranger();
+  await page.goto(address);
+  await page.waitForSelector('main h1');
+  check(!page.url().includes('token'), 'the token is not in the address after signing in');
+  await theList(page);
+  await closely(page);
+  for (const [name, heading] of [['images', 'Images'], ['repositories', 'Repositories']]) {
+    await open(page, `#/${name}`);
+    check((await page.textContent('h1')) === heading, `the page of ${name} has its heading`);
+    await settled(page);
+    await look(page, name);
+  }
+  await open(page, '#/applications/nowhere/nothing');
+  await page.waitForSelector('.trouble');
+  check((await page.textContent('.trouble')).includes('Not found'), 'an application that is not there is said to be not found');
+  await keyboard(page);
+  await otherSights(context);
+} finally {
+  await browser.close();
+}
+
+console.log(`${checks} checks, ${failures.length} failed; screenshots in ${shots}`);
+process.exit(failures.length > 0 ? 1 : 0);
+
+/** Fails on whatever the browser complains about, and on requests that leave the origin. */
+function watch(page) {
+  page.on('console', (message) => {
+    const text = message.text();
+    // The one request that is meant to fail is reported by the browser itself.
+    if (message.type() === 'error' && text.includes('status of 404') && page.url().includes('/nowhere/')) return;
+    if (['error', 'warning'].includes(message.type())) check(false, `console: ${text} at ${page.url()}`);
+  });
+  page.on('pageerror', (error) => check(false, `uncaught: ${error} at ${page.url()}`));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith('data:') && new URL(url).origin !== origin) check(false, `a request left the origin: ${url}`);
+  });
+}
+
+/** Without a session nothing is shown but how to get in. */
+async function stranger() {
+  const response = await fetch(`${origin}/`);
+  check(response.status === 401, `a stranger is refused (${response.status})`);
+  check((await response.text()).includes('one-time link'), 'a stranger is told what is needed');
+}
+
+async function open(page, hash) {
+  await page.evaluate((to) => { window.location.hash = to; }, hash);
+  await page.waitForFunction((to) => window.location.hash === to, hash);
+  await page.waitForSelector('main h1, main .trouble');
+}
+
+async function settled(page) {
+  await page.waitForSelector('main .skeleton', { state: 'detached' });
+}
+
+async function theList(page) {
+  await open(page, '#/');
+  await settled(page);
+  for (const name of expect.applications ?? []) {
+    await page.waitForSelector(rowOf(name), { timeout: 15_000 }).catch(() => check(false, `${name} is in the list`));
+    check(await page.isVisible(rowOf(name)), `${name} is in the list`);
+  }
+  const states = await page.$$eval('table.applications tbody tr', (rows) => rows.map((row) => row.className));
+  const order = ['failing', 'waiting', 'progressing', 'suspended', 'healthy'];
+  const places = states.map((state) => order.indexOf(state));
+  check(places.every((place, at) => at === 0 || places[at - 1] <= place), `what fails comes first (${states})`);
+  for (const name of expect.failing ?? []) {
+    check(await page.isVisible(`tr.failing:has(${rowOf(name)})`), `${name} is failing`);
+  }
+  const failing = states.filter((state) => state === 'failing').length;
+  check((await page.title()).includes('failing') === failing > 0, 'the title counts what fails');
+  await look(page, 'applications');
+}
+
+function rowOf(name) {
+  return `a[data-row][href="#/applications/${name}"]`;
+}
+
+async function closely(page) {
+  const name = expect.application ?? expect.applications?.[0];
+  if (!name) return;
+  await open(page, `#/applications/${name}`);
+  await settled(page);
+  check((await page.textContent('h1')) === name.split('/')[1], `${name} has its heading`);
+  check((await page.textContent('.why .sentence')).trim().length > 1, `${name} says why`);
+  const objects = await page.$$eval('section[aria-labelledby=objects] .object', (all) => all.map((one) => one.textContent.trim().replace(/\s+/g, ' ')));
+  for (const object of expect.objects ?? []) check(objects.includes(object), `${name} has ${object} (${objects})`);
+  await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
+  await look(page, 'application');
+  if (expect.syncNow) {
+    const history = 'section[aria-labelledby=history] a[data-row]';
+    const before = await page.getAttribute(history, 'href');
+    await page.click('button.main-action');
+    await page
+      .waitForFunction(([where, old]) => document.querySelector(where)?.getAttribute('href') !== old, [history, before], { timeout: 20_000 })
+      .catch(() => check(false, 'a sync that was asked for appears in the history by itself'));
+    check((await page.textContent('#sync-now-says')).includes('asked for'), 'asking for a sync is confirmed');
+  }
+  await page.click('section[aria-labelledby=history] tbody tr:last-of-type a[data-row]');
+  await page.waitForSelector('section[aria-labelledby=steps] tbody tr');
+  const steps = await page.$$eval('section[aria-labelledby=steps] tbody tr td:first-child', (all) => all.map((one) => one.textContent));
+  check(steps.length > 0, `a sync shows its steps (${steps})`);
+  await look(page, 'sync');
+}
+
+/** A journey without a mouse: search, go down, open, and back. */
+async function keyboard(page) {
+  await open(page, '#/');
+  await settled(page);
+  const rows = await page.$$('a[data-row]');
+  if (rows.length === 0) return;
+  await page.keyboard.press('/');
+  check((await page.evaluate(() => document.activeElement?.id)) === 'search', '`/` goes to the search');
+  const word = (expect.application ?? expect.applications?.[0] ?? '/').split('/')[1];
+  await page.keyboard.type(word || 'a');
+  await page.waitForFunction(() => window.location.hash.includes('q='));
+  check(page.url().includes('q='), 'the search is in the address');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('j');
+  check(await page.evaluate(() => document.activeElement?.hasAttribute('data-row')), '`j` goes to a row');
+  const name = await page.evaluate(() => document.activeElement?.getAttribute('href'));
+  await page.keyboard.press('Enter');
+  await page.waitForFunction((to) => window.location.hash === to, name);
+  await page.waitForSelector('.why');
+  check(page.url().endsWith(name), '`Enter` opens it');
+  await page.goBack();
+  await page.waitForFunction(() => window.location.hash.includes('q='));
+  check(page.url().includes('q='), 'back leads to the same search');
+  await page.keyboard.press('g');
+  await page.keyboard.press('i');
+  await page.waitForFunction(() => window.location.hash === '#/images');
+}
+
+/** The same pages in dark, and on a narrow screen. */
+async function otherSights(context) {
+  const name = expect.application ?? expect.applications?.[0];
+  for (const [sight, width, scheme] of [['dark', 1280, 'dark'], ['320', 320, 'light']]) {
+    const page = await context.newPage();
+    watch(page);
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width, height: 860 });
+    await page.goto(`${origin}/`);
+    const places = [['applications', '#/'], ['images', '#/images'], ['repositories', '#/repositories']];
+    if (name) places.push(['application', `#/applications/${name}`]);
+    for (const [place, hash] of places) {
+      await open(page, hash);
+      await settled(page);
+      await look(page, `${place}-${sight}`);
+    }
+    if (name) {
+      await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
+      await page.click('section[aria-labelledby=history] a[data-row]');
+      await page.waitForSelector('main .facts');
+      await look(page, `sync-${sight}`);
+    }
+    await page.close();
+  }
+}
+
+/** A screenshot, a look by axe, and no page wider than the screen. */
+async function look(page, name) {
+  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  check(overflow <= 0, `${name} fits its width (${overflow} px too wide)`);
+  // The tool evaluates this itself, so the policy of the page neither allows nor forbids it.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe);
+  const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'] })).violations);
+  for (const violation of found.filter(({ impact }) => ['serious', 'critical'].includes(impact))) {
+    const places = violation.nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`);
+    check(false, `${name}: ${violation.id}: ${violation.help}: ${places.join('; ')}`);
+  }
+  checks += 1;
+}

@@ -1,0 +1,120 @@
+// The application: the frame around the pages, and which page is shown.
+import { signal } from '@preact/signals';
+import { render } from 'preact';
+import { useEffect } from 'preact/hooks';
+import * as keys from './keys.ts';
+import * as live from './live.ts';
+import { useLoaded } from './load.ts';
+import type { About } from './model.ts';
+import { ApplicationPage } from './pages/application.tsx';
+import { ApplicationsPage } from './pages/applications.tsx';
+import { ImagesPage } from './pages/images.tsx';
+import { RepositoriesPage } from './pages/repositories.tsx';
+import { SyncPage } from './pages/sync.tsx';
+import { LostBanner } from './parts/states.tsx';
+import { link, read, type Route } from './route.ts';
+import { utc } from './time.ts';
+
+const route = signal<Route>(read(window.location.hash));
+window.addEventListener('hashchange', () => {
+  route.value = read(window.location.hash);
+});
+
+function Frame() {
+  const current = route.value;
+  const key = current.page === 'applications' ? 'applications' : link(current);
+  useEffect(() => {
+    window.scrollTo(0, 0);
+    // Whoever reads with a screen reader hears which page this is now.
+    if (document.activeElement === document.body) {
+      document.querySelector<HTMLElement>('h1')?.focus();
+    }
+  }, [key]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <a class="brand" href={link({ page: 'applications', query: '' })}>
+          Syncline
+        </a>
+        <nav aria-label="Pages">
+          <Tab to={{ page: 'applications', query: '' }} on={['applications', 'application', 'sync']}>
+            Applications
+          </Tab>
+          <Tab to={{ page: 'images' }} on={['images']}>
+            Images
+          </Tab>
+          <Tab to={{ page: 'repositories' }} on={['repositories']}>
+            Repositories
+          </Tab>
+        </nav>
+        <Footing />
+      </header>
+      <LostBanner />
+      <Page current={current} key={key} />
+    </>
+  );
+}
+
+function skip(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>('h1')?.focus();
+}
+
+function Tab(props: { to: Route; on: Route['page'][]; children: string }) {
+  const here = props.on.includes(route.value.page);
+  return (
+    <a href={link(props.to)} aria-current={here ? 'page' : undefined}>
+      {props.children}
+    </a>
+  );
+}
+
+function Footing() {
+  const { data } = useLoaded<About>('about', () => false);
+  const lost = live.lostSince.value !== null;
+  return (
+    <p class="about quiet">
+      <span class={lost ? 'live lost' : 'live'}>{lost ? 'not live' : 'live'}</span>
+      {data ? (
+        <span
+          class="wide"
+          title={`Instance ${data.instance}${data.historySince ? `\nHistory since ${utc(data.historySince)}` : ''}`}
+        >
+          {data.version}
+        </span>
+      ) : null}
+    </p>
+  );
+}
+
+function Page({ current }: { current: Route }) {
+  switch (current.page) {
+    case 'applications':
+      return <ApplicationsPage query={current.query} />;
+    case 'application':
+      return <ApplicationPage namespace={current.namespace} name={current.name} />;
+    case 'sync':
+      return <SyncPage id={current.id} />;
+    case 'images':
+      return <ImagesPage />;
+    case 'repositories':
+      return <RepositoriesPage />;
+    case 'nowhere':
+      return (
+        <main id="main">
+          <h1 tabIndex={-1}>There is no such page</h1>
+          <p>
+            <a href={link({ page: 'applications', query: '' })}>To the applications</a>
+          </p>
+        </main>
+      );
+  }
+}
+
+live.start();
+keys.start();
+const place = document.getElementById('app');
+if (place) render(<Frame />, place);

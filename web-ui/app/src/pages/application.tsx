@@ -1,0 +1,277 @@
+// One application: why it is as it is, its objects, its history.
+import { useEffect, useState } from 'preact/hooks';
+import { Failed, get, post } from '../client.ts';
+import { useLoaded } from '../load.ts';
+import type { Application, ApplicationDetail, Change, ObjectView, Sync, SyncList } from '../model.ts';
+import { Mark } from '../parts/mark.tsx';
+import { Shown } from '../parts/states.tsx';
+import { CommitId, CommitLine, ObjectText, Place, Time } from '../parts/text.tsx';
+import { WhyPanel } from '../parts/why.tsx';
+import { link } from '../route.ts';
+import { between, duration } from '../time.ts';
+import * as words from '../words.ts';
+
+export function ApplicationPage({ namespace, name }: { namespace: string; name: string }) {
+  const key = `${namespace}/${name}`;
+  const path = `applications/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+  const concerns = (change: Change) =>
+    (change.topic === 'application' || change.topic === 'sync') && change.key === key;
+  const loaded = useLoaded<ApplicationDetail>(path, concerns);
+  const severity = loaded.data?.summary.severity;
+  useEffect(() => {
+    document.title = `${severity === 'failing' ? '(failing) ' : ''}${key} · Syncline`;
+  }, [key, severity]);
+  return (
+    <main id="main">
+      <nav class="crumbs" aria-label="Where you are">
+        <a href={link({ page: 'applications', query: '' })}>Applications</a> /{' '}
+        <a href={link({ page: 'applications', query: `ns:${namespace}` })}>{namespace}</a>
+      </nav>
+      <Shown of={loaded}>
+        {(detail) => (
+          <>
+            <header class="heading">
+              <h1 tabIndex={-1}>{name}</h1>
+              <SyncNow application={detail.summary} path={path} />
+            </header>
+            <WhyPanel why={detail.summary.why} look={words.state(detail.summary.severity, detail.summary.why)} />
+            <Facts detail={detail} />
+            <Objects objects={detail.objects} home={detail.summary.destination} />
+          </>
+        )}
+      </Shown>
+      {loaded.data ? <History path={`${path}/syncs`} concerns={concerns} /> : null}
+    </main>
+  );
+}
+
+function SyncNow({ application, path }: { application: Application; path: string }) {
+  const [said, say] = useState('');
+  const suspended = application.severity === 'suspended';
+  const ask = async () => {
+    say('Asking…');
+    try {
+      await post(`${path}/sync`);
+      say('A sync was asked for.');
+    } catch (error) {
+      say(`Refused: ${error instanceof Failed ? error.message : 'something failed'}.`);
+    }
+  };
+  return (
+    <p class="actions">
+      <span class="quiet" role="status" id="sync-now-says">
+        {suspended ? 'Suspended: no sync runs.' : said}
+      </span>
+      <button
+        type="button"
+        class="main-action"
+        disabled={suspended}
+        aria-describedby="sync-now-says"
+        onClick={() => void ask()}
+      >
+        Sync now
+      </button>
+    </p>
+  );
+}
+
+function Facts({ detail }: { detail: ApplicationDetail }) {
+  const { summary, head } = detail;
+  const behind = head && summary.revision && head.commit !== summary.revision.commit;
+  return (
+    <dl class="facts">
+      <div class="broad">
+        <dt>Applied</dt>
+        <dd>
+          <CommitLine commit={summary.commit} />
+          {summary.commit ? (
+            <span class="quiet">
+              {' '}
+              <Time at={summary.commit.time} /> old
+            </span>
+          ) : null}
+          {behind ? (
+            <span class="quiet">
+              , current at <CommitId id={head.commit} />
+            </span>
+          ) : null}
+        </dd>
+      </div>
+      <div>
+        <dt>From</dt>
+        <dd>
+          {summary.repository}
+          {summary.revision ? <span class="quiet"> at {summary.revision.branch}</span> : null}
+          <br />
+          <code>{summary.path}</code>
+        </dd>
+      </div>
+      <div>
+        <dt>To</dt>
+        <dd>
+          namespace {summary.destination}
+          <br />
+          <span class="quiet">as {detail.serviceAccount || 'no account'}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>Sync</dt>
+        <dd>
+          {detail.automatic ? 'automatic' : 'when asked for'}
+          <br />
+          <span class="quiet">drift is {detail.selfHeal ? 'repaired' : 'shown only'}</span>
+        </dd>
+      </div>
+      {summary.images.length > 0 ? (
+        <div class="broad">
+          <dt>Images</dt>
+          <dd>
+            {summary.images.map((image) => (
+              <code key={image} class="image">
+                {image}
+              </code>
+            ))}
+          </dd>
+        </div>
+      ) : null}
+    </dl>
+  );
+}
+
+const worst = ['Degraded', 'Missing', 'Unknown', 'Progressing', 'Suspended', 'Healthy'];
+
+function Objects({ objects, home }: { objects: ObjectView[]; home: string }) {
+  const sorted = [...objects].sort((a, b) => worst.indexOf(a.health) - worst.indexOf(b.health));
+  return (
+    <section aria-labelledby="objects">
+      <h2 id="objects">
+        Objects <span class="count">{objects.length}</span>
+      </h2>
+      {objects.length === 0 ? (
+        <p class="nothing">Nothing was applied yet.</p>
+      ) : (
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">Health</th>
+              <th scope="col">Object</th>
+              <th scope="col" class="wide">Defined in</th>
+              <th scope="col" class="wide">Last action</th>
+            </tr>
+          </thead>
+          <tbody>
+            {sorted.map((item) => (
+              <tr key={`${item.object.group}/${item.object.kind}/${item.object.namespace}/${item.object.name}`}>
+                <td class="state">
+                  <Mark look={words.health(item.health)} />
+                </td>
+                <td>
+                  <ObjectText object={item.object} home={home} />
+                  {item.healthMessage ? <p class="because">{item.healthMessage}</p> : null}
+                  <span class="narrow">
+                    <Place origin={item.origin} />
+                  </span>
+                </td>
+                <td class="wide">
+                  <Place origin={item.origin} />
+                </td>
+                <td class="wide quiet">
+                  {item.lastAction ? words.action(item.lastAction, null).word : ''}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function History({ path, concerns }: { path: string; concerns: (change: Change) => boolean }) {
+  const loaded = useLoaded<SyncList>(path, concerns);
+  const [older, setOlder] = useState<{ path: string; items: Sync[]; next: string | null }>();
+  const [failed, setFailed] = useState('');
+  const extra = older?.path === path ? older : undefined;
+  return (
+    <section aria-labelledby="history">
+      <h2 id="history">History</h2>
+      <Shown of={loaded}>
+        {(first) => {
+          const known = new Set(first.items.map((sync) => sync.id));
+          const items = [...first.items, ...(extra?.items ?? []).filter((sync) => !known.has(sync.id))];
+          const next = extra ? extra.next : (first.next ?? null);
+          const more = async () => {
+            try {
+              const page = await get<SyncList>(`${path}?before=${encodeURIComponent(next ?? '')}`);
+              // The first page moves on as syncs are added: keep what it showed when this began.
+              setOlder({ path, items: [...items, ...page.items], next: page.next ?? null });
+              setFailed('');
+            } catch (error) {
+              setFailed(error instanceof Failed ? error.message : 'something failed');
+            }
+          };
+          if (items.length === 0) return <p class="nothing">No sync has run yet.</p>;
+          return (
+            <>
+              <Syncs items={items} />
+              {next ? (
+                <p class="more">
+                  <button type="button" onClick={() => void more()}>
+                    Show older
+                  </button>{' '}
+                  <span role="status">{failed}</span>
+                </p>
+              ) : null}
+            </>
+          );
+        }}
+      </Shown>
+    </section>
+  );
+}
+
+function Syncs({ items }: { items: Sync[] }) {
+  return (
+    <table class="list">
+      <thead>
+        <tr>
+          <th scope="col">Result</th>
+          <th scope="col">What it did</th>
+          <th scope="col" class="wide">Trigger</th>
+          <th scope="col" class="wide">Commit</th>
+          <th scope="col" class="wide number">Took</th>
+          <th scope="col" class="number">Age</th>
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((sync) => (
+          <tr key={sync.id}>
+            <td class="state">
+              <Mark look={words.result(sync.result)} />
+            </td>
+            <td>
+              <a data-row href={link({ page: 'sync', id: sync.id })}>
+                {words.counts(sync.counts)}
+              </a>
+              {sync.failure ? <p class="because">{sync.failure.detail || sync.failure.sentence}</p> : null}
+              <span class="narrow quiet">
+                {words.cause(sync.cause)}
+                {sync.commit ? `, ${sync.commit.subject}` : ''}
+              </span>
+            </td>
+            <td class="wide">{words.cause(sync.cause)}</td>
+            <td class="wide">
+              <CommitLine commit={sync.commit} />
+            </td>
+            <td class="wide number">
+              {sync.finishedAt ? duration(between(sync.startedAt, sync.finishedAt)) : ''}
+            </td>
+            <td class="number">
+              <Time at={sync.startedAt} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,37 @@
+// Times and durations in words.
+
+/** How long ago, in one unit: `12s`, `4m`, `3h`, `9d`. A time to come is `0s`. */
+export function ago(time: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** A duration in microseconds, with three digits at most: `840 µs`, `2.3 ms`, `71 ms`, `1.4 s`, `2m 03s`. */
+export function duration(micros: number): string {
+  if (micros < 1000) return `${Math.round(micros)} µs`;
+  const millis = micros / 1000;
+  if (millis < 10) return `${millis.toFixed(1)} ms`;
+  if (millis < 999.5) return `${Math.round(millis)} ms`;
+  const seconds = millis / 1000;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, '0')}s`;
+}
+
+/** Microseconds between two times. */
+export function between(start: string, end: string): number {
+  return Math.max(0, Date.parse(end) - Date.parse(start)) * 1000;
+}
+
+/** Date and time of day where the reader is. */
+export function local(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}
+
+/** The same moment in UTC, to the second. */
+export function utc(time: string): string {
+  return `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}

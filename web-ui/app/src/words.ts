@@ -1,0 +1,129 @@
+// The word and the shape of every state. Colour only repeats what they say.
+import type { Action, Cause, Counts, Health, Severity, SyncResult, Verdict, Why } from './model.ts';
+
+/** A tone is a colour, a shape a drawing; both have the same names in the style sheet and `Mark`. */
+export type Tone = 'bad' | 'wait' | 'busy' | 'good' | 'idle';
+export type Shape = 'cross' | 'hand' | 'half' | 'tick' | 'pause' | 'hollow';
+export interface Look {
+  word: string;
+  tone: Tone;
+  shape: Shape;
+}
+
+const bad = (word: string): Look => ({ word, tone: 'bad', shape: 'cross' });
+const wait = (word: string): Look => ({ word, tone: 'wait', shape: 'hand' });
+const busy = (word: string): Look => ({ word, tone: 'busy', shape: 'half' });
+const good = (word: string): Look => ({ word, tone: 'good', shape: 'tick' });
+const idle = (word: string): Look => ({ word, tone: 'idle', shape: 'pause' });
+const none = (word: string): Look => ({ word, tone: 'idle', shape: 'hollow' });
+
+const ofSeverity: Record<Severity, Look> = {
+  failing: bad('failing'),
+  waiting: wait('waiting'),
+  progressing: busy('progressing'),
+  suspended: idle('suspended'),
+  healthy: good('healthy'),
+};
+
+export function severity(value: Severity): Look {
+  return ofSeverity[value];
+}
+
+/** An application: the look of its severity, with the word of its state. */
+export function state(value: Severity, why: Why): Look {
+  return { ...ofSeverity[value], word: spaced(why.reason) };
+}
+
+export function health(value: Health): Look {
+  const looks: Record<Health, Look> = {
+    Healthy: good('Healthy'),
+    Progressing: busy('Progressing'),
+    Degraded: bad('Degraded'),
+    Suspended: idle('Suspended'),
+    Missing: bad('Missing'),
+    Unknown: none('Unknown'),
+  };
+  return looks[value];
+}
+
+export function result(value: SyncResult): Look {
+  const looks: Record<SyncResult, Look> = {
+    running: busy('running'),
+    succeeded: good('succeeded'),
+    failed: bad('failed'),
+    held: wait('held'),
+    interrupted: none('interrupted'),
+  };
+  return looks[value];
+}
+
+export function verdict(value: Verdict): Look {
+  const looks: Record<Verdict, Look> = {
+    chosen: good('chosen'),
+    allowed: none('allowed'),
+    refused: idle('refused'),
+  };
+  return { ...looks[value], shape: value === 'refused' ? 'cross' : looks[value].shape };
+}
+
+export function reason(why: Why): Look {
+  const word = spaced(why.reason);
+  switch (why.class) {
+    case 'good':
+      return good(word);
+    case 'progress':
+      return busy(word);
+    case 'hold':
+      return wait(word);
+    case 'transient':
+    case 'input':
+    case 'denied':
+      return bad(word);
+  }
+}
+
+/** What was done with an object, or what became of it instead. */
+export function action(value: Action, failure: Why | null | undefined): Look {
+  if (value === 'skip') return wait('left alone');
+  if (failure) return bad(`${value} failed`);
+  const words: Record<Exclude<Action, 'skip'>, Look> = {
+    create: good('created'),
+    update: good('updated'),
+    prune: good('pruned'),
+    unchanged: none('unchanged'),
+  };
+  return words[value];
+}
+
+export function cause(value: Cause): string {
+  const words: Record<Cause, string> = {
+    'start-up': 'start of the agent',
+    poll: 'poll',
+    webhook: 'webhook',
+    drift: 'drift',
+    reference: 'changed settings',
+    image: 'image update',
+    retry: 'retry',
+    user: 'asked for',
+  };
+  return words[value];
+}
+
+/** `3 updated, 1 pruned`; what did not happen is left out. */
+export function counts(value: Counts): string {
+  const parts: [number, string][] = [
+    [value.failed, 'failed'],
+    [value.skipped, 'left alone'],
+    [value.created, 'created'],
+    [value.updated, 'updated'],
+    [value.pruned, 'pruned'],
+    [value.drifted, 'drifted'],
+  ];
+  const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return said.length > 0 ? said.join(', ') : 'nothing to do';
+}
+
+/** `YamlSyntax` reads `Yaml syntax`. */
+export function spaced(reasonName: string): string {
+  return reasonName.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,33 @@
+import type { Application } from '../src/model.ts';
+
+/** An application that is well, but for what is said. */
+export function application(but: Partial<Application>): Application {
+  return {
+    namespace: 'shop',
+    name: 'web',
+    repository: 'config',
+    path: 'apps/web',
+    destination: 'shop',
+    severity: 'healthy',
+    health: 'Healthy',
+    why: {
+      reason: 'Synced',
+      class: 'good',
+      sentence: 'What Git says is applied and healthy',
+      detail: '',
+      remedy: '',
+      since: '2026-01-01T00:00:00Z',
+    },
+    revision: { branch: 'main', commit: '0123456789012345678901234567890123456789' },
+    commit: {
+      id: '0123456789012345678901234567890123456789',
+      subject: 'Raise the limit',
+      author: 'Ada Osei',
+      time: '2026-01-01T00:00:00Z',
+    },
+    lastSync: null,
+    objects: 1,
+    images: [],
+    ...but,
+  };
+}

@@ -1,0 +1,140 @@
+//! What every request passes first, and the headers that every response carries.
+//!
+//! Loopback is no protection by itself: any page that a browser shows can send requests to it. So
+//! the host name must be ours (DNS rebinding), the session's cookie must be there, and what other
+//! sites send is refused.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::router::Shared;
+
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// When the session of a request ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionEnds(pub(crate) Instant);
+
+/// Lets a request in or refuses it, and puts the headers on whatever comes out.
+pub(crate) async fn guard(
+    State(shared): State<Shared>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let for_api = is_api(request.uri().path());
+    let mut response = match admit(&shared, &mut request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) if for_api => refusal.into_response(),
+        Err(refusal) => refusal.into_page(&shared.settings.link_hint),
+    };
+    put_headers(response.headers_mut());
+    response
+}
+
+/// Whether a path belongs to the API, whose answers are JSON also when they are refusals.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/api"
+}
+
+fn admit(shared: &Shared, request: &mut Request) -> Result<(), Error> {
+    let host = host(request).ok_or(Error::WrongHost)?.to_owned();
+    if !is_allowed(&host, &shared.settings.allowed_hosts) {
+        return Err(Error::WrongHost);
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path();
+    if !is_same_site(request.headers(), &host, reads && !is_api(path)) {
+        return Err(Error::CrossOrigin);
+    }
+    if !is_open(path) {
+        let cookies = request.headers().get_all(COOKIE);
+        let ends = cookies
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .find_map(|value| shared.sessions.find(value))
+            .ok_or(Error::Unauthenticated)?;
+        request.extensions_mut().insert(SessionEnds(ends));
+    }
+    if !reads && !is_json(request.headers()) {
+        return Err(Error::NotJson);
+    }
+    Ok(())
+}
+
+/// What is served without a session: the way in, and the style of the notices.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/login" | "/notice.css")
+}
+
+/// The host that the request names; `None` where it names none or two different ones.
+fn host(request: &Request) -> Option<&str> {
+    let mut named = request.headers().get_all(HOST).iter();
+    let host = named.next()?.to_str().ok()?;
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    (named.next().is_none() && authority.is_none_or(|authority| authority == host)).then_some(host)
+}
+
+fn is_allowed(host: &str, more: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["localhost", "127.0.0.1", "[::1]"]
+        .into_iter()
+        .chain(more.iter().map(String::as_str))
+        .any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+/// Whether the request comes from our own pages, or from no page at all.
+fn is_same_site(headers: &HeaderMap, host: &str, is_navigation: bool) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    // A link on another site may lead here; `SameSite=Strict` then keeps the cookie away.
+    let site = is_navigation
+        || text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let origin = text(ORIGIN.as_str()).is_none_or(|origin| {
+        origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    });
+    site && origin
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn put_headers(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

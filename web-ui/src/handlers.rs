@@ -1,0 +1,62 @@
+//! One module per resource: checks what the request says, asks the agent, shapes the answer.
+
+pub(crate) mod about;
+pub(crate) mod applications;
+pub(crate) mod image_policies;
+pub(crate) mod login;
+pub(crate) mod openapi;
+pub(crate) mod repositories;
+pub(crate) mod stream;
+pub(crate) mod syncs;
+
+use axum::extract::FromRequestParts;
+use axum::extract::Path;
+use http::request::Parts;
+use syncline_core::record::Name;
+
+use crate::error::Error;
+use crate::questions::Answer;
+use crate::router::Shared;
+
+/// Asks the agent, and does not wait for ever.
+async fn ask<T>(shared: &Shared, answer: Answer<'_, T>) -> Result<T, Error> {
+    match tokio::time::timeout(shared.settings.answer_timeout, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Slow),
+    }
+}
+
+/// `{namespace}/{name}` of a path, checked to be a name that Kubernetes can have.
+pub(crate) struct Named(pub(crate) Name);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path((namespace, name)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::BadRequest("the path is not valid".to_owned()))?;
+        for part in [&namespace, &name] {
+            if !is_name(part) {
+                return Err(Error::BadRequest("the path holds no valid name".to_owned()));
+            }
+        }
+        Ok(Self(Name::new(namespace, name)))
+    }
+}
+
+/// Lower-case letters, digits, `-` and `.`; a letter or digit at both ends; at most 253.
+fn is_name(text: &str) -> bool {
+    let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    text.len() <= 253
+        && ends_well(text.as_bytes().first())
+        && ends_well(text.as_bytes().last())
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+}
+
+/// Whether a text can be the id of a sync.
+fn is_id(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}

@@ -1,0 +1,69 @@
+//! What the UI asks the agent: the one seam between them.
+
+use futures::future::BoxFuture;
+use syncline_core::record::Name;
+
+use crate::feed::Feed;
+use crate::views::{
+    About, ApplicationDetail, ApplicationSummary, ImagePolicyView, RepositoryView, SyncDetail,
+    SyncSummary,
+};
+
+/// An answer that arrives later.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Unanswered>>;
+
+/// Questions and commands which the agent answers.
+///
+/// Answers are views: complete, masked, ready to be shown. `None` means that there is no such thing.
+pub trait Questions: Send + Sync + 'static {
+    /// All applications, in any order.
+    fn applications(&self) -> Answer<'_, Vec<ApplicationSummary>>;
+
+    /// One application with its objects.
+    fn application(&self, name: Name) -> Answer<'_, Option<ApplicationDetail>>;
+
+    /// Syncs of one application, newest first; `None` where the application was never heard of.
+    fn syncs(&self, application: Name, page: Page) -> Answer<'_, Option<Vec<SyncSummary>>>;
+
+    /// One sync.
+    fn sync(&self, id: String) -> Answer<'_, Option<SyncDetail>>;
+
+    /// All image policies, in any order.
+    fn image_policies(&self) -> Answer<'_, Vec<ImagePolicyView>>;
+
+    /// All repositories, in any order.
+    fn repositories(&self) -> Answer<'_, Vec<RepositoryView>>;
+
+    /// What runs here.
+    fn about(&self) -> Answer<'_, About>;
+
+    /// Asks for a sync of an application; returns when it is queued, `None` where there is no such
+    /// application. [`Unanswered::Refused`] where no sync may run, for example while suspended.
+    fn request_sync(&self, application: Name) -> Answer<'_, Option<()>>;
+
+    /// What changed. The same feed every time.
+    fn changes(&self) -> Feed;
+}
+
+/// A part of a list that is sorted newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Only items older than the one with this id.
+    pub before: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// It may not be done now; the text says why, for people.
+    #[error("{0}")]
+    Refused(String),
+    /// The part that would answer (named) cannot be reached at the moment.
+    #[error("the {0} cannot be reached at the moment")]
+    Unavailable(&'static str),
+    /// Something inside failed. It is logged, never shown.
+    #[error("the question could not be answered")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
