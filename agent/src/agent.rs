@@ -1,0 +1,495 @@
+//! The process: what it is made of, the loops that drive it, and its end.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use syncline_cluster::instance::Instance;
+use syncline_cluster::kinds::Kind;
+use syncline_cluster::own::Events;
+use syncline_cluster::{Cluster, lease, own, watch};
+use syncline_core::manifest::yaml;
+use syncline_core::trigger::Cause;
+use syncline_store::{History, Store};
+use syncline_web_ui::Feed;
+use syncline_webhook::{Counters, Delivery, Hook, Registrations};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::poller::{Poller, Target};
+use crate::queue::Queue;
+use crate::repositories::{Mirrors, Secrets};
+use crate::settings::{AgentSettings, LogFormat};
+use crate::state::Shared;
+use crate::{applications, deletion, health, image_update, repositories, server, sync};
+
+/// How many changes the live feed remembers for a browser that reconnects.
+const FEED_CAPACITY: usize = 1024;
+/// How many verified deliveries may wait; beyond it the next poll covers them.
+const DELIVERIES: usize = 256;
+/// How often it is looked whether a workload has been on its way for too long.
+const LATE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often old rows of history are removed.
+const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Everything that the loops share.
+pub(crate) struct Agent {
+    pub(crate) settings: AgentSettings,
+    pub(crate) clock: Clock,
+    pub(crate) cluster: Cluster,
+    pub(crate) instance: Identity,
+    pub(crate) events: Events,
+    pub(crate) watches: watch::Pool,
+    pub(crate) history: History,
+    pub(crate) renderer: syncline_render::Pool,
+    pub(crate) registry: syncline_registry::Client,
+    pub(crate) mirrors: Arc<Mirrors>,
+    pub(crate) secrets: Secrets,
+    pub(crate) state: Shared,
+    pub(crate) queue: Queue,
+    pub(crate) poller: Poller,
+    pub(crate) metrics: Metrics,
+    pub(crate) feed: Feed,
+    pub(crate) hooks: Registrations,
+    listed: Mutex<BTreeSet<Kind>>,
+    stopping: AtomicBool,
+}
+
+/// The installation: its id and the key of its hashes.
+pub(crate) struct Identity(Instance);
+
+impl Identity {
+    /// Random id made at installation.
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Key of the `applied` hashes.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.0.key.expose()
+    }
+}
+
+impl Agent {
+    /// Limits of YAML files.
+    pub(crate) fn yaml_limits(&self) -> yaml::Limits {
+        yaml::Limits {
+            max_file_bytes: self.settings.max_file_bytes as usize,
+            ..yaml::Limits::default()
+        }
+    }
+
+    /// All objects of one of our kinds were seen once.
+    pub(crate) fn listed(&self, kind: Kind) {
+        self.listed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(kind);
+    }
+
+    /// Whether the agent does its work: it has seen all of its own objects, and is not stopping.
+    pub(crate) fn is_ready(&self) -> bool {
+        let listed = self
+            .listed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
+        listed == Kind::ALL.len() && !self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Reads the secrets of all webhooks anew. A hook whose secret cannot be read takes nothing.
+    pub(crate) async fn refresh_webhooks(self: &Arc<Self>) {
+        let wanted: Vec<_> = {
+            let state = self.state.lock();
+            let specs = state
+                .repositories
+                .values()
+                .filter_map(|entry| entry.spec.as_ref().ok());
+            specs
+                .filter_map(|s| s.webhook_secret.clone().map(|secret| (s.clone(), secret)))
+                .collect()
+        };
+        let mut hooks = Vec::new();
+        for (repository, secret) in wanted {
+            let namespace = &repository.name.namespace;
+            match self
+                .secrets
+                .get(self, namespace, &repository.account, &secret)
+                .await
+            {
+                Ok(data) => {
+                    let value = ["token", "secret", "key"]
+                        .iter()
+                        .find_map(|key| data.text(key));
+                    match value {
+                        Some(secret) => hooks.push(Hook {
+                            url_identity: repository.url.identity(),
+                            repository: repository.name.clone(),
+                            secret,
+                        }),
+                        None => {
+                            tracing::warn!(repository = %repository.name, "the webhook secret has no key `token`")
+                        }
+                    }
+                }
+                Err(failure) => {
+                    tracing::warn!(repository = %repository.name, reason = %failure.reason, detail = failure.detail, "the webhook secret cannot be read");
+                }
+            }
+        }
+        self.hooks.replace(hooks);
+    }
+}
+
+/// Runs blocking work (libgit2) on a thread for it. This is the only place that does.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            // The caller's own boundary contains it.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: nobody waits for the value any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Runs the agent until it is told to stop, or until it loses its lease.
+pub fn run(settings: AgentSettings) -> anyhow::Result<()> {
+    settings.check()?;
+    start_logging(&settings)?;
+    // Installed already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(main(settings));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+fn start_logging(settings: &AgentSettings) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log)
+        .with_context(|| format!("`--log {}` is not a log filter", settings.log))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.init(),
+    }
+    Ok(())
+}
+
+async fn main(settings: AgentSettings) -> anyhow::Result<()> {
+    let mut stop = Box::pin(stop_signal()?);
+    let listeners = server::Listeners::bind(&settings).await?;
+    let cluster = Cluster::connect(syncline_cluster::connect::Settings {
+        kubeconfig: settings.kubeconfig.clone(),
+        context: settings.context.clone(),
+        request_timeout: settings.request_timeout,
+        account_check_interval: settings.account_check_interval,
+        ..Default::default()
+    })
+    .await
+    .context("connect to the cluster")?;
+    let identity = settings.identity.clone().unwrap_or_else(default_identity);
+    let lease = lease::Settings {
+        namespace: settings.namespace.clone(),
+        identity: identity.clone(),
+        duration: settings.lease_duration,
+        renew_deadline: settings.lease_renew_deadline,
+        retry: settings.lease_retry,
+        ..Default::default()
+    };
+    tracing::info!(
+        namespace = settings.namespace,
+        identity,
+        "waiting for the lease"
+    );
+    let guard = tokio::select! {
+        guard = cluster.agent().acquire_lease(lease) => guard.context("acquire the lease")?,
+        () = &mut stop => return Ok(()),
+    };
+    let (agent, store, tasks) = start(settings, cluster, &identity, listeners).await?;
+    tracing::info!(instance = agent.instance.id(), "the agent runs");
+    let lost = tokio::select! {
+        () = &mut stop => false,
+        () = guard.lost() => true,
+    };
+    shut_down(&agent, store, tasks, lost).await;
+    if lost {
+        anyhow::bail!("the lease was lost; another agent may be at work");
+    }
+    guard.release().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// The host name and the process: two agents on one machine differ.
+fn default_identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!(
+        "{}-{}",
+        host.trim(),
+        ulid::Ulid::new().to_string().to_lowercase()
+    )
+}
+
+/// The renderer beside the agent's own program.
+fn renderer_program(settings: &AgentSettings) -> PathBuf {
+    settings.renderer.clone().unwrap_or_else(|| {
+        let own = std::env::current_exe().unwrap_or_default();
+        own.with_file_name("syncline-renderer")
+    })
+}
+
+async fn start(
+    settings: AgentSettings,
+    cluster: Cluster,
+    identity: &str,
+    listeners: server::Listeners,
+) -> anyhow::Result<(Arc<Agent>, Store, JoinSet<()>)> {
+    let instance = cluster
+        .agent()
+        .instance(&settings.namespace)
+        .await
+        .context("read the instance id")?;
+    tokio::fs::create_dir_all(&settings.data_dir)
+        .await
+        .with_context(|| format!("create the folder `{}`", settings.data_dir.display()))?;
+    let store = Store::open(&syncline_store::Settings {
+        location: syncline_store::Location::File(settings.data_dir.join("history.db")),
+        queue_capacity: settings.history_queue,
+        retention_syncs_per_application: settings.history_syncs,
+        ..Default::default()
+    })
+    .await
+    .context("open the history")?;
+    let renderer = syncline_render::Pool::new(syncline_render::Settings {
+        program: renderer_program(&settings),
+        workers: settings.render_workers,
+        deadline: settings.render_deadline,
+        memory_limit_mib: settings.render_memory_mib,
+        ..Default::default()
+    });
+    let registry = syncline_registry::Client::new(syncline_registry::Settings {
+        timeout: settings.registry_timeout,
+        max_tags: settings.registry_max_tags,
+        ..Default::default()
+    })
+    .context("prepare the registry client")?;
+    let mirrors = Mirrors::new(syncline_source::Settings {
+        dir: settings.data_dir.join("git"),
+        connect_timeout: settings.git_connect_timeout,
+        max_file_bytes: settings.max_file_bytes,
+        max_bytes: settings.max_source_bytes,
+        max_files: settings.max_source_files,
+        ..Default::default()
+    });
+    let (watches, live) = watch::Pool::new(
+        &instance.id,
+        watch::Settings {
+            budget: settings.watch_budget,
+            ..Default::default()
+        },
+    );
+    let own = cluster.agent().watch_own(&own::Settings {
+        namespace: settings.watch_namespace.clone(),
+        ..Default::default()
+    });
+    let (sender, deliveries) = mpsc::channel(DELIVERIES);
+    let counters = Counters::default();
+    let agent = Arc::new(Agent {
+        events: cluster.agent().events(identity),
+        instance: Identity(instance),
+        watches,
+        history: store.history(),
+        renderer,
+        registry,
+        mirrors: Arc::new(mirrors),
+        secrets: Secrets::default(),
+        state: Shared::default(),
+        queue: Queue::default(),
+        poller: Poller::default(),
+        metrics: Metrics::new(),
+        feed: Feed::new(FEED_CAPACITY)?,
+        hooks: Registrations::default(),
+        clock: Clock::default(),
+        listed: Mutex::default(),
+        stopping: AtomicBool::new(false),
+        cluster,
+        settings,
+    });
+    let mut tasks = JoinSet::new();
+    server::serve(&agent, listeners, sender, counters, &mut tasks).await?;
+    let discovery = agent.cluster.discovery().clone();
+    let (least, most) = (agent.settings.retry_first, agent.settings.retry_most);
+    tasks.spawn(discovery.follow(least, most));
+    tasks.spawn(own_events(Arc::clone(&agent), own));
+    tasks.spawn(live_events(Arc::clone(&agent), live));
+    tasks.spawn(webhook_deliveries(Arc::clone(&agent), deliveries));
+    tasks.spawn(poll(Arc::clone(&agent)));
+    tasks.spawn(look_at_late_workloads(Arc::clone(&agent)));
+    tasks.spawn(retention(Arc::clone(&agent)));
+    for _ in 0..agent.settings.sync_workers {
+        tasks.spawn(work(Arc::clone(&agent)));
+    }
+    Ok((agent, store, tasks))
+}
+
+/// Takes events of our own kinds, in order.
+async fn own_events(agent: Arc<Agent>, mut events: mpsc::Receiver<own::OwnEvent>) {
+    while let Some(event) = events.recv().await {
+        applications::take(&agent, event).await;
+    }
+}
+
+/// Takes events of live objects, in order.
+async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<watch::Event>) {
+    while let Some(event) = events.recv().await {
+        health::take(&agent, event).await;
+    }
+}
+
+/// A verified delivery is a look now; what it says is not believed.
+async fn webhook_deliveries(agent: Arc<Agent>, mut deliveries: mpsc::Receiver<Delivery>) {
+    while let Some(delivery) = deliveries.recv().await {
+        agent.metrics.deliveries.inc();
+        for repository in delivery.repositories {
+            let target = Target::Repository(repository);
+            agent
+                .poller
+                .look_now(&target, Cause::Webhook, agent.clock.monotonic());
+        }
+    }
+}
+
+/// Looks at repositories and registries as they become due, a bounded number at a time.
+async fn poll(agent: Arc<Agent>) {
+    let permits = Arc::new(Semaphore::new(agent.settings.poll_workers));
+    let mut looks = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
+        let (target, cause) = agent.poller.take(|| agent.clock.monotonic()).await;
+        while looks.try_join_next().is_some() {}
+        let agent = Arc::clone(&agent);
+        looks.spawn(async move {
+            let look = async {
+                match &target {
+                    Target::Repository(name) => repositories::look(&agent, name, cause).await,
+                    Target::ImagePolicy(name) => image_update::look(&agent, name).await,
+                }
+            };
+            // A panic is confined to its target (inv_i15).
+            let delay = std::panic::AssertUnwindSafe(look)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| {
+                    tracing::error!(?target, "a look ended in a panic");
+                    Some(agent.settings.retry_slow)
+                });
+            agent.poller.done(&target, delay, agent.clock.monotonic());
+            drop(permit);
+        });
+    }
+}
+
+/// One worker: syncs or deletes one application after the other.
+async fn work(agent: Arc<Agent>) {
+    while let Some((name, trigger)) = agent.queue.take(|| agent.clock.monotonic()).await {
+        agent.metrics.queued.set(agent.queue.depth().0 as i64);
+        let deleting = agent
+            .state
+            .lock()
+            .applications
+            .get(&name)
+            .is_some_and(|entry| entry.deleting.is_some());
+        let run = async {
+            if deleting {
+                deletion::delete(&agent, &name).await;
+            } else {
+                sync::sync(&agent, &name, &trigger).await;
+            }
+        };
+        // A panic is confined to its application (inv_i15).
+        if std::panic::AssertUnwindSafe(run)
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            tracing::error!(app.name = %name, "a sync ended in a panic");
+            if let Some(entry) = agent.state.lock().applications.get_mut(&name) {
+                entry.syncing = false;
+            }
+            let due = agent.clock.monotonic() + agent.settings.retry_slow;
+            agent
+                .queue
+                .push(&name, Cause::Retry, agent.clock.now(), due);
+        }
+        agent.queue.done(&name);
+    }
+}
+
+async fn look_at_late_workloads(agent: Arc<Agent>) {
+    let mut interval = tokio::time::interval(LATE_INTERVAL);
+    loop {
+        interval.tick().await;
+        health::judge_late(&agent).await;
+        agent
+            .metrics
+            .history_queued
+            .set(agent.history.queued() as i64);
+        agent
+            .metrics
+            .history_dropped
+            .set(agent.history.dropped() as i64);
+    }
+}
+
+async fn retention(agent: Arc<Agent>) {
+    let mut interval = tokio::time::interval(RETENTION_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = agent.history.prune_old(agent.clock.now()).await {
+            tracing::warn!(%error, "old history could not be removed");
+        }
+    }
+}
+
+/// No new work, the syncs that run get their time, history is written. Without the lease nothing
+/// may be written any more, so running syncs are cut off.
+async fn shut_down(agent: &Arc<Agent>, store: Store, mut tasks: JoinSet<()>, lost: bool) {
+    agent.stopping.store(true, Ordering::Relaxed);
+    agent.queue.close();
+    if lost {
+        tasks.abort_all();
+    } else if tokio::time::timeout(agent.settings.shutdown_grace, agent.queue.idle())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some syncs did not end in time and are cut off");
+    }
+    agent.feed.close();
+    tasks.shutdown().await;
+    store.close().await;
+}

@@ -1,0 +1,376 @@
+//! Our own objects as they come and go: from a watch event to state, poller and queue.
+
+use std::sync::Arc;
+
+use syncline_cluster::kinds::{self, Kind};
+use syncline_cluster::own::{Change, OwnEvent};
+use syncline_core::names;
+use syncline_core::outcome::Failure;
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_core::revision::CommitId;
+use syncline_core::trigger::Cause;
+
+use crate::agent::Agent;
+use crate::conversion;
+use crate::poller::Target;
+use crate::report;
+use crate::state::{ApplicationState, PolicyState, RepositoryState, Statement};
+
+/// Takes one event in.
+pub(crate) async fn take(agent: &Arc<Agent>, event: OwnEvent) {
+    match event {
+        OwnEvent::Repository(Change::Applied(object)) => repository(agent, &object).await,
+        OwnEvent::Application(Change::Applied(object)) => application(agent, &object),
+        OwnEvent::ImagePolicy(Change::Applied(object)) => policy(agent, &object).await,
+        OwnEvent::Repository(other) => rest(agent, Kind::Repository, other).await,
+        OwnEvent::Application(other) => rest(agent, Kind::Application, other).await,
+        OwnEvent::ImagePolicy(other) => rest(agent, Kind::ImagePolicy, other).await,
+    }
+}
+
+async fn rest<K>(agent: &Arc<Agent>, kind: Kind, change: Change<K>) {
+    match change {
+        Change::Deleted(name) => deleted(agent, kind, &name),
+        Change::Invalid {
+            name,
+            generation,
+            message,
+        } => {
+            invalid(agent, kind, &name, generation, message).await;
+        }
+        Change::InitDone => agent.listed(kind),
+        Change::Applied(_) => {}
+    }
+}
+
+fn annotation(object: &impl kube_meta::Annotated, name: &str) -> Option<String> {
+    object.annotations().get(name).cloned()
+}
+
+/// Access to metadata that all three kinds share.
+mod kube_meta {
+    use std::collections::BTreeMap;
+
+    use syncline_cluster::kinds;
+
+    pub(super) trait Annotated {
+        fn annotations(&self) -> BTreeMap<String, String>;
+    }
+
+    macro_rules! annotated {
+        ($($kind:ty),*) => {
+            $(impl Annotated for $kind {
+                fn annotations(&self) -> BTreeMap<String, String> {
+                    self.metadata.annotations.clone().unwrap_or_default()
+                }
+            })*
+        };
+    }
+
+    annotated!(kinds::Repository, kinds::Application, kinds::ImagePolicy);
+}
+
+async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
+    let name = kinds::name_of(object);
+    let spec = conversion::repository(object, &agent.settings.default_account);
+    let now = agent.clock.now();
+    let (interval, asked) = {
+        let mut state = agent.state.lock();
+        let status = object.status.clone().unwrap_or_default();
+        let recorded = status
+            .revision
+            .as_deref()
+            .and_then(|revision| revision.rsplit_once('@'))
+            .and_then(|(branch, commit)| {
+                // Another branch has another history.
+                let same = spec.as_ref().is_ok_and(|spec| spec.branch == branch);
+                CommitId::parse(commit).ok().filter(|_| same)
+            });
+        let entry = state
+            .repositories
+            .entry(name.clone())
+            .or_insert_with(|| RepositoryState {
+                spec: spec.clone(),
+                generation: None,
+                approve: None,
+                requested_at: annotation(object, names::ANNOTATION_REQUESTED_AT),
+                head: None,
+                recorded,
+                statement: Statement::new(Reason::Fetching, now),
+                status,
+                checked_at: None,
+                failures: 0,
+            });
+        if let (Ok(old), Ok(new)) = (&entry.spec, &spec)
+            && (old.url != new.url || old.branch != new.branch)
+        {
+            // Another source: neither its head nor its ancestry says anything of this one.
+            entry.head = None;
+            entry.recorded = None;
+        }
+        let approve = annotation(object, names::ANNOTATION_APPROVE);
+        let requested_at = annotation(object, names::ANNOTATION_REQUESTED_AT);
+        let user = entry.requested_at != requested_at || entry.approve != approve;
+        let changed = entry.generation != object.metadata.generation;
+        entry.generation = object.metadata.generation;
+        entry.approve = approve;
+        entry.requested_at = requested_at;
+        entry.spec = spec;
+        let interval = entry.spec.as_ref().map(|spec| spec.interval).ok();
+        let asked = if user {
+            Some(Cause::User)
+        } else if changed {
+            Some(Cause::Reference)
+        } else {
+            None
+        };
+        (interval, asked)
+    };
+    let target = Target::Repository(name.clone());
+    let instant = agent.clock.monotonic();
+    match interval {
+        Some(interval) => {
+            agent
+                .poller
+                .watch(target.clone(), interval, Cause::StartUp, instant);
+            if let Some(cause) = asked {
+                agent.secrets.forget(&name.namespace);
+                agent.poller.look_now(&target, cause, instant);
+                agent.refresh_webhooks().await;
+            }
+        }
+        None => {
+            agent.poller.forget(&target);
+            say_invalid_repository(agent, &name);
+            report::repository(agent, &name).await;
+        }
+    }
+}
+
+fn say_invalid_repository(agent: &Agent, name: &Name) {
+    let now = agent.clock.now();
+    let mut state = agent.state.lock();
+    if let Some(entry) = state.repositories.get_mut(name)
+        && let Err(failure) = &entry.spec
+    {
+        let failure = failure.clone();
+        entry.statement.say(failure.reason, failure.detail, now);
+    }
+}
+
+fn application(agent: &Arc<Agent>, object: &kinds::Application) {
+    let name = kinds::name_of(object);
+    let spec = conversion::application(object, &agent.settings.default_account);
+    let now = agent.clock.now();
+    let annotations = object.metadata.annotations.clone().unwrap_or_default();
+    let has_finalizer = object
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == names::FINALIZER);
+    let deleting = object
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map(|time| time.0);
+    let cause = {
+        let mut state = agent.state.lock();
+        let status = object.status.clone().unwrap_or_default();
+        let recorded = status
+            .last_applied_revision
+            .as_deref()
+            .and_then(|revision| revision.rsplit_once('@'))
+            .and_then(|(_, commit)| CommitId::parse(commit).ok());
+        let new = !state.applications.contains_key(&name);
+        let entry = state
+            .applications
+            .entry(name.clone())
+            .or_insert_with(|| ApplicationState {
+                spec: spec.clone(),
+                generation: object.metadata.generation,
+                uid: object.metadata.uid.clone().unwrap_or_default(),
+                annotations: annotations.clone(),
+                has_finalizer,
+                deleting,
+                statement: Statement::new(Reason::Pending, now),
+                status,
+                applied: None,
+                recorded,
+                attempted: None,
+                rendered: None,
+                failed_reads: None,
+                observed: Default::default(),
+                syncing: false,
+                seen_meanwhile: Default::default(),
+                written: Default::default(),
+                actions: Default::default(),
+                last_sync: None,
+                fights: Default::default(),
+                failures: 0,
+                unhealthy_since: None,
+                plan_hash: None,
+            });
+        let differs =
+            |annotation: &str| entry.annotations.get(annotation) != annotations.get(annotation);
+        let user = differs(names::ANNOTATION_REQUESTED_AT) || differs(names::ANNOTATION_APPROVE);
+        let changed = entry.generation != object.metadata.generation;
+        let went = entry.deleting != deleting;
+        entry.generation = object.metadata.generation;
+        entry.annotations = annotations;
+        entry.has_finalizer = has_finalizer;
+        entry.deleting = deleting;
+        entry.spec = spec;
+        let count = state.applications.len();
+        agent.metrics.applications.set(count as i64);
+        match (new, user, changed || went) {
+            (true, _, _) => Some(Cause::StartUp),
+            (_, true, _) => Some(Cause::User),
+            (_, _, true) => Some(Cause::Reference),
+            _ => None,
+        }
+    };
+    if let Some(cause) = cause {
+        agent.queue.push(&name, cause, now, agent.clock.monotonic());
+    }
+}
+
+async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
+    let name = kinds::name_of(object);
+    let spec = conversion::image_policy(object, &agent.settings.default_account);
+    let now = agent.clock.now();
+    let (wrong, interval, asked) = {
+        let mut state = agent.state.lock();
+        let requested_at = annotation(object, names::ANNOTATION_REQUESTED_AT);
+        let entry = state
+            .policies
+            .entry(name.clone())
+            .or_insert_with(|| PolicyState {
+                spec: spec.clone(),
+                generation: object.metadata.generation,
+                requested_at: requested_at.clone(),
+                statement: Statement::new(Reason::Pending, now),
+                status: object.status.clone().unwrap_or_default(),
+                current: None,
+                latest: None,
+                verdicts: Vec::new(),
+                scanned_at: None,
+                last_update: None,
+                failures: 0,
+            });
+        let asked =
+            entry.requested_at != requested_at || entry.generation != object.metadata.generation;
+        entry.generation = object.metadata.generation;
+        entry.requested_at = requested_at;
+        entry.spec = spec;
+        let wrong = entry.spec.as_ref().err().cloned();
+        if let Some(failure) = &wrong {
+            entry
+                .statement
+                .say(failure.reason, failure.detail.clone(), now);
+        }
+        (
+            wrong,
+            entry.spec.as_ref().map(|spec| spec.interval).ok(),
+            asked,
+        )
+    };
+    let target = Target::ImagePolicy(name.clone());
+    let instant = agent.clock.monotonic();
+    match interval {
+        Some(interval) => {
+            agent
+                .poller
+                .watch(target.clone(), interval, Cause::StartUp, instant);
+            if asked {
+                agent.secrets.forget(&name.namespace);
+                agent.poller.look_now(&target, Cause::User, instant);
+            }
+        }
+        None => agent.poller.forget(&target),
+    }
+    if wrong.is_some() {
+        report::policy(agent, &name).await;
+    }
+}
+
+fn deleted(agent: &Agent, kind: Kind, name: &Name) {
+    let mut guard = agent.state.lock();
+    let state = &mut *guard;
+    match kind {
+        Kind::Repository => {
+            agent.poller.forget(&Target::Repository(name.clone()));
+            let applications = state.applications_of(name);
+            state.repositories.remove(name);
+            let now = agent.clock.now();
+            for application in applications {
+                agent
+                    .queue
+                    .push(&application, Cause::Reference, now, agent.clock.monotonic());
+            }
+        }
+        Kind::Application => {
+            agent.queue.forget(name);
+            state.applications.remove(name);
+            state.claims.retain(|_, owner| owner != name);
+            agent
+                .metrics
+                .applications
+                .set(state.applications.len() as i64);
+        }
+        Kind::ImagePolicy => {
+            agent.poller.forget(&Target::ImagePolicy(name.clone()));
+            state.policies.remove(name);
+        }
+    }
+}
+
+/// An object that does not even parse: its own status says so, the others go on (inv_i15).
+async fn invalid(
+    agent: &Arc<Agent>,
+    kind: Kind,
+    name: &Name,
+    generation: Option<i64>,
+    message: String,
+) {
+    let failure = Failure {
+        reason: Reason::InvalidSpec,
+        detail: message,
+    };
+    let now = agent.clock.now();
+    tracing::warn!(kind = kind.as_str(), object.name = %name, detail = failure.detail, "an object cannot be read");
+    {
+        let mut state = agent.state.lock();
+        match kind {
+            Kind::Repository => {
+                if let Some(entry) = state.repositories.get_mut(name) {
+                    entry.spec = Err(failure.clone());
+                    entry.generation = generation;
+                    entry
+                        .statement
+                        .say(failure.reason, failure.detail.clone(), now);
+                }
+            }
+            Kind::Application => {
+                if let Some(entry) = state.applications.get_mut(name) {
+                    entry.spec = Err(failure.clone());
+                    entry.generation = generation;
+                    entry
+                        .statement
+                        .say(failure.reason, failure.detail.clone(), now);
+                }
+            }
+            Kind::ImagePolicy => {
+                if let Some(entry) = state.policies.get_mut(name) {
+                    entry.spec = Err(failure.clone());
+                    entry.generation = generation;
+                    entry
+                        .statement
+                        .say(failure.reason, failure.detail.clone(), now);
+                }
+            }
+        }
+    }
+    report::invalid(agent, kind, name, generation, &failure).await;
+}

@@ -1,0 +1,251 @@
+//! The command line: thin, one function per subcommand.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use syncline_cluster::kinds::{Kind, crd_yaml};
+use syncline_core::reason::{Reason, TABLE};
+
+use crate::settings::{AgentSettings, arguments_with_file};
+
+/// Syncline keeps a Kubernetes cluster as Git says, and Git at the newest image that policy allows.
+#[derive(Debug, Parser)]
+#[command(name = "syncline", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the agent until it is told to stop.
+    Agent(Box<AgentSettings>),
+    /// Print the custom resource definitions as YAML.
+    Crds {
+        /// Only this one, by its plural name, for example `applications`.
+        plural: Option<String>,
+    },
+    /// Print the table of reasons as Markdown.
+    Reasons,
+    /// Say what a reason means and what to do about it.
+    Explain {
+        /// The reason, for example `PruneHeld`, or a code such as `yaml.syntax`.
+        reason: String,
+    },
+    /// Print all settings of the agent as Markdown.
+    Settings,
+    /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
+    Link {
+        /// Data folder of the agent.
+        #[arg(long, env = "SYNCLINE_DATA_DIR", default_value = "/var/lib/syncline")]
+        data_dir: PathBuf,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            report(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let arguments = arguments_with_file(std::env::args_os())?;
+    match Cli::parse_from(arguments).command {
+        Command::Agent(settings) => {
+            crate::agent::run(*settings)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Crds { plural } => print_crds(plural.as_deref()),
+        Command::Reasons => print(&reasons_markdown()),
+        Command::Explain { reason } => explain(&reason),
+        Command::Settings => print(&settings_markdown()),
+        Command::Link { data_dir } => link(&data_dir),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader went away (`syncline reasons | head`).
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        other => Ok(other.map(|()| ExitCode::SUCCESS)?),
+    }
+}
+
+fn report(text: &str) {
+    // Nothing can be done when even this cannot be written.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+fn print_crds(plural: Option<&str>) -> anyhow::Result<ExitCode> {
+    let documents: Vec<String> = Kind::ALL
+        .into_iter()
+        .filter(|kind| {
+            plural.is_none_or(|plural| kind.file_name().ends_with(&format!("_{plural}.yaml")))
+        })
+        .map(crd_yaml)
+        .collect();
+    anyhow::ensure!(
+        !documents.is_empty(),
+        "there is no such kind; the kinds are: repositories, applications, imagepolicies"
+    );
+    print(&documents.join("---\n"))
+}
+
+/// Prints the link that the agent wrote. A link works once; the agent writes a new one when it was
+/// used.
+fn link(data_dir: &Path) -> anyhow::Result<ExitCode> {
+    let path = data_dir.join(crate::server::ADDRESSES);
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "read `{}`; does an agent run with this data folder?",
+            path.display()
+        )
+    })?;
+    let addresses: serde_json::Value = serde_json::from_str(&text)?;
+    let link = addresses["uiLink"]
+        .as_str()
+        .context("the file has no link")?;
+    print(&format!("{link}\n"))
+}
+
+fn explain(text: &str) -> anyhow::Result<ExitCode> {
+    let found = Reason::from_name(text).or_else(|| {
+        TABLE
+            .iter()
+            .find(|row| row.code == text && !text.is_empty())
+            .map(|r| r.reason)
+    });
+    let Some(reason) = found else {
+        let close: Vec<_> = TABLE
+            .iter()
+            .filter(|row| row.name.to_lowercase().contains(&text.to_lowercase()))
+            .map(|row| row.name)
+            .collect();
+        let hint = if close.is_empty() {
+            "`syncline reasons` prints all of them".to_owned()
+        } else {
+            format!("did you mean {}?", close.join(", "))
+        };
+        report(&format!("error: there is no reason `{text}`\nhint: {hint}"));
+        return Ok(ExitCode::from(4));
+    };
+    let row = reason.row();
+    let mut out = format!("{}\n  {}.\n", row.name, row.sentence);
+    if !row.remedy.is_empty() {
+        out += &format!("  What to do: {}.\n", row.remedy);
+    }
+    print(&out)
+}
+
+fn reasons_markdown() -> String {
+    let mut out = String::from(
+        "# Reasons\n\nEvery state of a Repository, Application, ImagePolicy and object has a reason. \
+         Status conditions, events, the web UI and the command line use these words. \
+         `syncline explain REASON` prints one row.\n\n\
+         | Reason | Code | Meaning | What to do |\n|---|---|---|---|\n",
+    );
+    for row in TABLE {
+        let code = if row.code.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", row.code)
+        };
+        out += &format!(
+            "| `{}` | {code} | {} | {} |\n",
+            row.name, row.sentence, row.remedy
+        );
+    }
+    out
+}
+
+fn settings_markdown() -> String {
+    let mut out = String::from(
+        "# Settings of the agent\n\nA flag is stronger than its environment variable, that is \
+         stronger than the settings file (`--config`), and that is stronger than the default. The \
+         key in the file is the name of the flag with underscores.\n",
+    );
+    let command = Cli::command();
+    let mut heading = None;
+    for argument in command
+        .find_subcommand("agent")
+        .into_iter()
+        .flat_map(|c| c.get_arguments())
+    {
+        let Some(long) = argument
+            .get_long()
+            .filter(|long| !["help", "version"].contains(long))
+        else {
+            continue;
+        };
+        let group = argument.get_help_heading().unwrap_or("File");
+        if heading.replace(group) != Some(group) {
+            out += &format!(
+                "\n## {group}\n\n| Flag | Environment | Default | Meaning |\n|---|---|---|---|\n"
+            );
+        }
+        let variable = argument
+            .get_env()
+            .map(|v| v.to_string_lossy())
+            .unwrap_or_default();
+        let default: Vec<_> = argument
+            .get_default_values()
+            .iter()
+            .map(|v| format!("`{}`", v.to_string_lossy()))
+            .collect();
+        let help = argument
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        out += &format!(
+            "| `--{long}` | `{variable}` | {} | {help} |\n",
+            default.join(" ")
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_documented_with_its_variable() {
+        let markdown = settings_markdown();
+        for name in crate::settings::known_settings() {
+            let flag = format!("`--{}`", name.replace('_', "-"));
+            let line = markdown.lines().find(|line| line.contains(&flag));
+            let line = line.unwrap_or_else(|| panic!("{flag} is missing"));
+            assert!(
+                line.contains(&format!("SYNCLINE_{}", name.to_uppercase())),
+                "{line}"
+            );
+            assert!(!line.ends_with("|  |"), "{line} says nothing");
+        }
+    }
+
+    #[test]
+    fn the_table_of_reasons_has_a_row_each() {
+        let markdown = reasons_markdown();
+        assert!(
+            TABLE
+                .iter()
+                .all(|row| markdown.contains(&format!("| `{}` |", row.name)))
+        );
+    }
+}

@@ -1,0 +1,201 @@
+//! From our kinds on the wire to the checked domain types.
+//!
+//! What the CRD's schema refuses is refused here again: an object may be older than the schema.
+
+use std::time::Duration;
+
+use syncline_cluster::kinds;
+use syncline_core::application::{
+    Application, DeletionPolicy, Helm, Renderer, Repository, SyncPolicy, TreePath, Write,
+    check_branch, check_period,
+};
+use syncline_core::image::{ImageName, Policy};
+use syncline_core::outcome::Failure;
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_core::url::RepoUrl;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A checked ImagePolicy.
+#[derive(Clone, Debug)]
+pub(crate) struct ImageUpdate {
+    /// Namespace and name.
+    pub(crate) name: Name,
+    /// The image.
+    pub(crate) image: ImageName,
+    /// How often its tags are listed.
+    pub(crate) interval: Duration,
+    /// Service account that reads the Secret.
+    pub(crate) account: String,
+    /// Secret with the credentials of the registry.
+    pub(crate) secret: Option<String>,
+    /// Which tags are allowed.
+    pub(crate) policy: Policy,
+    /// The range as it was written.
+    pub(crate) range: String,
+    /// The Repository whose files are edited.
+    pub(crate) repository: String,
+    /// Where in it; everywhere where empty.
+    pub(crate) paths: Vec<TreePath>,
+    /// Why it is suspended; `None` where it is not.
+    pub(crate) suspend: Option<String>,
+}
+
+fn invalid(field: &str, why: impl std::fmt::Display) -> Failure {
+    Failure {
+        reason: Reason::InvalidSpec,
+        detail: format!("`{field}`: {why}"),
+    }
+}
+
+fn suspended(suspend: Option<&kinds::Suspend>) -> Option<String> {
+    suspend.map(|suspend| suspend.reason.clone())
+}
+
+/// Checks a Repository.
+pub(crate) fn repository(
+    wire: &kinds::Repository,
+    default_account: &str,
+) -> Result<Repository, Failure> {
+    let spec = &wire.spec;
+    check_branch(&spec.reference.branch)?;
+    Ok(Repository {
+        name: kinds::name_of(wire),
+        url: RepoUrl::parse(&spec.url).map_err(|error| Failure {
+            reason: Reason::InvalidUrl,
+            detail: format!("`spec.url`: {error}"),
+        })?,
+        branch: spec.reference.branch.clone(),
+        interval: check_period("spec.interval", spec.interval.get(), SECOND, DAY)?,
+        timeout: check_period("spec.timeout", spec.timeout.get(), SECOND, HOUR)?,
+        account: spec
+            .service_account
+            .clone()
+            .unwrap_or_else(|| default_account.to_owned()),
+        secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+        webhook_secret: spec
+            .webhook
+            .as_ref()
+            .map(|webhook| webhook.secret_ref.name.clone()),
+        write: spec.write.as_ref().map(|write| Write {
+            secret: Some(write.secret_ref.name.clone()),
+            author_name: write.author.name.clone(),
+            author_email: write.author.email.clone(),
+            message: write.message.clone().unwrap_or_default(),
+        }),
+        suspend: suspended(spec.suspend.as_ref()),
+    })
+}
+
+/// Checks an Application.
+pub(crate) fn application(
+    wire: &kinds::Application,
+    default_account: &str,
+) -> Result<Application, Failure> {
+    let spec = &wire.spec;
+    let name = kinds::name_of(wire);
+    let path =
+        TreePath::parse(&spec.path).map_err(|failure| invalid("spec.path", failure.detail))?;
+    let helm = spec.helm.clone().unwrap_or_default();
+    for file in &helm.values_files {
+        resolve(&path, file).map_err(|failure| invalid("spec.helm.valuesFiles", failure.detail))?;
+    }
+    Ok(Application {
+        repository: spec.repository.clone(),
+        path,
+        renderer: match spec.renderer {
+            kinds::Renderer::Auto => Renderer::Auto,
+            kinds::Renderer::Plain => Renderer::Plain,
+            kinds::Renderer::Kustomize => Renderer::Kustomize,
+            kinds::Renderer::Helm => Renderer::Helm,
+        },
+        helm: Helm {
+            release_name: helm.release_name.unwrap_or_default(),
+            values_files: helm.values_files,
+            values: serde_json::Value::Object(helm.values),
+        },
+        namespace: spec
+            .destination
+            .namespace
+            .clone()
+            .unwrap_or_else(|| name.namespace.clone()),
+        create_namespace: spec.destination.create_namespace,
+        account: spec
+            .service_account
+            .clone()
+            .unwrap_or_else(|| default_account.to_owned()),
+        sync: SyncPolicy {
+            automatic: spec.sync.automatic,
+            prune: spec.sync.prune,
+            self_heal: spec.sync.self_heal,
+            timeout: check_period("spec.sync.timeout", spec.sync.timeout.get(), SECOND, DAY)?,
+        },
+        deletion: match spec.deletion_policy {
+            kinds::DeletionPolicy::Prune => DeletionPolicy::Prune,
+            kinds::DeletionPolicy::Orphan => DeletionPolicy::Orphan,
+        },
+        suspend: suspended(spec.suspend.as_ref()),
+        name,
+    })
+}
+
+/// A values file beside or above the chart, inside the repository.
+fn resolve(path: &TreePath, file: &str) -> Result<TreePath, Failure> {
+    let mut parts: Vec<&str> = path
+        .as_str()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    for part in file.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.pop().is_some() => {}
+            ".." => {
+                let detail = format!("`{file}` leaves the repository");
+                return Err(Failure {
+                    reason: Reason::PathEscape,
+                    detail,
+                });
+            }
+            part => parts.push(part),
+        }
+    }
+    TreePath::parse(&parts.join("/"))
+}
+
+/// Checks an ImagePolicy.
+pub(crate) fn image_policy(
+    wire: &kinds::ImagePolicy,
+    default_account: &str,
+) -> Result<ImageUpdate, Failure> {
+    let spec = &wire.spec;
+    Ok(ImageUpdate {
+        name: kinds::name_of(wire),
+        image: ImageName::parse(&spec.image).map_err(|error| Failure {
+            reason: Reason::InvalidImage,
+            detail: format!("`spec.image`: {error}"),
+        })?,
+        interval: check_period("spec.interval", spec.interval.get(), SECOND, DAY)?,
+        account: spec
+            .service_account
+            .clone()
+            .unwrap_or_else(|| default_account.to_owned()),
+        secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+        policy: Policy::parse(&spec.select.semver).map_err(|error| Failure {
+            reason: Reason::InvalidRange,
+            detail: format!("`spec.select.semver`: {error}"),
+        })?,
+        range: spec.select.semver.clone(),
+        repository: spec.update.repository.clone(),
+        paths: spec
+            .update
+            .paths
+            .iter()
+            .map(|path| TreePath::parse(path).map_err(|f| invalid("spec.update.paths", f.detail)))
+            .collect::<Result<_, _>>()?,
+        suspend: suspended(spec.suspend.as_ref()),
+    })
+}

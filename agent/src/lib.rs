@@ -1,0 +1,22 @@
+//! The Syncline agent: wiring, order of steps, reporting. What to change is decided in
+//! `syncline-core`; what reaches outside are the crates around it.
+
+pub mod agent;
+pub mod cli;
+pub mod clock;
+pub mod settings;
+
+mod applications;
+mod conversion;
+mod deletion;
+mod health;
+mod image_update;
+mod metrics;
+mod poller;
+mod questions;
+mod queue;
+mod report;
+mod repositories;
+mod server;
+mod state;
+mod sync;

@@ -1,0 +1,5 @@
+//! The `syncline` program.
+
+fn main() -> std::process::ExitCode {
+    syncline::cli::main()
+}

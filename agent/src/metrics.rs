@@ -1,0 +1,171 @@
+//! The metrics of the agent, in the OpenMetrics text format.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Labels of a sync.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct SyncLabels {
+    /// What asked for it.
+    pub(crate) cause: String,
+    /// How it ended.
+    pub(crate) result: String,
+}
+
+/// Labels of a look at a source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct PollLabels {
+    /// `repository` or `image`.
+    pub(crate) target: &'static str,
+    /// The reason that it ended with.
+    pub(crate) reason: String,
+}
+
+/// One label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ActionLabels {
+    /// What was done with the object, or `failed`.
+    pub(crate) action: &'static str,
+}
+
+/// All metrics; the registry prints them.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Ended syncs.
+    pub(crate) syncs: Family<SyncLabels, Counter>,
+    /// Seconds from the trigger to the end of a sync.
+    pub(crate) sync_seconds: Histogram,
+    /// Objects that were written, pruned or failed.
+    pub(crate) objects: Family<ActionLabels, Counter>,
+    /// Repairs of drift.
+    pub(crate) drift: Counter,
+    /// Looks at repositories and registries.
+    pub(crate) polls: Family<PollLabels, Counter>,
+    /// Renders, however they ended.
+    pub(crate) renders: Counter,
+    /// Commits of the image flow.
+    pub(crate) commits: Counter,
+    /// Webhook deliveries that asked for a look.
+    pub(crate) deliveries: Counter,
+    /// Applications known.
+    pub(crate) applications: Gauge<i64, AtomicI64>,
+    /// Applications that wait for a sync.
+    pub(crate) queued: Gauge<i64, AtomicI64>,
+    /// Open watches.
+    pub(crate) watches: Gauge<i64, AtomicI64>,
+    /// History writes that wait.
+    pub(crate) history_queued: Gauge<i64, AtomicI64>,
+    /// History writes that were dropped.
+    pub(crate) history_dropped: Gauge<i64, AtomicI64>,
+}
+
+impl Metrics {
+    /// Registers all metrics under the prefix `syncline`.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("syncline");
+        let metrics = Self {
+            syncs: Family::default(),
+            sync_seconds: Histogram::new(exponential_buckets(0.01, 2.0, 16)),
+            objects: Family::default(),
+            drift: Counter::<u64, AtomicU64>::default(),
+            polls: Family::default(),
+            renders: Counter::default(),
+            commits: Counter::default(),
+            deliveries: Counter::default(),
+            applications: Gauge::default(),
+            queued: Gauge::default(),
+            watches: Gauge::default(),
+            history_queued: Gauge::default(),
+            history_dropped: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("syncs", "Ended syncs", metrics.syncs.clone());
+        registry.register(
+            "sync_duration_seconds",
+            "Seconds from the trigger to the end of a sync",
+            metrics.sync_seconds.clone(),
+        );
+        registry.register(
+            "objects",
+            "Objects written, pruned or failed",
+            metrics.objects.clone(),
+        );
+        registry.register("drift_repairs", "Repairs of drift", metrics.drift.clone());
+        registry.register(
+            "polls",
+            "Looks at repositories and registries",
+            metrics.polls.clone(),
+        );
+        registry.register(
+            "renders",
+            "Renders of an application",
+            metrics.renders.clone(),
+        );
+        registry.register(
+            "image_commits",
+            "Commits of the image flow",
+            metrics.commits.clone(),
+        );
+        registry.register(
+            "webhook_deliveries",
+            "Webhook deliveries that asked for a look",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "applications",
+            "Applications known",
+            metrics.applications.clone(),
+        );
+        registry.register(
+            "queued",
+            "Applications that wait for a sync",
+            metrics.queued.clone(),
+        );
+        registry.register("watches", "Open watches", metrics.watches.clone());
+        registry.register(
+            "history_queued",
+            "History writes that wait for the database",
+            metrics.history_queued.clone(),
+        );
+        registry.register(
+            "history_dropped",
+            "History writes that were dropped since the start",
+            metrics.history_dropped.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_every_metric_with_the_prefix() {
+        let metrics = Metrics::new();
+        metrics.drift.inc();
+        metrics.watches.set(3);
+        let text = metrics.text();
+        assert!(text.contains("syncline_drift_repairs_total 1"), "{text}");
+        assert!(text.contains("syncline_watches 3"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

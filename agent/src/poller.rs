@@ -1,0 +1,180 @@
+//! The one poller: Git references, registry tags, and whatever else is looked at every so often.
+//!
+//! Each key is looked at once at a time; a webhook or a person can ask for a look now. Looks are
+//! spread over the interval, and a failing one is asked less and less often.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syncline_core::record::Name;
+use syncline_core::trigger::Cause;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Target {
+    /// The branch of a Repository.
+    Repository(Name),
+    /// The tags of the image of an ImagePolicy.
+    ImagePolicy(Name),
+}
+
+#[derive(Debug)]
+struct Entry {
+    interval: Duration,
+    due: Instant,
+    cause: Cause,
+    running: bool,
+    again: Option<Cause>,
+}
+
+/// The schedule; a cheap handle.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Poller {
+    entries: Arc<Mutex<BTreeMap<Target, Entry>>>,
+    changed: Arc<Notify>,
+}
+
+impl Poller {
+    /// Looks at a target now and then every `interval`; a change of the interval keeps the rest.
+    pub(crate) fn watch(&self, target: Target, interval: Duration, cause: Cause, now: Instant) {
+        let mut entries = self.lock();
+        entries
+            .entry(target)
+            .and_modify(|entry| {
+                entry.interval = interval;
+                entry.due = entry.due.min(now + interval);
+            })
+            .or_insert(Entry {
+                interval,
+                due: now,
+                cause,
+                running: false,
+                again: None,
+            });
+        drop(entries);
+        self.changed.notify_waiters();
+    }
+
+    /// Stops looking.
+    pub(crate) fn forget(&self, target: &Target) {
+        self.lock().remove(target);
+    }
+
+    /// Looks now. Where a look runs, another follows it: what asked may be newer than what the
+    /// running one sees.
+    pub(crate) fn look_now(&self, target: &Target, cause: Cause, now: Instant) {
+        if let Some(entry) = self.lock().get_mut(target) {
+            if entry.running {
+                entry.again = Some(cause);
+            } else {
+                entry.due = now;
+                entry.cause = cause;
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The next target whose time has come; waits for one. The caller says [`Poller::done`].
+    pub(crate) async fn take(&self, now: impl Fn() -> Instant) -> (Target, Cause) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let next = {
+                let mut entries = self.lock();
+                let next = entries
+                    .iter_mut()
+                    .filter(|(_, entry)| !entry.running)
+                    .min_by_key(|(_, entry)| entry.due);
+                match next {
+                    Some((target, entry)) if entry.due <= now() => {
+                        entry.running = true;
+                        return (
+                            target.clone(),
+                            std::mem::replace(&mut entry.cause, Cause::Poll),
+                        );
+                    }
+                    other => other.map(|(_, entry)| entry.due),
+                }
+            };
+            match next {
+                Some(due) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = tokio::time::sleep_until(due) => {}
+                    }
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    /// A look ended; the next one is due after the interval, or after `delay` where that is given
+    /// (back-off, or a time that the other side named).
+    pub(crate) fn done(&self, target: &Target, delay: Option<Duration>, now: Instant) {
+        if let Some(entry) = self.lock().get_mut(target) {
+            entry.running = false;
+            match entry.again.take() {
+                Some(cause) => {
+                    entry.due = now;
+                    entry.cause = cause;
+                }
+                None => entry.due = now + delay.unwrap_or(entry.interval),
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Target, Entry>> {
+        // A panic elsewhere leaves a plain map that is still consistent.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn target() -> Target {
+        Target::Repository(Name::new("team", "config"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_is_looked_at_at_once_and_then_every_interval() {
+        let poller = Poller::default();
+        poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
+        let begin = Instant::now();
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::StartUp));
+        poller.done(&target(), None, Instant::now());
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::Poll));
+        assert_eq!(Instant::now() - begin, MINUTE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_during_a_look_leads_to_another_one() {
+        let poller = Poller::default();
+        poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
+        let begin = Instant::now();
+        poller.take(Instant::now).await;
+        poller.look_now(&target(), Cause::Webhook, Instant::now());
+        poller.done(&target(), None, Instant::now());
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::Webhook));
+        assert_eq!(Instant::now(), begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_target_waits_for_its_delay() {
+        let poller = Poller::default();
+        poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
+        let begin = Instant::now();
+        poller.take(Instant::now).await;
+        poller.done(&target(), Some(5 * MINUTE), Instant::now());
+        poller.take(Instant::now).await;
+        assert_eq!(Instant::now() - begin, 5 * MINUTE);
+    }
+}

@@ -1,0 +1,222 @@
+//! From state to the status of our kinds, and to the live feed of the web UI.
+//!
+//! A status is written only where it differs from what was written last.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use syncline_cluster::kinds::{
+    self, ApplicationStatus, ImagePolicyStatus, Kind, RepositoryStatus, conditions,
+};
+use syncline_core::outcome::Failure;
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_web_ui::Topic;
+
+use crate::agent::Agent;
+use crate::state::Statement;
+
+/// How many verdicts a status shows.
+const VERDICTS: usize = kinds::MAX_VERDICTS;
+
+/// Writes the status of a Repository, if it changed.
+pub(crate) async fn repository(agent: &Arc<Agent>, name: &Name) {
+    let status = {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.repositories.get_mut(name) else {
+            return;
+        };
+        let head = entry.head.as_ref();
+        let revision = head
+            .map(|head| head.revision.to_string())
+            .or(entry.status.revision.clone());
+        let moved = revision != entry.status.revision;
+        let status = RepositoryStatus {
+            conditions: told(
+                agent,
+                &entry.status.conditions,
+                entry.generation,
+                &entry.statement,
+            ),
+            observed_generation: entry.generation,
+            last_fetch_time: if moved {
+                entry.checked_at
+            } else {
+                entry.status.last_fetch_time
+            },
+            revision,
+        };
+        if status == entry.status {
+            None
+        } else {
+            entry.status = status.clone();
+            Some(status)
+        }
+    };
+    agent.feed.publish(Topic::Repository, name.to_string());
+    if let Some(status) = status {
+        write(agent, Kind::Repository, name, &status).await;
+    }
+}
+
+/// Writes the status of an Application, if it changed.
+pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
+    let status = {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.applications.get_mut(name) else {
+            return;
+        };
+        let (health, _) = entry.health();
+        let applied = entry.applied.as_ref().map(|head| head.revision.to_string());
+        let attempted = entry.attempted.as_ref().map(ToString::to_string);
+        let objects = entry
+            .rendered
+            .as_ref()
+            .map(|(_, rendered)| rendered.set.len() as i64);
+        let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
+        let status = ApplicationStatus {
+            conditions: told(
+                agent,
+                &entry.status.conditions,
+                entry.generation,
+                &entry.statement,
+            ),
+            observed_generation: entry.generation,
+            sync: Some(entry.statement.reason.name().to_owned()),
+            health: Some(health.as_str().to_owned()),
+            message: Some(entry.statement.message()),
+            last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
+            last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
+            last_sync_id: last.or(entry.status.last_sync_id.clone()),
+            plan_hash: entry.plan_hash.clone(),
+            objects: objects.or(entry.status.objects),
+        };
+        if status == entry.status {
+            None
+        } else {
+            entry.status = status.clone();
+            Some(status)
+        }
+    };
+    agent.feed.publish(Topic::Application, name.to_string());
+    if let Some(status) = status {
+        write(agent, Kind::Application, name, &status).await;
+    }
+}
+
+/// Writes the status of an ImagePolicy, if it changed.
+pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
+    let status = {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.policies.get_mut(name) else {
+            return;
+        };
+        let verdicts = entry
+            .verdicts
+            .iter()
+            .take(VERDICTS)
+            .map(|verdict| kinds::Verdict {
+                tag: verdict.tag.to_string(),
+                verdict: format!("{}: {}", verdict.rule.as_str(), verdict.sentence),
+            });
+        let conditions = told(
+            agent,
+            &entry.status.conditions,
+            entry.generation,
+            &entry.statement,
+        );
+        let status = ImagePolicyStatus {
+            latest_tag: entry.latest.clone(),
+            current_tag: entry.current.clone(),
+            last_update_commit: entry
+                .last_update
+                .as_ref()
+                .map(|update| update.commit.to_string())
+                .or(entry.status.last_update_commit.clone()),
+            verdicts: verdicts.collect(),
+            observed_generation: entry.generation,
+            // The time alone is no news: at rest nothing is written.
+            last_scan_time: entry.status.last_scan_time,
+            conditions,
+        };
+        if status == entry.status {
+            None
+        } else {
+            let status = ImagePolicyStatus {
+                last_scan_time: entry.scanned_at,
+                ..status
+            };
+            entry.status = status.clone();
+            Some(status)
+        }
+    };
+    agent.feed.publish(Topic::ImagePolicy, name.to_string());
+    if let Some(status) = status {
+        write(agent, Kind::ImagePolicy, name, &status).await;
+    }
+}
+
+fn told(
+    agent: &Agent,
+    previous: &[kinds::Condition],
+    generation: Option<i64>,
+    statement: &Statement,
+) -> Vec<kinds::Condition> {
+    conditions(
+        previous,
+        generation,
+        agent.clock.now(),
+        statement.reason,
+        &statement.message(),
+    )
+}
+
+async fn write(agent: &Agent, kind: Kind, name: &Name, status: &impl serde::Serialize) {
+    let status: Value = match serde_json::to_value(status) {
+        Ok(status) => status,
+        Err(error) => return tracing::error!(%error, "a status cannot be written as JSON"),
+    };
+    if let Err(error) = agent
+        .cluster
+        .agent()
+        .patch_status(kind, name, &json!(status))
+        .await
+    {
+        tracing::warn!(kind = kind.as_str(), object.name = %name, %error, "the status could not be written");
+    }
+}
+
+/// Writes the status of an object that cannot be read: nothing of its last status is known.
+pub(crate) async fn invalid(
+    agent: &Arc<Agent>,
+    kind: Kind,
+    name: &Name,
+    generation: Option<i64>,
+    failure: &Failure,
+) {
+    let mut statement = Statement::new(failure.reason, agent.clock.now());
+    statement.detail.clone_from(&failure.detail);
+    let status = json!({
+        "conditions": told(agent, &[], generation, &statement),
+        "observedGeneration": generation,
+    });
+    write(agent, kind, name, &status).await;
+}
+
+/// Publishes a Kubernetes event on an Application. That it could not be published is logged only.
+pub(crate) async fn event(agent: &Agent, name: &Name, reason: Reason, note: &str) {
+    let uid = agent
+        .state
+        .lock()
+        .applications
+        .get(name)
+        .map(|entry| entry.uid.clone());
+    let uid = uid.unwrap_or_default();
+    let published = agent
+        .events
+        .publish(Kind::Application, name, &uid, reason, note)
+        .await;
+    if let Err(error) = published {
+        tracing::warn!(%error, "an event could not be published");
+    }
+}

@@ -1,0 +1,350 @@
+//! Repositories: a look at the branch, and which applications a new commit concerns.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syncline_cluster::SecretData;
+use syncline_core::application::Repository;
+use syncline_core::outcome::Failure;
+use syncline_core::reason::{Class, Reason};
+use syncline_core::record::Name;
+use syncline_core::redacted::Redacted;
+use syncline_core::revision::{CommitId, Revision};
+use syncline_core::trigger::Cause;
+use syncline_core::url::RepoUrl;
+use syncline_source::{Access, Credentials, Mirror, Settings};
+use tokio::time::Instant;
+
+use crate::agent::{Agent, blocking};
+use crate::metrics::PollLabels;
+use crate::report;
+use crate::state::Head;
+
+/// One mirror per URL, opened when it is first needed.
+pub(crate) struct Mirrors {
+    settings: Settings,
+    open: Mutex<HashMap<RepoUrl, Mirror>>,
+}
+
+impl Mirrors {
+    /// Mirrors below the folder of the settings.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            open: Mutex::default(),
+        }
+    }
+
+    /// The mirror of a URL.
+    pub(crate) fn get(&self, url: &RepoUrl) -> Result<Mirror, syncline_source::Error> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mirror) = open.get(url) {
+            return Ok(mirror.clone());
+        }
+        let mirror = Mirror::open(&self.settings, url)?;
+        open.insert(url.clone(), mirror.clone());
+        Ok(mirror)
+    }
+}
+
+/// Secrets that were read a short while ago, by namespace, account and name. At rest no Secret is
+/// asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    read: Mutex<HashMap<(String, String, String), (Instant, SecretData)>>,
+}
+
+impl Secrets {
+    /// The content of a Secret, read as a service account of its namespace.
+    pub(crate) async fn get(
+        &self,
+        agent: &Agent,
+        namespace: &str,
+        account: &str,
+        name: &str,
+    ) -> Result<SecretData, Failure> {
+        let key = (namespace.to_owned(), account.to_owned(), name.to_owned());
+        let now = agent.clock.monotonic();
+        {
+            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((at, data)) = read.get(&key)
+                && now.saturating_duration_since(*at) < agent.settings.secret_ttl
+            {
+                return Ok(data.clone());
+            }
+        }
+        let failure = |error: syncline_cluster::Error| Failure {
+            reason: error.reason(),
+            detail: error.to_string(),
+        };
+        let account = agent
+            .cluster
+            .account(namespace, account)
+            .await
+            .map_err(failure)?;
+        let data = account.secret(namespace, name).await.map_err(failure)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(key, (now, data.clone()));
+        Ok(data)
+    }
+
+    /// Forgets what was read in a namespace: credentials were refused, or an object changed.
+    pub(crate) fn forget(&self, namespace: &str) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.retain(|(of, _, _), _| of != namespace);
+    }
+}
+
+/// How to sign in, from the Secret that a Repository names.
+pub(crate) async fn access(
+    agent: &Agent,
+    repository: &Repository,
+    secret: Option<&str>,
+) -> Result<Access, Failure> {
+    let timeout = Some(repository.timeout);
+    let Some(secret) = secret else {
+        return Ok(Access {
+            credentials: Credentials::Anonymous,
+            ca_pem: None,
+            timeout,
+        });
+    };
+    let namespace = &repository.name.namespace;
+    let data = agent
+        .secrets
+        .get(agent, namespace, &repository.account, secret)
+        .await?;
+    let credentials = match (
+        data.text("username"),
+        data.text("password"),
+        data.text("bearerToken"),
+    ) {
+        (_, _, Some(token)) => Credentials::Bearer(trimmed(&token)),
+        (Some(username), Some(password), None) => Credentials::Basic {
+            username: username.expose().trim().to_owned(),
+            password: trimmed(&password),
+        },
+        (None, None, None) if data.get("ca.crt").is_some() => Credentials::Anonymous,
+        _ => {
+            let detail = format!(
+                "secret `{namespace}/{secret}` needs `username` and `password`, or `bearerToken`"
+            );
+            return Err(Failure {
+                reason: Reason::SecretMissing,
+                detail,
+            });
+        }
+    };
+    Ok(Access {
+        credentials,
+        ca_pem: data.get("ca.crt").map(<[u8]>::to_vec),
+        timeout,
+    })
+}
+
+/// A value without the line break that editors leave at its end.
+fn trimmed(value: &Redacted) -> Redacted {
+    Redacted::new(value.expose().trim_end_matches(['\n', '\r']))
+}
+
+/// Looks at the branch of a Repository once. Answers after how long to look again where that is
+/// not the interval.
+#[tracing::instrument(name = "look", skip_all, fields(repository = %name, %cause))]
+pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Option<Duration> {
+    let repository = {
+        let mut state = agent.state.lock();
+        let entry = state.repositories.get_mut(name)?;
+        match &entry.spec {
+            Ok(spec) => match &spec.suspend {
+                None => Ok(spec.clone()),
+                Some(reason) => Err((Reason::Suspended, reason.clone())),
+            },
+            Err(failure) => Err((failure.reason, failure.detail.clone())),
+        }
+        .map_err(|(reason, detail)| entry.statement.say(reason, detail, agent.clock.now()))
+    };
+    let Ok(repository) = repository else {
+        report::repository(agent, name).await;
+        return None;
+    };
+    let found = fetch(agent, &repository).await;
+    let (reason, delay) = match found {
+        Ok(head) => (
+            Reason::Fetched,
+            arrived(agent, &repository, head, cause).await,
+        ),
+        Err(failure) => (failure.reason, failed(agent, &repository, failure)),
+    };
+    agent
+        .metrics
+        .polls
+        .get_or_create(&PollLabels {
+            target: "repository",
+            reason: reason.name().to_owned(),
+        })
+        .inc();
+    report::repository(agent, name).await;
+    delay
+}
+
+async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Failure> {
+    let access = access(agent, repository, repository.secret.as_deref()).await?;
+    let failure = |error: syncline_source::Error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
+    };
+    let mirrors = Arc::clone(&agent.mirrors);
+    let (url, branch) = (repository.url.clone(), repository.branch.clone());
+    blocking(move || {
+        let mirror = mirrors.get(&url).map_err(failure)?;
+        let fetched = mirror.fetch(&access, &branch).map_err(failure)?;
+        let info = mirror.commit_info(&fetched.commit).map_err(failure)?;
+        Ok(Head {
+            revision: Revision {
+                branch,
+                commit: fetched.commit,
+            },
+            info,
+        })
+    })
+    .await
+}
+
+/// A look that went well: the head moves forward, and what it touches is asked to sync.
+async fn arrived(
+    agent: &Arc<Agent>,
+    repository: &Repository,
+    head: Head,
+    cause: Cause,
+) -> Option<Duration> {
+    let now = agent.clock.now();
+    let name = &repository.name;
+    let (previous, known, approved) = {
+        let mut state = agent.state.lock();
+        let entry = state.repositories.get_mut(name)?;
+        entry.checked_at = Some(now);
+        entry.failures = 0;
+        let previous = entry.head.as_ref().map(|head| head.info.id.clone());
+        let known = previous.clone().or(entry.recorded.clone());
+        (previous, known, entry.approve.clone())
+    };
+    if let Some(known) = known.filter(|known| *known != head.info.id)
+        && !follows(agent, repository, &known, &head.info.id).await
+        && approved.as_deref() != Some(head.info.id.as_str())
+    {
+        let detail = format!(
+            "`{}` points to {} now, which does not contain {known}",
+            repository.branch, head.info.id
+        );
+        let mut state = agent.state.lock();
+        let entry = state.repositories.get_mut(name)?;
+        entry.statement.say(Reason::HistoryRewritten, detail, now);
+        return None;
+    }
+    let touched = touched(agent, repository, previous.as_ref(), &head).await;
+    {
+        let mut state = agent.state.lock();
+        let entry = state.repositories.get_mut(name)?;
+        entry.statement.say(Reason::Fetched, String::new(), now);
+        entry.head = Some(head);
+    }
+    for application in touched {
+        agent
+            .queue
+            .push(&application, cause, now, agent.clock.monotonic());
+    }
+    None
+}
+
+/// Whether the new commit contains the old one. A commit that the server no longer has cannot be
+/// contained.
+async fn follows(agent: &Agent, repository: &Repository, old: &CommitId, new: &CommitId) -> bool {
+    let mirrors = Arc::clone(&agent.mirrors);
+    let (url, old, new) = (repository.url.clone(), old.clone(), new.clone());
+    blocking(move || {
+        mirrors
+            .get(&url)
+            .and_then(|mirror| mirror.is_ancestor(&old, &new))
+    })
+    .await
+    .unwrap_or(false)
+}
+
+/// The applications whose read set the commits since `previous` change, and those that have none.
+async fn touched(
+    agent: &Agent,
+    repository: &Repository,
+    previous: Option<&CommitId>,
+    head: &Head,
+) -> Vec<Name> {
+    let all = agent.state.lock().applications_of(&repository.name);
+    let Some(previous) = previous else { return all };
+    if *previous == head.info.id {
+        return Vec::new();
+    }
+    let mirrors = Arc::clone(&agent.mirrors);
+    let (url, old, new) = (
+        repository.url.clone(),
+        previous.clone(),
+        head.info.id.clone(),
+    );
+    let changed = blocking(move || {
+        mirrors
+            .get(&url)
+            .and_then(|mirror| mirror.changed_paths(&old, &new))
+    })
+    .await;
+    // Without the difference every application has to look for itself.
+    let Ok(changed) = changed else { return all };
+    let state = agent.state.lock();
+    all.into_iter()
+        .filter(|name| {
+            let Some(entry) = state.applications.get(name) else {
+                return false;
+            };
+            match (&entry.failed_reads, &entry.rendered) {
+                (Some(reads), _) => reads.is_touched_by(&changed),
+                (None, Some((_, rendered))) => rendered.reads.is_touched_by(&changed),
+                (None, None) => true,
+            }
+        })
+        .collect()
+}
+
+/// A look that failed: the last good commit is kept, and the next look comes later.
+fn failed(agent: &Agent, repository: &Repository, failure: Failure) -> Option<Duration> {
+    let class = failure.reason.class();
+    if class == Class::Denied {
+        agent.secrets.forget(&repository.name.namespace);
+    }
+    let now = agent.clock.now();
+    let mut state = agent.state.lock();
+    let entry = state.repositories.get_mut(&repository.name)?;
+    entry.failures += 1;
+    let doublings = entry.failures.saturating_sub(1).min(16);
+    entry.statement.say(failure.reason, failure.detail, now);
+    let waiting: Vec<Name> = if entry.head.is_none() {
+        state.applications_of(&repository.name)
+    } else {
+        Vec::new()
+    };
+    drop(state);
+    for application in waiting {
+        agent
+            .queue
+            .push(&application, Cause::Reference, now, agent.clock.monotonic());
+    }
+    let settings = &agent.settings;
+    match class {
+        Class::Transient => {
+            let delay = settings.retry_first.saturating_mul(1 << doublings);
+            Some(
+                delay
+                    .min(settings.retry_most)
+                    .min(repository.interval.max(settings.retry_first)),
+            )
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,183 @@
+//! The listeners: web UI, webhooks, and health with metrics, each on an address of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use syncline_web_ui::Sessions;
+use syncline_webhook::{Counters, Delivery};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::agent::Agent;
+use crate::questions::Answers;
+use crate::settings::AgentSettings;
+
+/// The file in the data folder that names the addresses of a running agent.
+pub(crate) const ADDRESSES: &str = "addresses.json";
+
+/// How often it is looked whether the link to the web UI was used.
+const LINK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Bound, not yet served.
+pub(crate) struct Listeners {
+    ui: TcpListener,
+    webhook: TcpListener,
+    metrics: TcpListener,
+}
+
+impl Listeners {
+    /// Binds all addresses; an address in use ends the process at once.
+    pub(crate) async fn bind(settings: &AgentSettings) -> anyhow::Result<Self> {
+        Ok(Self {
+            ui: bind("--ui-listen", settings.ui_listen).await?,
+            webhook: bind("--webhook-listen", settings.webhook_listen).await?,
+            metrics: bind("--metrics-listen", settings.metrics_listen).await?,
+        })
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on `{flag} {address}`"))
+}
+
+/// Serves all listeners until the tasks are ended.
+pub(crate) async fn serve(
+    agent: &Arc<Agent>,
+    listeners: Listeners,
+    deliveries: mpsc::Sender<Delivery>,
+    counters: Counters,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let settings = syncline_web_ui::Settings {
+        link_hint: "Run `syncline link` where the agent runs: it prints a link.".to_owned(),
+        ..Default::default()
+    };
+    let sessions = Sessions::new(&settings)?;
+    let ui_address = listeners.ui.local_addr()?;
+    let addresses = json!({
+        "ui": ui_address.to_string(),
+        "webhook": listeners.webhook.local_addr()?.to_string(),
+        "metrics": listeners.metrics.local_addr()?.to_string(),
+    });
+    let token = offer_link(agent, &sessions, ui_address, &addresses).await?;
+    tracing::info!(ui = %ui_address, "`syncline link` prints a link to the web UI");
+    tasks.spawn(renew_link(
+        Arc::clone(agent),
+        sessions.clone(),
+        ui_address,
+        addresses,
+        token,
+    ));
+    let questions = Arc::new(Answers::new(Arc::clone(agent)));
+    let ui = syncline_web_ui::router(settings, sessions, questions);
+    let webhook = syncline_webhook::router(
+        syncline_webhook::Settings::default(),
+        agent.hooks.clone(),
+        deliveries,
+        counters,
+    );
+    let metrics = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(agent));
+    for (name, listener, router) in [
+        ("ui", listeners.ui, ui),
+        ("webhook", listeners.webhook, webhook),
+        ("metrics", listeners.metrics, metrics),
+    ] {
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, name, "a listener ended");
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Makes a new one-time link and writes it where `syncline link` finds it.
+async fn offer_link(
+    agent: &Agent,
+    sessions: &Sessions,
+    ui: SocketAddr,
+    addresses: &Value,
+) -> anyhow::Result<String> {
+    let token = sessions.one_time_link()?;
+    let mut addresses = addresses.clone();
+    addresses["uiLink"] = format!("http://{ui}/login?token={token}").into();
+    write_addresses(agent, &addresses).await?;
+    Ok(token)
+}
+
+/// Offers another link as soon as the last one was used or has expired.
+async fn renew_link(
+    agent: Arc<Agent>,
+    sessions: Sessions,
+    ui: SocketAddr,
+    addresses: Value,
+    mut token: String,
+) {
+    let mut interval = tokio::time::interval(LINK_INTERVAL);
+    loop {
+        interval.tick().await;
+        if sessions.is_waiting(&token) {
+            continue;
+        }
+        match offer_link(&agent, &sessions, ui, &addresses).await {
+            Ok(new) => token = new,
+            Err(error) => tracing::warn!(%error, "a new link could not be written"),
+        }
+    }
+}
+
+/// Writes the addresses where only the agent's own user reads them: the link signs in. A reader
+/// sees the old file or the new one, never a part.
+async fn write_addresses(agent: &Agent, addresses: &Value) -> anyhow::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    let path = agent.settings.data_dir.join(ADDRESSES);
+    let new = path.with_extension("new");
+    // The mode counts only for a new file.
+    let _ = tokio::fs::remove_file(&new).await;
+    let write = async {
+        let mut options = tokio::fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .await?;
+        file.write_all(addresses.to_string().as_bytes()).await?;
+        file.flush().await?;
+        tokio::fs::rename(&new, &path).await
+    };
+    write
+        .await
+        .with_context(|| format!("write `{}`", path.display()))
+}
+
+async fn readyz(State(agent): State<Arc<Agent>>) -> Response {
+    if agent.is_ready() {
+        "ok".into_response()
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not all objects have been seen yet",
+        )
+            .into_response()
+    }
+}
+
+async fn metrics(State(agent): State<Arc<Agent>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], agent.metrics.text()).into_response()
+}

@@ -1,0 +1,432 @@
+//! The settings of the process: flags, environment and file, in that order of strength.
+//!
+//! This is the only place that reads the environment. Every flag has an environment variable
+//! (`SYNCLINE_` and the name in capitals) and a key in the file (the name with underscores).
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _};
+
+/// Settings of `syncline agent`.
+#[derive(Args, Clone, Debug)]
+pub struct AgentSettings {
+    /// File with settings: YAML, a map from the name of a flag (with underscores) to its value.
+    #[arg(long, env = "SYNCLINE_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Kubeconfig file; without one the agent runs as the service account of its pod.
+    #[arg(long, env = "SYNCLINE_KUBECONFIG", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig file; its current one by default.
+    #[arg(long, env = "SYNCLINE_CONTEXT", help_heading = "Cluster")]
+    pub context: Option<String>,
+    /// Namespace of the agent: its Lease and its identity live there.
+    #[arg(
+        long,
+        env = "SYNCLINE_NAMESPACE",
+        default_value = "syncline",
+        help_heading = "Cluster"
+    )]
+    pub namespace: String,
+    /// Only look at Repositories, Applications and ImagePolicies of this namespace.
+    #[arg(long, env = "SYNCLINE_WATCH_NAMESPACE", help_heading = "Cluster")]
+    pub watch_namespace: Option<String>,
+    /// Service account of a namespace that is used where an object names none.
+    #[arg(
+        long,
+        env = "SYNCLINE_DEFAULT_ACCOUNT",
+        default_value = "applier",
+        help_heading = "Cluster"
+    )]
+    pub default_account: String,
+    /// Name of this process in the Lease; the host name by default.
+    #[arg(long, env = "SYNCLINE_IDENTITY", help_heading = "Cluster")]
+    pub identity: Option<String>,
+    /// Deadline of one request to the API server.
+    #[arg(long, env = "SYNCLINE_REQUEST_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Cluster")]
+    pub request_timeout: Duration,
+    /// How long the check that a service account exists is believed.
+    #[arg(long, env = "SYNCLINE_ACCOUNT_CHECK_INTERVAL", default_value = "30s", value_parser = duration, help_heading = "Cluster")]
+    pub account_check_interval: Duration,
+    /// How long the Lease is held without renewal.
+    #[arg(long, env = "SYNCLINE_LEASE_DURATION", default_value = "15s", value_parser = duration, help_heading = "Cluster")]
+    pub lease_duration: Duration,
+    /// After how long without a renewal the agent stops writing.
+    #[arg(long, env = "SYNCLINE_LEASE_RENEW_DEADLINE", default_value = "10s", value_parser = duration, help_heading = "Cluster")]
+    pub lease_renew_deadline: Duration,
+    /// How often the Lease is renewed, or tried for.
+    #[arg(long, env = "SYNCLINE_LEASE_RETRY", default_value = "2s", value_parser = duration, help_heading = "Cluster")]
+    pub lease_retry: Duration,
+    /// How many watches may be open; beyond them drift is found by the next sync only.
+    #[arg(
+        long,
+        env = "SYNCLINE_WATCH_BUDGET",
+        default_value_t = 500,
+        help_heading = "Cluster"
+    )]
+    pub watch_budget: usize,
+
+    /// Folder for Git mirrors and the database.
+    #[arg(
+        long,
+        env = "SYNCLINE_DATA_DIR",
+        default_value = "/var/lib/syncline",
+        help_heading = "Storage"
+    )]
+    pub data_dir: PathBuf,
+    /// How many syncs of an application history keeps.
+    #[arg(
+        long,
+        env = "SYNCLINE_HISTORY_SYNCS",
+        default_value_t = 1000,
+        help_heading = "Storage"
+    )]
+    pub history_syncs: u32,
+    /// How many history writes may wait for the database before further ones are dropped.
+    #[arg(
+        long,
+        env = "SYNCLINE_HISTORY_QUEUE",
+        default_value_t = 1024,
+        help_heading = "Storage"
+    )]
+    pub history_queue: usize,
+
+    /// How many applications sync at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_SYNC_WORKERS",
+        default_value_t = 8,
+        help_heading = "Sync"
+    )]
+    pub sync_workers: usize,
+    /// How many objects of one application are written at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_APPLY_CONCURRENCY",
+        default_value_t = 8,
+        help_heading = "Sync"
+    )]
+    pub apply_concurrency: usize,
+    /// How long a sync waits for a CRD to be established.
+    #[arg(long, env = "SYNCLINE_CRD_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Sync")]
+    pub crd_timeout: Duration,
+    /// Delay before the first retry of a sync that failed and may pass by itself; doubled each time.
+    #[arg(long, env = "SYNCLINE_RETRY_FIRST", default_value = "1s", value_parser = duration, help_heading = "Sync")]
+    pub retry_first: Duration,
+    /// Longest delay between two retries.
+    #[arg(long, env = "SYNCLINE_RETRY_MOST", default_value = "5m", value_parser = duration, help_heading = "Sync")]
+    pub retry_most: Duration,
+    /// Delay before a sync is tried again that failed for a wrong input or a missing right.
+    #[arg(long, env = "SYNCLINE_RETRY_SLOW", default_value = "10m", value_parser = duration, help_heading = "Sync")]
+    pub retry_slow: Duration,
+    /// For how long an object without new drift counts as calm: repairs begin at once again.
+    #[arg(long, env = "SYNCLINE_DRIFT_CALM", default_value = "1m", value_parser = duration, help_heading = "Sync")]
+    pub drift_calm: Duration,
+    /// How long the deletion of an Application waits for a missing service account or API server
+    /// before its objects are left behind and listed.
+    #[arg(long, env = "SYNCLINE_DELETION_TIMEOUT", default_value = "5m", value_parser = duration, help_heading = "Sync")]
+    pub deletion_timeout: Duration,
+    /// How long a stopping agent waits for the syncs that run.
+    #[arg(long, env = "SYNCLINE_SHUTDOWN_GRACE", default_value = "25s", value_parser = duration, help_heading = "Sync")]
+    pub shutdown_grace: Duration,
+
+    /// How many Repositories and registries are looked at at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_POLL_WORKERS",
+        default_value_t = 8,
+        help_heading = "Sources"
+    )]
+    pub poll_workers: usize,
+    /// Deadline of a connection to a Git server.
+    #[arg(long, env = "SYNCLINE_GIT_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Sources")]
+    pub git_connect_timeout: Duration,
+    /// How long a Secret that was read is believed.
+    #[arg(long, env = "SYNCLINE_SECRET_TTL", default_value = "10m", value_parser = duration, help_heading = "Sources")]
+    pub secret_ttl: Duration,
+    /// Most bytes of one file of a source.
+    #[arg(long, env = "SYNCLINE_MAX_FILE_BYTES", default_value_t = 4 * 1024 * 1024, help_heading = "Sources")]
+    pub max_file_bytes: u64,
+    /// Most bytes that one application or image search reads.
+    #[arg(long, env = "SYNCLINE_MAX_SOURCE_BYTES", default_value_t = 64 * 1024 * 1024, help_heading = "Sources")]
+    pub max_source_bytes: u64,
+    /// Most files that one application or image search reads.
+    #[arg(
+        long,
+        env = "SYNCLINE_MAX_SOURCE_FILES",
+        default_value_t = 20_000,
+        help_heading = "Sources"
+    )]
+    pub max_source_files: usize,
+    /// Deadline of one request to an image registry.
+    #[arg(long, env = "SYNCLINE_REGISTRY_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Sources")]
+    pub registry_timeout: Duration,
+    /// Most tags that are read of one image.
+    #[arg(
+        long,
+        env = "SYNCLINE_REGISTRY_MAX_TAGS",
+        default_value_t = 50_000,
+        help_heading = "Sources"
+    )]
+    pub registry_max_tags: usize,
+    /// How often a commit is made anew when somebody else pushed first.
+    #[arg(
+        long,
+        env = "SYNCLINE_PUSH_ATTEMPTS",
+        default_value_t = 10,
+        help_heading = "Sources"
+    )]
+    pub push_attempts: u32,
+
+    /// The renderer program; beside the agent's own program by default.
+    #[arg(long, env = "SYNCLINE_RENDERER", help_heading = "Renderer")]
+    pub renderer: Option<PathBuf>,
+    /// How many renderer processes run at most.
+    #[arg(
+        long,
+        env = "SYNCLINE_RENDER_WORKERS",
+        default_value_t = 2,
+        help_heading = "Renderer"
+    )]
+    pub render_workers: usize,
+    /// Deadline of one render.
+    #[arg(long, env = "SYNCLINE_RENDER_DEADLINE", default_value = "30s", value_parser = duration, help_heading = "Renderer")]
+    pub render_deadline: Duration,
+    /// Memory of one renderer process, in MiB.
+    #[arg(
+        long,
+        env = "SYNCLINE_RENDER_MEMORY_MIB",
+        default_value_t = 512,
+        help_heading = "Renderer"
+    )]
+    pub render_memory_mib: u64,
+
+    /// Address of the web UI: a loopback address, until sign-in exists.
+    #[arg(
+        long,
+        env = "SYNCLINE_UI_LISTEN",
+        default_value = "127.0.0.1:8080",
+        help_heading = "Listeners"
+    )]
+    pub ui_listen: SocketAddr,
+    /// Address of the webhook listener.
+    #[arg(
+        long,
+        env = "SYNCLINE_WEBHOOK_LISTEN",
+        default_value = "0.0.0.0:9292",
+        help_heading = "Listeners"
+    )]
+    pub webhook_listen: SocketAddr,
+    /// Address of `/healthz`, `/readyz` and `/metrics`.
+    #[arg(
+        long,
+        env = "SYNCLINE_METRICS_LISTEN",
+        default_value = "0.0.0.0:9090",
+        help_heading = "Listeners"
+    )]
+    pub metrics_listen: SocketAddr,
+
+    /// Which log lines are written, for example `info` or `syncline=debug`.
+    #[arg(
+        long,
+        env = "SYNCLINE_LOG",
+        default_value = "info",
+        help_heading = "Logging"
+    )]
+    pub log: String,
+    /// Form of the log lines.
+    #[arg(long, env = "SYNCLINE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json, help_heading = "Logging")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl AgentSettings {
+    /// Refuses values that cannot work together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.ui_listen.ip().is_loopback(),
+            "`--ui-listen {}`: the web UI listens on a loopback address only, until it has sign-in; \
+             reach it with `kubectl port-forward`",
+            self.ui_listen
+        );
+        anyhow::ensure!(
+            self.lease_retry < self.lease_renew_deadline
+                && self.lease_renew_deadline < self.lease_duration,
+            "`--lease-retry` must be shorter than `--lease-renew-deadline`, and that shorter than \
+             `--lease-duration`"
+        );
+        for (flag, value) in [
+            ("--sync-workers", self.sync_workers),
+            ("--apply-concurrency", self.apply_concurrency),
+            ("--poll-workers", self.poll_workers),
+            ("--render-workers", self.render_workers),
+            ("--history-queue", self.history_queue),
+        ] {
+            anyhow::ensure!(value > 0, "`{flag}` must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}
+
+/// The arguments of the process, completed by the file that `--config` names: what neither a flag
+/// nor the environment gives is taken from the file.
+pub fn arguments_with_file(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> anyhow::Result<Vec<OsString>> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_none_or(|command| command != "agent") {
+        return Ok(arguments);
+    }
+    let Some(path) = config_path(&arguments) else {
+        return Ok(arguments);
+    };
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("read the settings file `{}`", path.display()))?;
+    for (key, value) in read_file(&path, &text)? {
+        let flag = format!("--{}", key.replace('_', "-"));
+        let variable = format!("SYNCLINE_{}", key.to_uppercase());
+        let given = arguments
+            .iter()
+            .filter_map(|a| a.to_str())
+            .any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
+        if !given && std::env::var_os(variable).is_none() {
+            arguments.push(format!("{flag}={value}").into());
+        }
+    }
+    Ok(arguments)
+}
+
+fn config_path(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().map(PathBuf::from);
+        }
+        if let Some(path) = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--config="))
+        {
+            return Some(PathBuf::from(path));
+        }
+    }
+    std::env::var_os("SYNCLINE_CONFIG").map(PathBuf::from)
+}
+
+/// Reads the file: a flat map whose keys are settings. An unknown key is an error that names it.
+fn read_file(path: &Path, text: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let map: std::collections::BTreeMap<String, serde_json::Value> =
+        serde_saphyr::from_str(text)
+            .with_context(|| format!("the settings file `{}` is not a YAML map", path.display()))?;
+    let known = known_settings();
+    map.into_iter()
+        .map(|(key, value)| {
+            anyhow::ensure!(
+                known.contains(&key),
+                "the settings file `{}` has an unknown key `{key}`; the keys are: {}",
+                path.display(),
+                known.join(", ")
+            );
+            let value = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Number(_) | serde_json::Value::Bool(_) => value.to_string(),
+                _ => anyhow::bail!("`{key}` in `{}` is not a plain value", path.display()),
+            };
+            Ok((key, value))
+        })
+        .collect()
+}
+
+/// The names of all settings, as keys of the file.
+pub fn known_settings() -> Vec<String> {
+    crate::cli::Cli::command()
+        .find_subcommand("agent")
+        .into_iter()
+        .flat_map(|agent| agent.get_arguments())
+        .filter_map(|argument| argument.get_long())
+        .filter(|long| !["help", "config", "version"].contains(long))
+        .map(|long| long.replace('-', "_"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn settings(arguments: &[&str]) -> AgentSettings {
+        let all = ["syncline", "agent"].iter().chain(arguments);
+        let arguments = arguments_with_file(all.map(OsString::from)).unwrap();
+        match Cli::parse_from(arguments).command {
+            Command::Agent(settings) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_flag_is_stronger_than_the_file_and_the_file_than_the_default() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "sync_workers: 3\nretry_first: 250ms\nnamespace: x\n",
+        )
+        .unwrap();
+        let path = file.path().to_str().unwrap();
+        let settings = settings(&["--config", path, "--sync-workers", "5"]);
+        assert_eq!(settings.sync_workers, 5);
+        assert_eq!(settings.retry_first, Duration::from_millis(250));
+        assert_eq!(settings.namespace, "x");
+        assert_eq!(settings.render_workers, 2);
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_missing_file_are_named() {
+        let path = Path::new("agent.yaml");
+        let error = read_file(path, "sync_wrokers: 3\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("sync_wrokers") && error.contains("sync_workers"),
+            "{error}"
+        );
+        let arguments = ["syncline", "agent", "--config=/does/not/exist"].map(OsString::from);
+        let error = arguments_with_file(arguments).unwrap_err().to_string();
+        assert!(error.contains("/does/not/exist"), "{error}");
+    }
+
+    #[test]
+    fn the_ui_is_refused_on_an_open_address() {
+        let settings = settings(&["--ui-listen", "0.0.0.0:8080"]);
+        assert!(
+            settings
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("loopback")
+        );
+    }
+
+    #[test]
+    fn the_documented_settings_file_is_accepted() {
+        let text = include_str!("../../config/agent.yaml");
+        let read = read_file(Path::new("config/agent.yaml"), text).unwrap();
+        assert!(!read.is_empty());
+    }
+}
