@@ -1,0 +1,19 @@
+//! All integration tests: one program, a module for each behaviour.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod architecture;
+mod cluster;
+mod harness;
+
+/// A file that no `mod` line names would be left out in silence.
+#[test]
+fn no_file_with_tests_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+    let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        let named = module == "main" || main.contains(&format!("mod {module};\n"));
+        assert!(named, "`{name}` is not a module of main.rs");
+    }
+}
