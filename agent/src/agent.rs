@@ -133,7 +133,7 @@ impl Agent {
                             secret,
                         }),
                         None => {
-                            tracing::warn!(repository = %repository.name, "the webhook secret has no key `token`")
+                            tracing::warn!(repository = %repository.name, "the webhook secret has no key `token`");
                         }
                     }
                 }

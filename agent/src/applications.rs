@@ -1,5 +1,6 @@
 //! Our own objects as they come and go: from a watch event to state, poller and queue.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use syncline_cluster::kinds::{self, Kind};
@@ -201,13 +202,13 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
                 attempted: None,
                 rendered: None,
                 failed_reads: None,
-                observed: Default::default(),
+                observed: BTreeMap::default(),
                 syncing: false,
-                seen_meanwhile: Default::default(),
-                written: Default::default(),
-                actions: Default::default(),
+                seen_meanwhile: BTreeMap::default(),
+                written: BTreeMap::default(),
+                actions: BTreeMap::default(),
                 last_sync: None,
-                fights: Default::default(),
+                fights: BTreeMap::default(),
                 failures: 0,
                 unhealthy_since: None,
                 plan_hash: None,

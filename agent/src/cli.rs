@@ -1,5 +1,6 @@
 //! The command line: thin, one function per subcommand.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -143,7 +144,7 @@ fn explain(text: &str) -> anyhow::Result<ExitCode> {
     let row = reason.row();
     let mut out = format!("{}\n  {}.\n", row.name, row.sentence);
     if !row.remedy.is_empty() {
-        out += &format!("  What to do: {}.\n", row.remedy);
+        let _ = writeln!(out, "  What to do: {}.", row.remedy);
     }
     print(&out)
 }
@@ -161,8 +162,9 @@ fn reasons_markdown() -> String {
         } else {
             format!("`{}`", row.code)
         };
-        out += &format!(
-            "| `{}` | {code} | {} | {} |\n",
+        let _ = writeln!(
+            out,
+            "| `{}` | {code} | {} | {} |",
             row.name, row.sentence, row.remedy
         );
     }
@@ -190,8 +192,9 @@ fn settings_markdown() -> String {
         };
         let group = argument.get_help_heading().unwrap_or("File");
         if heading.replace(group) != Some(group) {
-            out += &format!(
-                "\n## {group}\n\n| Flag | Environment | Default | Meaning |\n|---|---|---|---|\n"
+            let _ = writeln!(
+                out,
+                "\n## {group}\n\n| Flag | Environment | Default | Meaning |\n|---|---|---|---|"
             );
         }
         let variable = argument
@@ -207,8 +210,9 @@ fn settings_markdown() -> String {
             .get_help()
             .map(ToString::to_string)
             .unwrap_or_default();
-        out += &format!(
-            "| `--{long}` | `{variable}` | {} | {help} |\n",
+        let _ = writeln!(
+            out,
+            "| `--{long}` | `{variable}` | {} | {help} |",
             default.join(" ")
         );
     }

@@ -137,7 +137,7 @@ async fn scan(agent: &Arc<Agent>, policy: &ImageUpdate) -> Attempt<Scanned> {
         )
         .await?;
         match attempt {
-            Once::Settled(scanned) => return Ok(scanned),
+            Once::Settled(scanned) => return Ok(*scanned),
             Once::Lost(message) if attempts >= agent.settings.push_attempts => {
                 return fail(
                     Reason::PushFailed,
@@ -146,7 +146,7 @@ async fn scan(agent: &Arc<Agent>, policy: &ImageUpdate) -> Attempt<Scanned> {
             }
             // The edit is made anew on the new tip.
             Once::Lost(message) => {
-                tracing::info!(attempts, message, "lost the race for the branch")
+                tracing::info!(attempts, message, "lost the race for the branch");
             }
         }
     }
@@ -205,7 +205,7 @@ fn destination(agent: &Agent, policy: &ImageUpdate) -> Attempt<(Repository, Opti
 
 /// How one attempt on one tip ended.
 enum Once {
-    Settled(Scanned),
+    Settled(Box<Scanned>),
     Lost(String),
 }
 
@@ -219,7 +219,7 @@ struct Prepared {
 }
 
 enum Looked {
-    Settled(Scanned),
+    Settled(Box<Scanned>),
     Write(Prepared),
 }
 
@@ -310,7 +310,7 @@ async fn once(
     agent
         .poller
         .look_now(&target, Cause::Image, agent.clock.monotonic());
-    Ok(Once::Settled(Scanned {
+    Ok(Once::Settled(Box::new(Scanned {
         reason: Reason::UpdateCommitted,
         detail: format!(
             "{} -> {} in commit {}",
@@ -319,7 +319,7 @@ async fn once(
             commit.short()
         ),
         update: Some(record),
-    }))
+    })))
 }
 
 /// The YAML files of the tip below the paths; all of the repository where there are none.
@@ -350,7 +350,9 @@ fn read_files(
         files.extend(found.into_iter().map(|file| (file.path, file.bytes)));
     }
     files.retain(|path, _| {
-        path.ends_with(".yaml") || path.ends_with(".yml") || path.ends_with("Kustomization")
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+        matches!(extension, Some("yaml" | "yml")) || name == "Kustomization"
     });
     Ok(files)
 }
@@ -441,11 +443,11 @@ fn examine(
                 Reason::NoDowngrade,
                 format!("{newer}; the policy chooses {chosen}"),
             ),
-            None => Ok(Looked::Settled(Scanned {
+            None => Ok(Looked::Settled(Box::new(Scanned {
                 reason: Reason::UpToDate,
                 detail: current.to_string(),
                 update: None,
-            })),
+            }))),
         },
     }
 }

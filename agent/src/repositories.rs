@@ -52,8 +52,11 @@ impl Mirrors {
 /// asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
-    read: Mutex<HashMap<(String, String, String), (Instant, SecretData)>>,
+    read: Mutex<HashMap<SecretKey, (Instant, SecretData)>>,
 }
+
+/// Namespace, account and name.
+type SecretKey = (String, String, String);
 
 impl Secrets {
     /// The content of a Secret, read as a service account of its namespace.

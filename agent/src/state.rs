@@ -190,7 +190,7 @@ impl ApplicationState {
             return (Health::Unknown, None);
         };
         let mut worst: (Health, Option<(ObjectKey, String)>) = (Health::Healthy, None);
-        for manifest in rendered.set.iter() {
+        for manifest in &rendered.set {
             let (health, message) = match self.observed.get(&manifest.key) {
                 Some(observed) => (observed.health, observed.message.clone()),
                 None => (Health::Missing, "it is not in the cluster".to_owned()),

@@ -377,7 +377,7 @@ async fn finish(
         settle(entry, start, &ended, failure.as_ref(), now);
         if let Ok(done) = &ended {
             state.claims.retain(|_, owner| owner != name);
-            for manifest in done.rendered.set.iter() {
+            for manifest in &done.rendered.set {
                 state.claims.insert(manifest.key.clone(), name.clone());
             }
         }

@@ -4,6 +4,10 @@
 mod architecture;
 mod cluster;
 mod harness;
+mod image_push;
+mod image_registry;
+mod image_setup;
+mod image_update;
 
 /// A file that no `mod` line names would be left out in silence.
 #[test]

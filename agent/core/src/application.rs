@@ -176,7 +176,9 @@ pub fn check_branch(branch: &str) -> Result<(), Failure> {
         || branch.len() > 250
         || branch.starts_with(['-', '/', '.'])
         || branch.ends_with(['/', '.'])
-        || branch.ends_with(".lock")
+        || branch
+            .rsplit_once('.')
+            .is_some_and(|(_, end)| end == "lock")
         || ["..", "@{", "//", "/."]
             .iter()
             .any(|part| branch.contains(part))

@@ -120,9 +120,8 @@ pub fn stage(key: &ObjectKey) -> u8 {
     match (key.group.as_str(), key.kind.as_str()) {
         ("", "Namespace") => 0,
         ("apiextensions.k8s.io", "CustomResourceDefinition") => 1,
-        ("rbac.authorization.k8s.io", _)
-        | ("", "ServiceAccount" | "ResourceQuota" | "LimitRange")
-        | ("scheduling.k8s.io" | "storage.k8s.io", _) => 2,
+        ("", "ServiceAccount" | "ResourceQuota" | "LimitRange")
+        | ("rbac.authorization.k8s.io" | "scheduling.k8s.io" | "storage.k8s.io", _) => 2,
         ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => 4,
         _ => 3,
     }

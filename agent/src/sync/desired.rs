@@ -209,7 +209,9 @@ async fn plain(
         }
     })
     .await?;
-    links.iter().for_each(|path| reads.add_tree(path));
+    for path in &links {
+        reads.add_tree(path);
+    }
     Ok(objects)
 }
 
@@ -443,7 +445,7 @@ fn decorate(manifest: &mut Manifest, start: &Start) {
 /// The images of all containers, sorted, each once.
 fn images(set: &ManifestSet) -> Vec<String> {
     let mut images = BTreeSet::new();
-    for manifest in set.iter() {
+    for manifest in set {
         let spec = &manifest.body.visible()["spec"];
         let pods = [
             spec,

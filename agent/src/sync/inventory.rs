@@ -162,7 +162,7 @@ async fn look_up_desired(
 fn wanted(start: &Start, rendered: &Rendered) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut groups, mut namespaces) = (start.groups.clone(), start.namespaces.clone());
     namespaces.insert(start.application.namespace.clone());
-    for manifest in rendered.set.iter() {
+    for manifest in &rendered.set {
         groups.insert(manifest.key.group_kind());
         namespaces.extend(manifest.key.namespace.clone());
     }
@@ -273,7 +273,7 @@ pub(crate) async fn watch_inventory(
         return;
     };
     let mut wanted = BTreeSet::new();
-    for manifest in rendered.set.iter() {
+    for manifest in &rendered.set {
         wanted.insert((manifest.key.group_kind(), manifest.key.namespace.clone()));
     }
     for (group_kind, namespace) in wanted {

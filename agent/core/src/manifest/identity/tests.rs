@@ -4,7 +4,7 @@ use crate::manifest::yaml;
 fn scope(group: &str, _: &str, kind: &str) -> Option<Scope> {
     match (group, kind) {
         ("", "Namespace") | ("rbac.authorization.k8s.io", "ClusterRole") => Some(Scope::Cluster),
-        ("", _) | ("apps", _) => Some(Scope::Namespaced),
+        ("" | "apps", _) => Some(Scope::Namespaced),
         _ => None,
     }
 }
