@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -32,8 +32,6 @@ use crate::{applications, deletion, health, image_update, repositories, server, 
 const FEED_CAPACITY: usize = 1024;
 /// How many verified deliveries may wait; beyond it the next poll covers them.
 const DELIVERIES: usize = 256;
-/// How often it is looked whether a workload has been on its way for too long.
-const LATE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -56,7 +54,7 @@ pub(crate) struct Agent {
     pub(crate) metrics: Metrics,
     pub(crate) feed: Feed,
     pub(crate) hooks: Registrations,
-    listed: Mutex<BTreeSet<Kind>>,
+    listed: tokio::sync::watch::Sender<BTreeSet<Kind>>,
     stopping: AtomicBool,
 }
 
@@ -86,19 +84,14 @@ impl Agent {
 
     /// All objects of one of our kinds were seen once.
     pub(crate) fn listed(&self, kind: Kind) {
-        self.listed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(kind);
+        self.listed.send_modify(|listed| {
+            listed.insert(kind);
+        });
     }
 
     /// Whether the agent does its work: it has seen all of its own objects, and is not stopping.
     pub(crate) fn is_ready(&self) -> bool {
-        let listed = self
-            .listed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len();
+        let listed = self.listed.borrow().len();
         listed == Kind::ALL.len() && !self.stopping.load(Ordering::Relaxed)
     }
 
@@ -174,15 +167,26 @@ pub fn run(settings: AgentSettings) -> anyhow::Result<()> {
 }
 
 fn start_logging(settings: &AgentSettings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log)
+    use tracing_subscriber::filter::{EnvFilter, filter_fn};
+    use tracing_subscriber::prelude::*;
+    let wanted = EnvFilter::try_new(&settings.log)
         .with_context(|| format!("`--log {}` is not a log filter", settings.log))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.init(),
-    }
+    // Below `info` libraries print requests and answers, in which there may be secrets.
+    let safe = filter_fn(|line| {
+        line.target().starts_with("syncline") || *line.level() <= tracing::Level::INFO
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.log_format {
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
+        LogFormat::Text => lines.boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(safe).with_filter(wanted))
+        .init();
     Ok(())
 }
 
@@ -192,7 +196,9 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
     let cluster = Cluster::connect(syncline_cluster::connect::Settings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
+        connect_timeout: settings.connect_timeout,
         request_timeout: settings.request_timeout,
+        max_concurrent_requests: settings.max_requests,
         account_check_interval: settings.account_check_interval,
         ..Default::default()
     })
@@ -279,6 +285,7 @@ async fn start(
         location: syncline_store::Location::File(settings.data_dir.join("history.db")),
         queue_capacity: settings.history_queue,
         retention_syncs_per_application: settings.history_syncs,
+        retention_age: settings.history_age,
         ..Default::default()
     })
     .await
@@ -288,11 +295,14 @@ async fn start(
         workers: settings.render_workers,
         deadline: settings.render_deadline,
         memory_limit_mib: settings.render_memory_mib,
+        recycle_after: settings.render_recycle_after,
+        idle_stop: settings.render_idle_stop,
         ..Default::default()
     });
     let registry = syncline_registry::Client::new(syncline_registry::Settings {
         timeout: settings.registry_timeout,
         max_tags: settings.registry_max_tags,
+        plain_http: settings.plain_http_registries.iter().cloned().collect(),
         ..Default::default()
     })
     .context("prepare the registry client")?;
@@ -302,17 +312,20 @@ async fn start(
         max_file_bytes: settings.max_file_bytes,
         max_bytes: settings.max_source_bytes,
         max_files: settings.max_source_files,
+        max_pack_bytes: settings.max_pack_bytes,
         ..Default::default()
     });
     let (watches, live) = watch::Pool::new(
         &instance.id,
         watch::Settings {
             budget: settings.watch_budget,
+            server_timeout: settings.watch_timeout,
             ..Default::default()
         },
     );
     let own = cluster.agent().watch_own(&own::Settings {
         namespace: settings.watch_namespace.clone(),
+        server_timeout: settings.watch_timeout,
         ..Default::default()
     });
     let (sender, deliveries) = mpsc::channel(DELIVERIES);
@@ -333,7 +346,7 @@ async fn start(
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
         clock: Clock::default(),
-        listed: Mutex::default(),
+        listed: tokio::sync::watch::Sender::default(),
         stopping: AtomicBool::new(false),
         cluster,
         settings,
@@ -384,6 +397,7 @@ async fn webhook_deliveries(agent: Arc<Agent>, mut deliveries: mpsc::Receiver<De
 
 /// Looks at repositories and registries as they become due, a bounded number at a time.
 async fn poll(agent: Arc<Agent>) {
+    all_listed(&agent).await;
     let permits = Arc::new(Semaphore::new(agent.settings.poll_workers));
     let mut looks = JoinSet::new();
     loop {
@@ -414,8 +428,19 @@ async fn poll(agent: Arc<Agent>) {
     }
 }
 
+/// Waits until all of our own objects have been seen: before that, one that another names may
+/// only seem to be missing.
+async fn all_listed(agent: &Agent) {
+    let mut listed = agent.listed.subscribe();
+    // It ends with the agent only.
+    let _ = listed
+        .wait_for(|listed| listed.len() == Kind::ALL.len())
+        .await;
+}
+
 /// One worker: syncs or deletes one application after the other.
 async fn work(agent: Arc<Agent>) {
+    all_listed(&agent).await;
     while let Some((name, trigger)) = agent.queue.take(|| agent.clock.monotonic()).await {
         agent.metrics.queued.set(agent.queue.depth().0 as i64);
         let deleting = agent
@@ -451,7 +476,7 @@ async fn work(agent: Arc<Agent>) {
 }
 
 async fn look_at_late_workloads(agent: Arc<Agent>) {
-    let mut interval = tokio::time::interval(LATE_INTERVAL);
+    let mut interval = tokio::time::interval(agent.settings.late_interval);
     loop {
         interval.tick().await;
         health::judge_late(&agent).await;

@@ -15,8 +15,9 @@ use syncline_core::trigger::Cause;
 use crate::agent::Agent;
 use crate::conversion;
 use crate::poller::Target;
-use crate::report;
 use crate::state::{ApplicationState, PolicyState, RepositoryState, Statement};
+use crate::sync::end_idle_watches;
+use crate::{report, repositories};
 
 /// Takes one event in.
 pub(crate) async fn take(agent: &Arc<Agent>, event: OwnEvent) {
@@ -32,7 +33,14 @@ pub(crate) async fn take(agent: &Arc<Agent>, event: OwnEvent) {
 
 async fn rest<K>(agent: &Arc<Agent>, kind: Kind, change: Change<K>) {
     match change {
-        Change::Deleted(name) => deleted(agent, kind, &name),
+        Change::Deleted(name) => {
+            deleted(agent, kind, &name);
+            match kind {
+                Kind::Repository => agent.refresh_webhooks().await,
+                Kind::Application => end_idle_watches(agent),
+                Kind::ImagePolicy => {}
+            }
+        }
         Change::Invalid {
             name,
             generation,
@@ -98,7 +106,7 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 requested_at: annotation(object, names::ANNOTATION_REQUESTED_AT),
                 head: None,
                 recorded,
-                statement: Statement::new(Reason::Fetching, now),
+                statement: Statement::told(&status.conditions, Reason::Fetching, now),
                 status,
                 checked_at: None,
                 failures: 0,
@@ -144,6 +152,8 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
         None => {
             agent.poller.forget(&target);
             say_invalid_repository(agent, &name);
+            repositories::wake_applications(agent, &name);
+            agent.refresh_webhooks().await;
             report::repository(agent, &name).await;
         }
     }
@@ -195,7 +205,7 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
                 annotations: annotations.clone(),
                 has_finalizer,
                 deleting,
-                statement: Statement::new(Reason::Pending, now),
+                statement: Statement::told(&status.conditions, Reason::Pending, now),
                 status,
                 applied: None,
                 recorded,
@@ -244,6 +254,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
     let (wrong, interval, asked) = {
         let mut state = agent.state.lock();
         let requested_at = annotation(object, names::ANNOTATION_REQUESTED_AT);
+        let status = object.status.clone().unwrap_or_default();
         let entry = state
             .policies
             .entry(name.clone())
@@ -251,10 +262,10 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 spec: spec.clone(),
                 generation: object.metadata.generation,
                 requested_at: requested_at.clone(),
-                statement: Statement::new(Reason::Pending, now),
-                status: object.status.clone().unwrap_or_default(),
-                current: None,
-                latest: None,
+                statement: Statement::told(&status.conditions, Reason::Pending, now),
+                current: status.current_tag.clone(),
+                latest: status.latest_tag.clone(),
+                status,
                 verdicts: Vec::new(),
                 scanned_at: None,
                 last_update: None,

@@ -168,6 +168,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
         .map_err(|(reason, detail)| entry.statement.say(reason, detail, agent.clock.now()))
     };
     let Ok(repository) = repository else {
+        wake_applications(agent, name);
         report::repository(agent, name).await;
         return None;
     };
@@ -315,6 +316,26 @@ async fn touched(
         .collect()
 }
 
+/// Tells applications that wait for a Repository without a head why they wait.
+pub(crate) fn wake_applications(agent: &Agent, name: &Name) {
+    let now = agent.clock.now();
+    let waiting = {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.repositories.get_mut(name) else {
+            return;
+        };
+        entry.checked_at = Some(now);
+        if entry.head.is_some() {
+            return;
+        }
+        state.applications_of(name)
+    };
+    for application in waiting {
+        let due = agent.clock.monotonic();
+        agent.queue.push(&application, Cause::Reference, now, due);
+    }
+}
+
 /// A look that failed: the last good commit is kept, and the next look comes later.
 fn failed(agent: &Agent, repository: &Repository, failure: Failure) -> Option<Duration> {
     let class = failure.reason.class();
@@ -325,19 +346,13 @@ fn failed(agent: &Agent, repository: &Repository, failure: Failure) -> Option<Du
     let mut state = agent.state.lock();
     let entry = state.repositories.get_mut(&repository.name)?;
     entry.failures += 1;
+    if entry.statement.reason != failure.reason {
+        tracing::warn!(reason = %failure.reason, detail = failure.detail, "the repository cannot be read");
+    }
     let doublings = entry.failures.saturating_sub(1).min(16);
     entry.statement.say(failure.reason, failure.detail, now);
-    let waiting: Vec<Name> = if entry.head.is_none() {
-        state.applications_of(&repository.name)
-    } else {
-        Vec::new()
-    };
     drop(state);
-    for application in waiting {
-        agent
-            .queue
-            .push(&application, Cause::Reference, now, agent.clock.monotonic());
-    }
+    wake_applications(agent, &repository.name);
     let settings = &agent.settings;
     match class {
         Class::Transient => {

@@ -59,6 +59,7 @@ pub(crate) async fn serve(
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
     let settings = syncline_web_ui::Settings {
+        session_lifetime: agent.settings.ui_session_lifetime,
         link_hint: "Run `syncline link` where the agent runs: it prints a link.".to_owned(),
         ..Default::default()
     };
@@ -81,7 +82,11 @@ pub(crate) async fn serve(
     let questions = Arc::new(Answers::new(Arc::clone(agent)));
     let ui = syncline_web_ui::router(settings, sessions, questions);
     let webhook = syncline_webhook::router(
-        syncline_webhook::Settings::default(),
+        syncline_webhook::Settings {
+            max_body_bytes: agent.settings.webhook_max_body_bytes,
+            body_timeout: agent.settings.webhook_body_timeout,
+            ..Default::default()
+        },
         agent.hooks.clone(),
         deliveries,
         counters,

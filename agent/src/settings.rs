@@ -69,6 +69,20 @@ pub struct AgentSettings {
         help_heading = "Cluster"
     )]
     pub watch_budget: usize,
+    /// How long one watch request stays open; a connection that is silent for longer counts as dead.
+    #[arg(long, env = "SYNCLINE_WATCH_TIMEOUT", default_value = "290s", value_parser = duration, help_heading = "Cluster")]
+    pub watch_timeout: Duration,
+    /// Deadline of a connection to the API server.
+    #[arg(long, env = "SYNCLINE_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Cluster")]
+    pub connect_timeout: Duration,
+    /// How many requests to the API server run at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_MAX_REQUESTS",
+        default_value_t = 32,
+        help_heading = "Cluster"
+    )]
+    pub max_requests: usize,
 
     /// Folder for Git mirrors and the database.
     #[arg(
@@ -94,6 +108,9 @@ pub struct AgentSettings {
         help_heading = "Storage"
     )]
     pub history_queue: usize,
+    /// How long history keeps a sync.
+    #[arg(long, env = "SYNCLINE_HISTORY_AGE", default_value = "365d", value_parser = duration, help_heading = "Storage")]
+    pub history_age: Duration,
 
     /// How many applications sync at the same time.
     #[arg(
@@ -133,6 +150,9 @@ pub struct AgentSettings {
     /// How long a stopping agent waits for the syncs that run.
     #[arg(long, env = "SYNCLINE_SHUTDOWN_GRACE", default_value = "25s", value_parser = duration, help_heading = "Sync")]
     pub shutdown_grace: Duration,
+    /// How often it is looked whether a workload has been on its way for too long.
+    #[arg(long, env = "SYNCLINE_LATE_INTERVAL", default_value = "5s", value_parser = duration, help_heading = "Sync")]
+    pub late_interval: Duration,
 
     /// How many Repositories and registries are looked at at the same time.
     #[arg(
@@ -181,6 +201,17 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub push_attempts: u32,
+    /// Most bytes that one fetch of a repository may bring.
+    #[arg(long, env = "SYNCLINE_MAX_PACK_BYTES", default_value_t = 2 * 1024 * 1024 * 1024, help_heading = "Sources")]
+    pub max_pack_bytes: u64,
+    /// Registries, as `host:port`, that are spoken to without TLS beside those on loopback.
+    #[arg(
+        long,
+        env = "SYNCLINE_PLAIN_HTTP_REGISTRIES",
+        value_delimiter = ',',
+        help_heading = "Sources"
+    )]
+    pub plain_http_registries: Vec<String>,
 
     /// The renderer program; beside the agent's own program by default.
     #[arg(long, env = "SYNCLINE_RENDERER", help_heading = "Renderer")]
@@ -204,6 +235,17 @@ pub struct AgentSettings {
         help_heading = "Renderer"
     )]
     pub render_memory_mib: u64,
+    /// After how many renders a renderer process is replaced.
+    #[arg(
+        long,
+        env = "SYNCLINE_RENDER_RECYCLE_AFTER",
+        default_value_t = 1000,
+        help_heading = "Renderer"
+    )]
+    pub render_recycle_after: u32,
+    /// After how long without work a renderer process is stopped.
+    #[arg(long, env = "SYNCLINE_RENDER_IDLE_STOP", default_value = "1m", value_parser = duration, help_heading = "Renderer")]
+    pub render_idle_stop: Duration,
 
     /// Address of the web UI: a loopback address, until sign-in exists.
     #[arg(
@@ -229,8 +271,18 @@ pub struct AgentSettings {
         help_heading = "Listeners"
     )]
     pub metrics_listen: SocketAddr,
+    /// How long a browser stays signed in.
+    #[arg(long, env = "SYNCLINE_UI_SESSION_LIFETIME", default_value = "12h", value_parser = duration, help_heading = "Listeners")]
+    pub ui_session_lifetime: Duration,
+    /// Most bytes of a webhook delivery.
+    #[arg(long, env = "SYNCLINE_WEBHOOK_MAX_BODY_BYTES", default_value_t = 1024 * 1024, help_heading = "Listeners")]
+    pub webhook_max_body_bytes: usize,
+    /// Deadline for the body of a webhook delivery.
+    #[arg(long, env = "SYNCLINE_WEBHOOK_BODY_TIMEOUT", default_value = "5s", value_parser = duration, help_heading = "Listeners")]
+    pub webhook_body_timeout: Duration,
 
-    /// Which log lines are written, for example `info` or `syncline=debug`.
+    /// Which log lines are written, for example `info` or `syncline=debug`. Lines of libraries are
+    /// written from `info` on only: below it they may hold secrets.
     #[arg(
         long,
         env = "SYNCLINE_LOG",

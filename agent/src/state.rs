@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use syncline_cluster::kinds::{ApplicationStatus, ImagePolicyStatus, RepositoryStatus};
+use syncline_cluster::kinds::{ApplicationStatus, Condition, ImagePolicyStatus, RepositoryStatus};
 use syncline_core::application::{Application, Repository};
 use syncline_core::health::{Health, ObjectHealth};
 use syncline_core::image::Verdict;
@@ -40,6 +40,27 @@ impl Statement {
             reason,
             detail: String::new(),
             since: now,
+        }
+    }
+
+    /// What the conditions of an earlier run say, so that a restart neither forgets a state nor its
+    /// beginning; `fallback` where there is none.
+    pub(crate) fn told(conditions: &[Condition], fallback: Reason, now: Timestamp) -> Self {
+        let ready = conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready");
+        let known = ready.and_then(|ready| Some((ready, Reason::from_name(&ready.reason)?)));
+        let Some((ready, reason)) = known else {
+            return Self::new(fallback, now);
+        };
+        let detail = ready
+            .message
+            .strip_prefix(reason.row().sentence)
+            .map_or(ready.message.as_str(), |rest| rest.trim_start_matches(": "));
+        Self {
+            reason,
+            detail: detail.to_owned(),
+            since: ready.last_transition_time,
         }
     }
 

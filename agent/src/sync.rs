@@ -25,6 +25,7 @@ use syncline_core::record::{Name, Step, SyncRecord, SyncResult};
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
+use syncline_web_ui::Topic;
 use tokio::time::Instant;
 
 use crate::agent::{Agent, blocking};
@@ -33,7 +34,7 @@ use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, LastSync, Rendered};
 use crate::{health, report};
 
-pub(crate) use inventory::{reduced, watch_inventory};
+pub(crate) use inventory::{end_idle_watches, reduced, watch_inventory};
 pub(crate) use writes::delete_with_proof;
 
 /// How many commits are looked through for an approval in Git.
@@ -125,9 +126,13 @@ impl Stopwatch {
 #[tracing::instrument(name = "sync", skip_all, fields(app.name = %name, cause = %trigger.cause))]
 pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
-    let Some(start) = begin(agent, name, trigger) else {
-        report::application(agent, name).await;
-        return;
+    let start = match begin(agent, name, trigger) {
+        Begin::Go(start) => *start,
+        Begin::Stay => {
+            report::application(agent, name).await;
+            return;
+        }
+        Begin::Wait => return,
     };
     let mut record = SyncRecord {
         id: ulid::Ulid::new().to_string(),
@@ -166,30 +171,45 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     finish(agent, &start, record, ended).await;
 }
 
+/// What a trigger leads to.
+enum Begin {
+    /// A sync.
+    Go(Box<Start>),
+    /// No sync: the statement of the application says why.
+    Stay,
+    /// No sync yet, and nothing to say: what is missing will trigger one.
+    Wait,
+}
+
 /// Gathers what the sync needs, or says why it cannot run.
-fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Option<Start> {
+fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
     let now = agent.clock.now();
     let mut guard = agent.state.lock();
     let state = &mut *guard;
-    let entry = state.applications.get_mut(name)?;
+    let Some(entry) = state.applications.get_mut(name) else {
+        return Begin::Wait;
+    };
     let application = match &entry.spec {
         Ok(application) => application.clone(),
         Err(failure) => {
             let failure = failure.clone();
             entry.statement.say(failure.reason, failure.detail, now);
-            return None;
+            return Begin::Stay;
         }
     };
     if let Some(reason) = &application.suspend {
         entry.statement.say(Reason::Suspended, reason.clone(), now);
-        return None;
+        return Begin::Stay;
     }
     let repository = Name::new(&name.namespace, &application.repository);
     let Some(source) = state.repositories.get(&repository) else {
         let detail = format!("`{}`", application.repository);
         entry.statement.say(Reason::RepositoryMissing, detail, now);
-        return None;
+        return Begin::Stay;
     };
+    if source.head.is_none() && source.checked_at.is_none() {
+        return Begin::Wait;
+    }
     let (Ok(spec), Some(head)) = (&source.spec, &source.head) else {
         let detail = format!(
             "`{}`: {}",
@@ -197,7 +217,7 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Option<Start> {
             source.statement.message()
         );
         entry.statement.say(Reason::RepositoryNotReady, detail, now);
-        return None;
+        return Begin::Stay;
     };
     let by_hand = trigger.cause == Cause::User;
     let target = match &entry.applied {
@@ -209,14 +229,14 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Option<Start> {
                 format!("{} waits", head.info.id.short()),
                 now,
             );
-            return None;
+            return Begin::Stay;
         }
     };
     let mirror = match agent.mirrors.get(&spec.url) {
         Ok(mirror) => mirror,
         Err(error) => {
             entry.statement.say(error.reason(), error.to_string(), now);
-            return None;
+            return Begin::Stay;
         }
     };
     let list = |annotation: &str| -> BTreeSet<String> {
@@ -232,7 +252,7 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Option<Start> {
             .collect()
     };
     entry.syncing = true;
-    Some(Start {
+    Begin::Go(Box::new(Start {
         owner: Owner {
             instance: agent.instance.id().to_owned(),
             application: name.clone(),
@@ -250,7 +270,7 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Option<Start> {
         namespaces: list(names::ANNOTATION_NAMESPACES),
         has_finalizer: entry.has_finalizer,
         application,
-    })
+    }))
 }
 
 /// The steps. Stops at the first that fails; objects fail one by one.
@@ -268,6 +288,7 @@ async fn attempt(
         .map_err(|error| Stopped::cluster("service account", &error))?;
     let rendered = desired::desired(agent, start, &account, watch).await?;
     let live = inventory::read(agent, start, &account, &rendered).await?;
+    remember_health(agent, start, &live);
     let approval = approval(start).await;
     watch.step("read");
     let plan = plan(&Inputs {
@@ -309,6 +330,22 @@ async fn attempt(
         plan,
         outcomes,
     })
+}
+
+/// Keeps the health of objects that no watch has shown yet; a watch knows better.
+fn remember_health(agent: &Agent, start: &Start, live: &inventory::Inventory) {
+    let mut state = agent.state.lock();
+    if let Some(entry) = state.applications.get_mut(&start.application.name) {
+        for (key, health) in &live.health {
+            let owned = live.objects.get(key).and_then(|object| object.owner(key));
+            if owned.as_ref() == Some(&start.owner) {
+                entry
+                    .observed
+                    .entry(key.clone())
+                    .or_insert_with(|| health.clone());
+            }
+        }
+    }
 }
 
 /// Whether a commit since the last applied one carries the trailer that approves a prune.
@@ -377,8 +414,15 @@ async fn finish(
         settle(entry, start, &ended, failure.as_ref(), now);
         if let Ok(done) = &ended {
             state.claims.retain(|_, owner| owner != name);
-            for manifest in &done.rendered.set {
-                state.claims.insert(manifest.key.clone(), name.clone());
+            // What belongs to somebody else is not watched for this one.
+            let own = done.plan.actions.iter().filter(|action| {
+                matches!(
+                    action.kind,
+                    ActionKind::Create | ActionKind::Update | ActionKind::Unchanged
+                )
+            });
+            for action in own {
+                state.claims.insert(action.key.clone(), name.clone());
             }
         }
         if keep {
@@ -388,6 +432,7 @@ async fn finish(
                 finished_at: record.finished_at,
             });
             agent.history.record_sync(&record);
+            agent.feed.publish(Topic::Sync, name.to_string());
         }
         entry.syncing = false;
         let retry = retry_delay(agent, entry, failure.as_ref());
@@ -415,6 +460,9 @@ async fn finish(
     report::application(agent, name).await;
     if let Ok(done) = &ended {
         watch_inventory(agent, start.application.clone(), &done.rendered).await;
+        if done.plan.count(ActionKind::Prune) > 0 {
+            end_idle_watches(agent);
+        }
     }
 }
 

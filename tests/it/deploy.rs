@@ -101,7 +101,9 @@ pub(crate) async fn annotate(
     value: &str,
 ) -> Result<()> {
     let patch = json!({ "metadata": { "annotations": { annotation: value } } });
-    world.edit("syncline.dev/v1alpha1", kind, name, &patch).await
+    world
+        .edit("syncline.dev/v1alpha1", kind, name, &patch)
+        .await
 }
 
 /// The account that the agent applies as in a world, as the audit log names it.

@@ -3,27 +3,28 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use syncline_tests::git_server::{Commit, git};
+use syncline_tests::world::READER;
 use syncline_tests::{Access, Registry, World, objects};
 
 /// The key of the trailer that marks a commit of the image flow.
-pub const TRAILER: &str = "Syncline-Update: ";
+pub(crate) const TRAILER: &str = "Syncline-Update: ";
 
 /// A world with a registry of its own.
-pub struct Images {
+pub(crate) struct Images {
     /// The world.
-    pub world: World,
+    pub(crate) world: World,
     /// The registry.
-    pub registry: Registry,
+    pub(crate) registry: Registry,
 }
 
 impl Images {
     /// A world with a registry that holds `web` in some tags.
-    pub async fn new(name: &str, tags: &[&str]) -> Result<Self> {
+    pub(crate) async fn new(name: &str, tags: &[&str]) -> Result<Self> {
         Self::with_access(name, Access::Open, tags).await
     }
 
     /// The same with a registry that asks for a password.
-    pub async fn with_access(name: &str, access: Access, tags: &[&str]) -> Result<Self> {
+    pub(crate) async fn with_access(name: &str, access: Access, tags: &[&str]) -> Result<Self> {
         let world = World::new(name).await?;
         let registry = Registry::start(access).await?;
         for tag in tags {
@@ -33,23 +34,35 @@ impl Images {
     }
 
     /// The image `web` without a tag.
-    pub fn web(&self) -> String {
+    pub(crate) fn web(&self) -> String {
         self.registry.image("web")
     }
 
     /// A ConfigMap that names the image with a tag; the smallest thing that can be deployed.
-    pub fn manifest(&self, tag: &str) -> String {
+    pub(crate) fn manifest(&self, tag: &str) -> String {
         manifest("web", &self.web(), tag)
     }
 
-    /// The Repository `config`, with the right to push.
-    pub async fn writable(&self) -> Result<()> {
-        self.world.repository(json!({ "write": {} })).await?;
+    /// The Repository `config` with the right to push.
+    pub(crate) async fn writable(&self) -> Result<()> {
+        self.writable_with(json!({})).await
+    }
+
+    /// The same, with more in `spec.write`.
+    pub(crate) async fn writable_with(&self, more: Value) -> Result<()> {
+        let values = [("username", "robot"), ("password", "pushes")];
+        self.world.secret("push", &values).await?;
+        let mut write = json!({ "secretRef": { "name": "push" } });
+        if let (Some(write), Value::Object(more)) = (write.as_object_mut(), more) {
+            write.extend(more);
+        }
+        let spec = json!({ "serviceAccount": READER, "write": write });
+        self.world.repository(spec).await?;
         Ok(())
     }
 
     /// The ImagePolicy `web` with a range, and more in its spec.
-    pub async fn policy(&self, range: &str, more: Value) -> Result<()> {
+    pub(crate) async fn policy(&self, range: &str, more: Value) -> Result<()> {
         let mut spec = json!({ "select": { "semver": range } });
         if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
             spec.extend(more);
@@ -59,12 +72,12 @@ impl Images {
     }
 
     /// Waits until the policy `web` is ready and Git names a tag.
-    pub async fn wait_for_tag(&self, tag: &str) -> Result<Value> {
+    pub(crate) async fn wait_for_tag(&self, tag: &str) -> Result<Value> {
         self.wait_for_tag_of("web", tag).await
     }
 
     /// The same for another policy.
-    pub async fn wait_for_tag_of(&self, policy: &str, tag: &str) -> Result<Value> {
+    pub(crate) async fn wait_for_tag_of(&self, policy: &str, tag: &str) -> Result<Value> {
         let what = format!("Git names {tag}");
         self.world
             .wait_for_ours("ImagePolicy", policy, &what, |live| {
@@ -74,7 +87,7 @@ impl Images {
     }
 
     /// Waits until the policy `web` is not ready for a reason; answers with its message.
-    pub async fn wait_for_refusal(&self, reason: &str) -> Result<String> {
+    pub(crate) async fn wait_for_refusal(&self, reason: &str) -> Result<String> {
         let live = self
             .world
             .wait_for_reason("ImagePolicy", "web", reason)
@@ -84,7 +97,7 @@ impl Images {
     }
 
     /// The commits of the image flow, newest first.
-    pub fn updates(&self) -> Result<Vec<Commit>> {
+    pub(crate) fn updates(&self) -> Result<Vec<Commit>> {
         let all = self.world.repo.log()?;
         Ok(all
             .into_iter()
@@ -93,20 +106,20 @@ impl Images {
     }
 
     /// Lines added and removed by a commit, file by file, as `git diff --numstat` prints them.
-    pub fn numstat(&self, commit: &str) -> Result<String> {
+    pub(crate) fn numstat(&self, commit: &str) -> Result<String> {
         self.world.repo.git(&["fetch", "--quiet", "origin"])?;
         let range = format!("{commit}~1..{commit}");
         self.world.repo.git(&["diff", "--numstat", &range])
     }
 
     /// The bare repository on the server's disk, for hooks.
-    pub fn bare(&self) -> Result<std::path::PathBuf> {
+    pub(crate) fn bare(&self) -> Result<std::path::PathBuf> {
         let text = self.world.repo.git(&["remote", "get-url", "origin"])?;
         Ok(text.trim().into())
     }
 
     /// Installs a hook that runs before a push is taken, or removes it.
-    pub fn pre_receive(&self, script: Option<&str>) -> Result<()> {
+    pub(crate) fn pre_receive(&self, script: Option<&str>) -> Result<()> {
         use std::os::unix::fs::PermissionsExt as _;
         let file = self.bare()?.join("hooks/pre-receive");
         match script {
@@ -127,7 +140,7 @@ impl Images {
 
     /// Prepares human commits that are not on `main` yet: `refs/waiting/1` on top of `main`,
     /// `refs/waiting/2` on top of that, and so on. Answers with their ids.
-    pub fn waiting_commits(&self, count: usize) -> Result<Vec<String>> {
+    pub(crate) fn waiting_commits(&self, count: usize) -> Result<Vec<String>> {
         let (repo, bare) = (&self.world.repo, self.bare()?);
         repo.git(&["fetch", "--quiet", "origin"])?;
         repo.git(&["checkout", "--quiet", "--detach", "origin/main"])?;
@@ -153,7 +166,7 @@ impl Images {
 
 /// A hook that moves `main` to the next waiting commit while a push of `main` is being taken, so
 /// that the push comes too late: what happens when a person pushes at the same moment.
-pub const OVERTAKE: &str = r#"#!/bin/sh
+pub(crate) const OVERTAKE: &str = r#"#!/bin/sh
 # The objects of a push are kept apart until it is taken; this is another push.
 unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
 next=$(git for-each-ref --sort=refname --count=1 --format='%(refname)' refs/waiting)
@@ -164,7 +177,7 @@ fi
 "#;
 
 /// A ConfigMap with an image under a key that is found.
-pub fn manifest(name: &str, image: &str, tag: &str) -> String {
+pub(crate) fn manifest(name: &str, image: &str, tag: &str) -> String {
     format!(
         "# Kept as it is.\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name},   labels: {{a: \"b\"}}}}\ndata:\n  image:   {image}:{tag}   # the one that runs\n  other: 'x'\n"
     )

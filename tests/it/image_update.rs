@@ -35,9 +35,7 @@ async fn the_newest_image_of_the_range_is_committed_and_deployed() -> Result<()>
         "Start",
     )?;
     let author = json!({ "name": "Syncline", "email": "syncline@example.com" });
-    world
-        .repository(json!({ "write": { "author": author } }))
-        .await?;
+    images.writable_with(json!({ "author": author })).await?;
     world.application("web", "app", json!({})).await?;
     world.wait_until_synced("web", &first).await?;
     images.policy(">=1.0 <2", json!({})).await?;
@@ -103,9 +101,7 @@ async fn a_reference_in_a_plain_manifest_is_edited_and_nothing_else() -> Result<
         "Start",
     )?;
     let message = "chore: {image} is {new}, was {old}";
-    world
-        .repository(json!({ "write": { "message": message } }))
-        .await?;
+    images.writable_with(json!({ "message": message })).await?;
     world.application("web", "app", json!({})).await?;
     images.policy("^1", json!({})).await?;
     images.wait_for_tag("1.2.3").await?;

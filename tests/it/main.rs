@@ -3,11 +3,22 @@
 
 mod architecture;
 mod cluster;
+mod deploy;
+mod drift;
 mod harness;
 mod image_push;
 mod image_registry;
 mod image_setup;
 mod image_update;
+mod install;
+mod layout;
+mod lifecycle;
+mod lifecycle_cli;
+mod lifecycle_setup;
+mod security;
+mod ui_api;
+mod ui_session;
+mod webhook;
 
 /// A file that no `mod` line names would be left out in silence.
 #[test]

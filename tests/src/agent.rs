@@ -29,6 +29,8 @@ pub struct AgentSettings {
     pub flags: Vec<String>,
     /// How long it may take until it listens.
     pub deadline: Duration,
+    /// A program to run in place of the one that was built; its renderer is beside it.
+    pub program: Option<PathBuf>,
 }
 
 /// A running agent. Dropping it kills it.
@@ -67,6 +69,7 @@ impl AgentSettings {
             kubeconfig,
             flags: Vec::new(),
             deadline: Duration::from_mins(1),
+            program: None,
         })
     }
 
@@ -198,7 +201,10 @@ fn launch(settings: &AgentSettings, folder: &Path) -> Result<Mutex<Process>> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut agent = command(programs::agent()?);
+    let mut agent = match &settings.program {
+        Some(program) => command(program),
+        None => command(programs::agent()?),
+    };
     for (name, _) in std::env::vars_os() {
         // Settings of the person who runs the tests must not reach the agent.
         if name
@@ -211,7 +217,9 @@ fn launch(settings: &AgentSettings, folder: &Path) -> Result<Mutex<Process>> {
     agent.arg("agent");
     agent.arg("--kubeconfig").arg(&settings.kubeconfig);
     agent.arg("--data-dir").arg(&data);
-    agent.arg("--renderer").arg(programs::renderer()?);
+    if settings.program.is_none() {
+        agent.arg("--renderer").arg(programs::renderer()?);
+    }
     agent.args(["--namespace", NAMESPACE]);
     agent.args([
         "--ui-listen",

@@ -87,6 +87,19 @@ impl World {
         .await
     }
 
+    /// A world in a control plane that other tests use as well, with an agent of its own. Only one
+    /// agent works in a control plane at a time, so those tests take turns.
+    pub async fn with_agent(
+        name: &str,
+        control_plane: &'static ControlPlane,
+        settle: impl FnOnce(AgentSettings) -> AgentSettings,
+    ) -> Result<Self> {
+        let settings = settle(AgentSettings::in_cluster(control_plane).await?);
+        let agent = Shared::Owned(Box::new(AgentProcess::start(settings).await?));
+        let control_plane = Shared::WithOthers(control_plane);
+        Self::build(name, Access::Open, control_plane, agent).await
+    }
+
     async fn build(
         name: &str,
         access: Access,

@@ -87,6 +87,7 @@ impl Agent {
             settings,
             seen: None,
         };
+        let mut told = String::new();
         loop {
             match candidate.attempt(None).await {
                 Ok(Attempt::Held { lease, since }) => return Ok(candidate.guard(*lease, since)),
@@ -96,7 +97,11 @@ impl Agent {
                     if matches!(error.reason(), Reason::Denied | Reason::NamespaceMissing) {
                         return Err(error);
                     }
-                    tracing::debug!(%error, "the lease could not be read or taken");
+                    let text = error.to_string();
+                    if text != told {
+                        tracing::warn!(%error, "the lease could not be read or taken and is tried again");
+                        told = text;
+                    }
                 }
             }
             tokio::time::sleep(candidate.settings.retry).await;

@@ -1,14 +1,15 @@
 //! The inventory of an application: which live objects are its own, and where to look for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use serde_json::json;
 use syncline_cluster::kinds::Kind;
-use syncline_cluster::watch::{Area, Ensured};
+use syncline_cluster::watch::{Area, Ensured, WatchKey, watched_in_full};
 use syncline_cluster::{Account, Live, Resource};
 use syncline_core::application::Application;
+use syncline_core::health::ObjectHealth;
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{Failure, ObjectOutcome};
@@ -25,6 +26,8 @@ pub(super) struct Inventory {
     pub(super) objects: BTreeMap<ObjectKey, plan::Live>,
     /// The kinds of all of them.
     pub(super) resources: BTreeMap<String, Resource>,
+    /// Health of what no watch has shown yet.
+    pub(super) health: BTreeMap<ObjectKey, ObjectHealth>,
     /// Kinds and namespaces that could not be read; nothing of theirs is pruned.
     pub(super) unread: Vec<Failure>,
 }
@@ -54,6 +57,7 @@ pub(super) async fn read(
     let mut inventory = Inventory {
         objects: BTreeMap::new(),
         resources: BTreeMap::new(),
+        health: BTreeMap::new(),
         unread: Vec::new(),
     };
     let (groups, namespaces) = wanted(start, rendered);
@@ -84,13 +88,19 @@ pub(super) async fn read(
         }
     }
     let selector = format!("{}={}", names::LABEL_MANAGED, start.owner.instance);
+    let unseen = unseen(agent, start, rendered);
     let found: Vec<_> = stream::iter(lists)
         .map(|(resource, namespace)| {
             let selector = selector.clone();
+            let group_kind = resource.key(None, "").group_kind();
+            let in_full = unseen.contains(&group_kind) && watched_in_full(&resource);
             async move {
-                let list = account
-                    .list_metadata(&resource, namespace.as_deref(), &selector)
-                    .await;
+                let area = namespace.as_deref();
+                let list = if in_full {
+                    account.list(&resource, area, &selector).await
+                } else {
+                    account.list_metadata(&resource, area, &selector).await
+                };
                 (resource, namespace, list)
             }
         })
@@ -101,6 +111,8 @@ pub(super) async fn read(
         match list {
             Ok(list) => {
                 for live in list {
+                    let health = crate::health::observe(live.object.as_ref());
+                    inventory.health.insert(live.key.clone(), health);
                     inventory.objects.insert(live.key.clone(), reduced(&live));
                 }
             }
@@ -117,8 +129,41 @@ pub(super) async fn read(
             }),
         }
     }
+    for failure in &inventory.unread {
+        tracing::warn!(reason = %failure.reason, detail = failure.detail, "a part of the inventory cannot be read");
+    }
     look_up_desired(agent, account, rendered, &mut inventory).await?;
     Ok(inventory)
+}
+
+/// Kinds of desired objects that no watch has shown yet, as after a start.
+fn unseen(agent: &Agent, start: &Start, rendered: &Rendered) -> BTreeSet<String> {
+    let state = agent.state.lock();
+    let Some(entry) = state.applications.get(&start.application.name) else {
+        return BTreeSet::new();
+    };
+    rendered
+        .set
+        .iter()
+        .filter(|manifest| !entry.observed.contains_key(&manifest.key))
+        .map(|manifest| manifest.key.group_kind())
+        .collect()
+}
+
+/// Ends the watches of kinds and namespaces in which no application has an object any more.
+pub(crate) fn end_idle_watches(agent: &Agent) {
+    let wanted: HashSet<WatchKey> = {
+        let state = agent.state.lock();
+        let keys = state.claims.keys();
+        keys.map(|key| WatchKey {
+            group: key.group.clone(),
+            kind: key.kind.clone(),
+            area: key.namespace.clone().map_or(Area::Cluster, Area::Namespace),
+        })
+        .collect()
+    };
+    agent.watches.retain(&wanted);
+    agent.metrics.watches.set(agent.watches.len() as i64);
 }
 
 /// Reads desired objects that the lists did not show: they may exist without our label.

@@ -13,7 +13,10 @@ async fn pair(name: &str, more: Value) -> Result<World> {
         ("apps/broken/first.yaml", config_map("first", "1")),
         ("apps/sibling/sibling.yaml", config_map("sibling", "1")),
     ];
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (*path, text.as_str()))
+        .collect();
     let applications = [
         ("broken", "apps/broken", more),
         ("sibling", "apps/sibling", json!({})),
@@ -29,7 +32,9 @@ async fn what_is_said(world: &World, files: &[(&str, &str)], reason: &str) -> Re
     let mut all = vec![("apps/sibling/sibling.yaml", sibling.as_str())];
     all.extend(files);
     let commit = push(world, &all, "Break it").await?;
-    let live = world.wait_for_reason("Application", "broken", reason).await?;
+    let live = world
+        .wait_for_reason("Application", "broken", reason)
+        .await?;
     world.wait_until_synced("sibling", &commit).await?;
     ensure!(value_of(world, "sibling").await?.as_deref() == Some("2"));
     ensure!(
@@ -76,7 +81,10 @@ async fn an_unknown_kind_is_named_and_its_siblings_are_applied() -> Result<()> {
         ("apps/broken/z-second.yaml", &second),
     ];
     let said = what_is_said(&world, &files, "UnknownKind").await?;
-    ensure_says(&said, &["apps/broken/unknown.yaml:1", "Wodget", "example.com/v1"])?;
+    ensure_says(
+        &said,
+        &["apps/broken/unknown.yaml:1", "Wodget", "example.com/v1"],
+    )?;
     ensure!(
         value_of(&world, "second").await?.as_deref() == Some("2"),
         "an object beside the unknown kind was not applied"
@@ -94,7 +102,10 @@ async fn an_object_that_is_declared_twice_is_named_with_both_places() -> Result<
         ("apps/broken/other.yaml", other.as_str()),
     ];
     let said = what_is_said(&world, &files, "DuplicateObject").await?;
-    ensure_says(&said, &["apps/broken/one.yaml:1", "apps/broken/other.yaml:2"])?;
+    ensure_says(
+        &said,
+        &["apps/broken/one.yaml:1", "apps/broken/other.yaml:2"],
+    )?;
     ensure!(value_of(&world, "twice").await?.is_none());
     Ok(())
 }
@@ -102,11 +113,18 @@ async fn an_object_that_is_declared_twice_is_named_with_both_places() -> Result<
 #[tokio::test]
 async fn an_invalid_secret_is_named_without_its_value() -> Result<()> {
     let world = pair("secret", json!({})).await?;
-    let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\ndata:\n  token: canary!not-base64\n";
+    let text =
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\ndata:\n  token: canary!not-base64\n";
     let said = what_is_said(&world, &[("apps/broken/s.yaml", text)], "InvalidSecret").await?;
     ensure_says(&said, &["apps/broken/s.yaml:1", "data.token"])?;
-    ensure!(!said.contains("canary"), "the message has the value: {said}");
-    ensure!(!world.agent().log().contains("canary!not-base64"), "the log has the value");
+    ensure!(
+        !said.contains("canary"),
+        "the message has the value: {said}"
+    );
+    ensure!(
+        !world.agent().log().contains("canary!not-base64"),
+        "the log has the value"
+    );
     Ok(())
 }
 
@@ -118,10 +136,18 @@ async fn a_change_of_an_immutable_field_is_named() -> Result<()> {
     world.wait_until_synced("broken", &commit).await?;
     let uid = world.get("apps/v1", "Deployment", "web").await?["metadata"]["uid"].clone();
     let after = before.replace("app: web", "app: other");
-    let said = what_is_said(&world, &[("apps/broken/web.yaml", &after)], "ImmutableField").await?;
+    let said = what_is_said(
+        &world,
+        &[("apps/broken/web.yaml", &after)],
+        "ImmutableField",
+    )
+    .await?;
     ensure_says(&said, &["apps/broken/web.yaml:1", "spec.selector"])?;
     let live = world.get("apps/v1", "Deployment", "web").await?;
-    ensure!(live["metadata"]["uid"] == uid, "it was deleted and made anew");
+    ensure!(
+        live["metadata"]["uid"] == uid,
+        "it was deleted and made anew"
+    );
     Ok(())
 }
 
@@ -145,7 +171,10 @@ async fn a_chart_error_is_named_with_template_and_line() -> Result<()> {
     let world = pair("chart", json!({})).await?;
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: second\ndata:\n  key: {{ required \"a value is needed\" .Values.missing }}\n";
     let files = [
-        ("apps/broken/Chart.yaml", "apiVersion: v2\nname: broken\nversion: 1.0.0\n"),
+        (
+            "apps/broken/Chart.yaml",
+            "apiVersion: v2\nname: broken\nversion: 1.0.0\n",
+        ),
         ("apps/broken/templates/second.yaml", template),
     ];
     let said = what_is_said(&world, &files, "HelmFailed").await?;
@@ -155,12 +184,20 @@ async fn a_chart_error_is_named_with_template_and_line() -> Result<()> {
 #[tokio::test]
 async fn a_kustomize_error_is_named_with_the_file() -> Result<()> {
     let world = pair("kustomize", json!({})).await?;
-    let files = [("apps/broken/kustomization.yaml", "resources:\n- first.yaml\n- absent.yaml\n")];
+    let files = [(
+        "apps/broken/kustomization.yaml",
+        "resources:\n- first.yaml\n- absent.yaml\n",
+    )];
     let said = what_is_said(&world, &files, "KustomizeFailed").await?;
     ensure_says(&said, &["absent.yaml"])?;
 
     // The file that was missing is a reason to try again.
-    let commit = push(&world, &[("apps/broken/absent.yaml", &config_map("second", "2"))], "Add it").await?;
+    let commit = push(
+        &world,
+        &[("apps/broken/absent.yaml", &config_map("second", "2"))],
+        "Add it",
+    )
+    .await?;
     world.wait_until_synced("broken", &commit).await?;
     Ok(())
 }

@@ -6,8 +6,7 @@ use syncline_tests::{Options, Parts, World, objects};
 
 use super::{config_map, deploy, ensure_says, message, push, value_of};
 
-const CLUSTER_ROLE: &str =
-    "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: NAME\nrules: []\n";
+const CLUSTER_ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: NAME\nrules: []\n";
 
 #[tokio::test]
 async fn a_missing_right_is_named_and_the_other_objects_are_applied() -> Result<()> {
@@ -23,10 +22,17 @@ async fn a_missing_right_is_named_and_the_other_objects_are_applied() -> Result<
     world.repository(json!({})).await?;
     world.application("web", "apps/web", json!({})).await?;
     world.application("other", "apps/other", json!({})).await?;
-    let live = world.wait_for_reason("Application", "web", "Denied").await?;
-    ensure_says(&message(&live), &["apps/web/a-role.yaml:1", "clusterroles", "deployer"])?;
+    let live = world
+        .wait_for_reason("Application", "web", "Denied")
+        .await?;
+    ensure_says(
+        &message(&live),
+        &["apps/web/a-role.yaml:1", "clusterroles", "deployer"],
+    )?;
     ensure!(value_of(&world, "web").await?.as_deref() == Some("1"));
-    world.wait_until_synced("other", &world.repo.head()?).await?;
+    world
+        .wait_until_synced("other", &world.repo.head()?)
+        .await?;
     Ok(())
 }
 
@@ -34,14 +40,23 @@ async fn a_missing_right_is_named_and_the_other_objects_are_applied() -> Result<
 async fn a_missing_service_account_is_named_and_is_used_once_it_is_there() -> Result<()> {
     let world = World::new("account").await?;
     let (web, other) = (config_map("web", "1"), config_map("other", "1"));
-    let files = [("apps/web/web.yaml", web.as_str()), ("apps/other/other.yaml", other.as_str())];
+    let files = [
+        ("apps/web/web.yaml", web.as_str()),
+        ("apps/other/other.yaml", other.as_str()),
+    ];
     world.repo.commit(&files, "Start")?;
     world.repository(json!({})).await?;
-    world.application("web", "apps/web", json!({ "serviceAccount": "applier" })).await?;
+    world
+        .application("web", "apps/web", json!({ "serviceAccount": "applier" }))
+        .await?;
     world.application("other", "apps/other", json!({})).await?;
-    let live = world.wait_for_reason("Application", "web", "AccountMissing").await?;
+    let live = world
+        .wait_for_reason("Application", "web", "AccountMissing")
+        .await?;
     ensure_says(&message(&live), &[&format!("{}/applier", world.namespace)])?;
-    world.wait_until_synced("other", &world.repo.head()?).await?;
+    world
+        .wait_until_synced("other", &world.repo.head()?)
+        .await?;
     ensure!(value_of(&world, "web").await?.is_none());
 
     for object in syncline_tests::agent::account_with_role(&world.namespace, "applier", "admin") {
@@ -55,11 +70,17 @@ async fn a_missing_service_account_is_named_and_is_used_once_it_is_there() -> Re
 #[tokio::test]
 async fn an_account_that_may_not_be_impersonated_is_named() -> Result<()> {
     let world = World::new("impersonate").await?;
-    world.repo.commit(&[("apps/web/web.yaml", &config_map("web", "1"))], "Start")?;
+    world
+        .repo
+        .commit(&[("apps/web/web.yaml", &config_map("web", "1"))], "Start")?;
     world.repository(json!({})).await?;
     world.apply(&json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "boss" } })).await?;
-    world.application("web", "apps/web", json!({ "serviceAccount": "boss" })).await?;
-    let live = world.wait_for_reason("Application", "web", "Denied").await?;
+    world
+        .application("web", "apps/web", json!({ "serviceAccount": "boss" }))
+        .await?;
+    let live = world
+        .wait_for_reason("Application", "web", "Denied")
+        .await?;
     ensure_says(&message(&live), &["boss"])?;
     ensure!(value_of(&world, "web").await?.is_none());
     Ok(())
@@ -70,14 +91,29 @@ async fn a_missing_namespace_is_named_and_is_made_on_wish() -> Result<()> {
     let world = World::new("namespace").await?;
     cluster_admin(&world).await?;
     let target = format!("{}-target", world.namespace);
-    world.repo.commit(&[("apps/web/web.yaml", &config_map("web", "1"))], "Start")?;
+    world
+        .repo
+        .commit(&[("apps/web/web.yaml", &config_map("web", "1"))], "Start")?;
     world.repository(json!({})).await?;
-    world.application("web", "apps/web", json!({ "destination": { "namespace": target } })).await?;
-    let live = world.wait_for_reason("Application", "web", "NamespaceMissing").await?;
-    ensure_says(&message(&live), &["apps/web/web.yaml:1", &target, "createNamespace"])?;
+    world
+        .application(
+            "web",
+            "apps/web",
+            json!({ "destination": { "namespace": target } }),
+        )
+        .await?;
+    let live = world
+        .wait_for_reason("Application", "web", "NamespaceMissing")
+        .await?;
+    ensure_says(
+        &message(&live),
+        &["apps/web/web.yaml:1", &target, "createNamespace"],
+    )?;
 
     let destination = json!({ "namespace": target, "createNamespace": true });
-    world.application("web", "apps/web", json!({ "destination": destination })).await?;
+    world
+        .application("web", "apps/web", json!({ "destination": destination }))
+        .await?;
     world.wait_until_synced("web", &world.repo.head()?).await?;
     let mut there = objects::reference("v1", "ConfigMap", "web");
     there["metadata"]["namespace"] = target.into();
@@ -90,12 +126,21 @@ async fn the_schema_refuses_a_wrong_and_an_unknown_field_by_name() -> Result<()>
     let world = World::new("schema").await?;
     for (more, named) in [
         (json!({ "path": "../up" }), "spec.path"),
-        (json!({ "sync": { "timeout": "soon" } }), "spec.sync.timeout"),
+        (
+            json!({ "sync": { "timeout": "soon" } }),
+            "spec.sync.timeout",
+        ),
         (json!({ "selfHeal": true }), "selfHeal"),
-        (json!({ "deletionPolicy": "Perhaps" }), "spec.deletionPolicy"),
+        (
+            json!({ "deletionPolicy": "Perhaps" }),
+            "spec.deletionPolicy",
+        ),
     ] {
         let refused = world.application("web", "apps/web", more).await;
-        let error = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let error = refused
+            .err()
+            .map(|error| format!("{error:#}"))
+            .unwrap_or_default();
         ensure_says(&error, &[named])?;
     }
     Ok(())
@@ -104,7 +149,10 @@ async fn the_schema_refuses_a_wrong_and_an_unknown_field_by_name() -> Result<()>
 /// An object may be older than the schema: here the schema allows everything.
 #[tokio::test]
 async fn an_object_of_ours_with_a_wrong_field_says_so_and_the_others_live() -> Result<()> {
-    let options = Options { parts: Parts::ApiServer, ..Options::default() };
+    let options = Options {
+        parts: Parts::ApiServer,
+        ..Options::default()
+    };
     let world = World::alone("unchecked", options, |settings| settings).await?;
     deploy(
         &world,
@@ -121,9 +169,19 @@ async fn an_object_of_ours_with_a_wrong_field_says_so_and_the_others_live() -> R
         let patch = json!({ "spec": { "versions": live["spec"]["versions"] } });
         objects::edit(&world.client, &crd, None, "test", &patch).await?;
     }
-    syncline_tests::wait_for("the schema to be gone", syncline_tests::world::DEADLINE, async || {
-        world.application("wrong", "apps/web", json!({ "sync": { "timeout": "soon" } })).await
-    })
+    syncline_tests::wait_for(
+        "the schema to be gone",
+        syncline_tests::world::DEADLINE,
+        async || {
+            world
+                .application(
+                    "wrong",
+                    "apps/web",
+                    json!({ "sync": { "timeout": "soon" } }),
+                )
+                .await
+        },
+    )
     .await?;
     world
         .apply(&json!({
@@ -133,26 +191,47 @@ async fn an_object_of_ours_with_a_wrong_field_says_so_and_the_others_live() -> R
             "spec": { "url": 7 },
         }))
         .await?;
-    let live = world.wait_for_reason("Application", "wrong", "InvalidSpec").await?;
+    let live = world
+        .wait_for_reason("Application", "wrong", "InvalidSpec")
+        .await?;
     ensure_says(&message(&live), &["timeout"])?;
-    let live = world.wait_for_reason("Repository", "wrong", "InvalidSpec").await?;
+    let live = world
+        .wait_for_reason("Repository", "wrong", "InvalidSpec")
+        .await?;
     ensure_says(&message(&live), &["url"])?;
 
     // An unknown field does no harm to the known ones, and the others live.
-    world.application("unknown", "apps/web", json!({ "colour": "green", "path": "apps/more" })).await?;
+    world
+        .application(
+            "unknown",
+            "apps/web",
+            json!({ "colour": "green", "path": "apps/more" }),
+        )
+        .await?;
     let files = [
         ("apps/web/web.yaml", config_map("web", "2")),
         ("apps/more/more.yaml", config_map("more", "1")),
     ];
-    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (*path, text.as_str()))
+        .collect();
     let commit = push(&world, &files, "Change").await?;
     world.wait_until_synced("web", &commit).await?;
     world.wait_until_synced("unknown", &commit).await?;
     ensure!(value_of(&world, "web").await?.as_deref() == Some("2"));
 
     // It works as soon as it is right, also after it was right before.
-    world.application("wrong", "apps/right", json!({ "sync": { "timeout": "1m" } })).await?;
-    world.wait_for_reason("Application", "wrong", "PathNotFound").await?;
+    world
+        .application(
+            "wrong",
+            "apps/right",
+            json!({ "sync": { "timeout": "1m" } }),
+        )
+        .await?;
+    world
+        .wait_for_reason("Application", "wrong", "PathNotFound")
+        .await?;
     Ok(())
 }
 

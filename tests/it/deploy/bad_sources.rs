@@ -10,7 +10,9 @@ use super::{config_map, deploy, ensure_says, message, push, value_of, wait_for_v
 async fn working(name: &str, access: Access) -> Result<World> {
     let world = World::with_access(name, access).await?;
     let file = config_map("web", "1");
-    world.repo.commit(&[("apps/web/web.yaml", &file)], "Start")?;
+    world
+        .repo
+        .commit(&[("apps/web/web.yaml", &file)], "Start")?;
     Ok(world)
 }
 
@@ -18,21 +20,36 @@ async fn working(name: &str, access: Access) -> Result<World> {
 async fn a_path_that_does_not_exist_is_named_and_nothing_is_pruned() -> Result<()> {
     let world = World::new("path").await?;
     let (web, other) = (config_map("web", "1"), config_map("other", "1"));
-    let files = [("apps/web/web.yaml", web.as_str()), ("apps/other/other.yaml", other.as_str())];
-    let applications = [("web", "apps/web", json!({})), ("other", "apps/other", json!({}))];
+    let files = [
+        ("apps/web/web.yaml", web.as_str()),
+        ("apps/other/other.yaml", other.as_str()),
+    ];
+    let applications = [
+        ("web", "apps/web", json!({})),
+        ("other", "apps/other", json!({})),
+    ];
     deploy(&world, &files, &applications).await?;
     world.application("typo", "apps/wbe", json!({})).await?;
-    let live = world.wait_for_reason("Application", "typo", "PathNotFound").await?;
+    let live = world
+        .wait_for_reason("Application", "typo", "PathNotFound")
+        .await?;
     ensure_says(&message(&live), &["`apps/wbe`", "spec.path"])?;
 
     // The same for a path that was there.
     let other = config_map("other", "2");
-    let commit = world.repo.replace(&["apps/web"], &[("apps/other/other.yaml", &other)], "Move")?;
+    let commit = world
+        .repo
+        .replace(&["apps/web"], &[("apps/other/other.yaml", &other)], "Move")?;
     world.request("Repository", "config").await?;
-    let live = world.wait_for_reason("Application", "web", "PathNotFound").await?;
+    let live = world
+        .wait_for_reason("Application", "web", "PathNotFound")
+        .await?;
     ensure_says(&message(&live), &["`apps/web`"])?;
     world.wait_until_synced("other", &commit).await?;
-    ensure!(value_of(&world, "web").await?.is_some(), "the objects of a lost path were pruned");
+    ensure!(
+        value_of(&world, "web").await?.is_some(),
+        "the objects of a lost path were pruned"
+    );
     Ok(())
 }
 
@@ -42,15 +59,26 @@ async fn a_branch_that_does_not_exist_is_named_and_nothing_is_pruned() -> Result
     world.repository(json!({})).await?;
     world.application("web", "apps/web", json!({})).await?;
     wait_for_value(&world, "web", Some("1")).await?;
-    world.repository(json!({ "ref": { "branch": "release" } })).await?;
-    let live = world.wait_for_reason("Repository", "config", "RevisionNotFound").await?;
+    world
+        .repository(json!({ "ref": { "branch": "release" } }))
+        .await?;
+    let live = world
+        .wait_for_reason("Repository", "config", "RevisionNotFound")
+        .await?;
     ensure_says(&message(&live), &["release"])?;
-    let live = world.wait_for_reason("Application", "web", "RepositoryNotReady").await?;
+    let live = world
+        .wait_for_reason("Application", "web", "RepositoryNotReady")
+        .await?;
     ensure_says(&message(&live), &["`config`", "release"])?;
-    ensure!(value_of(&world, "web").await?.is_some(), "the objects of a lost branch were pruned");
+    ensure!(
+        value_of(&world, "web").await?.is_some(),
+        "the objects of a lost branch were pruned"
+    );
 
     // It is read as soon as it is there.
-    world.repo.git(&["push", "--quiet", "origin", "HEAD:release"])?;
+    world
+        .repo
+        .git(&["push", "--quiet", "origin", "HEAD:release"])?;
     world.request("Repository", "config").await?;
     world.wait_until_synced("web", &world.repo.head()?).await?;
     Ok(())
@@ -58,20 +86,44 @@ async fn a_branch_that_does_not_exist_is_named_and_nothing_is_pruned() -> Result
 
 #[tokio::test]
 async fn wrong_credentials_are_named_and_shown_nowhere() -> Result<()> {
-    let access = Access::Basic { user: "robin".into(), password: "correct-horse".into() };
+    let access = Access::Basic {
+        user: "robin".into(),
+        password: "correct-horse".into(),
+    };
     let world = working("credentials", access).await?;
-    world.secret("git", &[("username", "robin"), ("password", "wrong-canary-horse")]).await?;
+    world
+        .secret(
+            "git",
+            &[("username", "robin"), ("password", "wrong-canary-horse")],
+        )
+        .await?;
     let spec = json!({ "secretRef": { "name": "git" }, "serviceAccount": world::READER });
     world.repository(spec).await?;
     world.application("web", "apps/web", json!({})).await?;
-    let live = world.wait_for_reason("Repository", "config", "AuthFailed").await?;
+    let live = world
+        .wait_for_reason("Repository", "config", "AuthFailed")
+        .await?;
     ensure_says(&message(&live), &["secretRef"])?;
-    let application = world.wait_for_reason("Application", "web", "RepositoryNotReady").await?;
-    for shown in [live.to_string(), application.to_string(), world.agent().log()] {
-        ensure!(!shown.contains("wrong-canary-horse"), "the password is shown");
+    let application = world
+        .wait_for_reason("Application", "web", "RepositoryNotReady")
+        .await?;
+    for shown in [
+        live.to_string(),
+        application.to_string(),
+        world.agent().log(),
+    ] {
+        ensure!(
+            !shown.contains("wrong-canary-horse"),
+            "the password is shown"
+        );
     }
 
-    world.secret("git", &[("username", "robin"), ("password", "correct-horse")]).await?;
+    world
+        .secret(
+            "git",
+            &[("username", "robin"), ("password", "correct-horse")],
+        )
+        .await?;
     world.request("Repository", "config").await?;
     world.wait_until_synced("web", &world.repo.head()?).await?;
     Ok(())
@@ -82,7 +134,9 @@ async fn a_secret_that_does_not_exist_is_named() -> Result<()> {
     let world = working("nosecret", Access::Open).await?;
     let spec = json!({ "secretRef": { "name": "absent" }, "serviceAccount": world::READER });
     world.repository(spec).await?;
-    let live = world.wait_for_reason("Repository", "config", "SecretMissing").await?;
+    let live = world
+        .wait_for_reason("Repository", "config", "SecretMissing")
+        .await?;
     ensure_says(&message(&live), &["absent"])
 }
 
@@ -94,7 +148,9 @@ async fn an_unreachable_or_hanging_git_host_holds_up_only_its_own() -> Result<()
     wait_for_value(&world, "web", Some("1")).await?;
 
     // Nothing listens on this port.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
     let hanging = format!("{}-hang", world.namespace);
     let repo = world.git.create(&hanging, Access::Open)?;
     world.git.set_fault(&hanging, Some(Fault::Hang));
@@ -111,7 +167,9 @@ async fn an_unreachable_or_hanging_git_host_holds_up_only_its_own() -> Result<()
                 "spec": spec,
             }))
             .await?;
-        world.application(name, "apps/web", json!({ "repository": name })).await?;
+        world
+            .application(name, "apps/web", json!({ "repository": name }))
+            .await?;
     }
     wait_for("the hanging request", world::DEADLINE, async || {
         ensure!(!world.git.requests(&hanging).is_empty(), "none yet");
@@ -119,14 +177,23 @@ async fn an_unreachable_or_hanging_git_host_holds_up_only_its_own() -> Result<()
     })
     .await?;
     // While it hangs the others go on.
-    let commit = push(&world, &[("apps/web/web.yaml", &config_map("web", "2"))], "Change").await?;
+    let commit = push(
+        &world,
+        &[("apps/web/web.yaml", &config_map("web", "2"))],
+        "Change",
+    )
+    .await?;
     world.wait_until_synced("web", &commit).await?;
     ensure!(value_of(&world, "web").await?.as_deref() == Some("2"));
 
     for name in ["unreachable", "hanging"] {
-        let live = world.wait_for_reason("Repository", name, "SourceUnavailable").await?;
+        let live = world
+            .wait_for_reason("Repository", name, "SourceUnavailable")
+            .await?;
         ensure!(!message(&live).is_empty());
-        world.wait_for_reason("Application", name, "RepositoryNotReady").await?;
+        world
+            .wait_for_reason("Application", name, "RepositoryNotReady")
+            .await?;
     }
     world.git.set_fault(&hanging, None);
     Ok(())
@@ -138,13 +205,22 @@ async fn a_git_host_that_goes_away_leaves_everything_as_it_is() -> Result<()> {
     world.repository(json!({})).await?;
     world.application("web", "apps/web", json!({})).await?;
     wait_for_value(&world, "web", Some("1")).await?;
-    world.git.set_fault(&world.namespace, Some(Fault::Status(503)));
+    world
+        .git
+        .set_fault(&world.namespace, Some(Fault::Status(503)));
     world.request("Repository", "config").await?;
-    world.wait_for_reason("Repository", "config", "SourceUnavailable").await?;
+    world
+        .wait_for_reason("Repository", "config", "SourceUnavailable")
+        .await?;
     let live = world.ours("Application", "web").await?;
-    ensure!(syncline_tests::objects::condition(&live, "Ready").is_some(), "{live:#}");
+    ensure!(
+        syncline_tests::objects::condition(&live, "Ready").is_some(),
+        "{live:#}"
+    );
     // It is tried again by itself, and the commit that was pushed meanwhile arrives.
-    let commit = world.repo.commit(&[("apps/web/web.yaml", &config_map("web", "2"))], "Change")?;
+    let commit = world
+        .repo
+        .commit(&[("apps/web/web.yaml", &config_map("web", "2"))], "Change")?;
     world.git.set_fault(&world.namespace, None);
     world.wait_until_synced("web", &commit).await?;
     Ok(())

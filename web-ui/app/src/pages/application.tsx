@@ -167,7 +167,7 @@ function Objects({ objects, home }: { objects: ObjectView[]; home: string }) {
                 </td>
                 <td>
                   <ObjectText object={item.object} home={home} />
-                  {item.healthMessage ? <p class="because">{item.healthMessage}</p> : null}
+                  {item.healthMessage ? <p class={isBad(item.health) ? 'because' : 'remark'}>{item.healthMessage}</p> : null}
                   <span class="narrow">
                     <Place origin={item.origin} />
                   </span>
@@ -228,6 +228,11 @@ function History({ path, concerns }: { path: string; concerns: (change: Change) 
       </Shown>
     </section>
   );
+}
+
+/** Whether the message of a health says what is wrong, and not what is well or on its way. */
+function isBad(health: ObjectView['health']): boolean {
+  return health === 'Degraded' || health === 'Missing';
 }
 
 function Syncs({ items }: { items: Sync[] }) {

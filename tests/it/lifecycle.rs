@@ -1,0 +1,291 @@
+//! The process: how it ends, comes back, and never works twice at a time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+use syncline_tests::agent::NAMESPACE;
+use syncline_tests::world::DEADLINE;
+use syncline_tests::{AgentProcess, AgentSettings, World, objects, wait_for};
+
+use crate::lifecycle_setup::{
+    MANY, Road, count, deploy_many, kubeconfig_over, lease, lease_reference, turn,
+};
+use crate::ui_session::Session;
+
+/// Times of the Lease that a test does not have to wait for.
+fn short_lease(settings: AgentSettings) -> AgentSettings {
+    settings
+        .flag("--lease-duration=6s")
+        .flag("--lease-renew-deadline=4s")
+        .flag("--lease-retry=300ms")
+}
+
+async fn until_some_are_written(world: &World) -> Result<()> {
+    wait_for("the first objects", DEADLINE, async || {
+        world.agent().ensure_running()?;
+        let written = count(world).await?;
+        ensure!(written > 0, "nothing was written yet");
+        ensure!(written < MANY, "all was written before the test looked");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn fault_f29_an_agent_that_is_told_to_stop_ends_its_sync_and_hands_the_lease_over()
+-> Result<()> {
+    let turn = turn().await?;
+    // A lease that is not given up would outlive the test.
+    let world = World::with_agent("stop", turn.control_plane, |settings| {
+        settings
+            .flag("--lease-duration=10m")
+            .flag("--lease-renew-deadline=9m")
+            .flag("--apply-concurrency=1")
+    })
+    .await?;
+    let commit = deploy_many(&world).await?;
+    until_some_are_written(&world).await?;
+    let begin = Instant::now();
+    let status = world.agent().terminate(DEADLINE)?;
+    let took = begin.elapsed();
+    let log = world.agent().log();
+    ensure!(status.success(), "it ended with {status}");
+    ensure!(!log.contains("cut off"), "the sync did not end in time");
+    ensure!(
+        log.contains("stopped"),
+        "the log does not say that it stopped"
+    );
+    ensure!(took < Duration::from_secs(30), "it took {took:?}");
+    let written = count(&world).await?;
+    ensure!(written == MANY, "only {written} of {MANY} were written");
+    let live = lease(&world).await?;
+    let holder = live["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    ensure!(holder.is_empty(), "{holder} still holds the lease");
+
+    world.agent().restart().await?;
+    world.wait_until_synced("many", &commit).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_f28_a_sync_that_a_crash_interrupts_is_marked_so_and_completed() -> Result<()> {
+    let turn = turn().await?;
+    let world = World::with_agent("crash", turn.control_plane, |settings| {
+        short_lease(settings).flag("--apply-concurrency=1")
+    })
+    .await?;
+    let session = Session::open(world.agent()).await?;
+    let commit = deploy_many(&world).await?;
+    wait_for("the running sync in the history", DEADLINE, async || {
+        let syncs = session.syncs(&world.namespace, "many").await?;
+        ensure!(
+            syncs.iter().any(|sync| sync["result"] == "running"),
+            "{syncs:?}"
+        );
+        Ok(())
+    })
+    .await?;
+    until_some_are_written(&world).await?;
+    world.agent().kill()?;
+    let written = count(&world).await?;
+    ensure!(written < MANY, "the sync was over before the crash");
+
+    world.agent().restart().await?;
+    world.wait_until_synced("many", &commit).await?;
+    ensure!(count(&world).await? == MANY);
+    let session = Session::open(world.agent()).await?;
+    wait_for("both syncs in the history", DEADLINE, async || {
+        let syncs = session.syncs(&world.namespace, "many").await?;
+        let results: Vec<&str> = syncs
+            .iter()
+            .filter_map(|sync| sync["result"].as_str())
+            .collect();
+        ensure!(
+            results.contains(&"interrupted")
+                && results.contains(&"succeeded")
+                && !results.contains(&"running"),
+            "the results are {results:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_second_agent_waits_for_the_lease_and_takes_over_from_one_that_crashed() -> Result<()> {
+    let turn = turn().await?;
+    let world = World::with_agent("standby", turn.control_plane, |settings| {
+        short_lease(settings).flag("--identity=first")
+    })
+    .await?;
+    let settings = AgentSettings::in_cluster(turn.control_plane).await?;
+    let settings = short_lease(settings).flag("--identity=second");
+    let mut second = std::pin::pin!(AgentProcess::start(settings));
+    // As many renewals as the lease lasts: a second agent that does not wait would be seen.
+    let mut times = std::collections::BTreeSet::new();
+    let renewals = wait_for("renewals of the first agent", DEADLINE, async || {
+        let live = lease(&world).await?;
+        let spec = &live["spec"];
+        ensure!(spec["holderIdentity"] == "first", "the lease is {spec}");
+        times.insert(spec["renewTime"].as_str().unwrap_or_default().to_owned());
+        ensure!(times.len() > 20, "{} renewals", times.len());
+        Ok(())
+    });
+    tokio::select! {
+        _ = &mut second => bail!("the second agent did not wait"),
+        seen = renewals => seen?,
+    }
+
+    world.agent().kill()?;
+    let second = second.await?;
+    let live = lease(&world).await?;
+    ensure!(live["spec"]["holderIdentity"] == "second", "{live:#}");
+    let commit = deploy_many(&world).await?;
+    wait_for("the second agent to sync", DEADLINE, async || {
+        second.ensure_running()?;
+        let live = world.ours("Application", "many").await?;
+        let applied = live["status"]["lastAppliedRevision"].as_str();
+        ensure!(
+            applied.is_some_and(|applied| applied.contains(&commit)),
+            "{:#}",
+            live["status"]
+        );
+        Ok(())
+    })
+    .await?;
+    ensure!(second.terminate(DEADLINE)?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_f31_a_lease_that_is_deleted_by_hand_is_made_anew_and_the_work_goes_on() -> Result<()>
+{
+    let turn = turn().await?;
+    let world = World::with_agent("lease", turn.control_plane, |settings| {
+        short_lease(settings).flag("--identity=first")
+    })
+    .await?;
+    let old = lease(&world).await?;
+    objects::delete(&world.client, &lease_reference(), Some(NAMESPACE)).await?;
+    wait_for("a new lease", DEADLINE, async || {
+        world.agent().ensure_running()?;
+        let new = lease(&world).await?;
+        ensure!(new["metadata"]["uid"] != old["metadata"]["uid"], "the old");
+        ensure!(new["spec"]["holderIdentity"] == "first", "{new:#}");
+        Ok(())
+    })
+    .await?;
+    let commit = deploy_many(&world).await?;
+    world.wait_until_synced("many", &commit).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_f16_an_api_server_that_is_away_for_seconds_costs_seconds_and_nothing_else()
+-> Result<()> {
+    let turn = turn().await?;
+    let road = Road::to(turn.control_plane.server()).await?;
+    let mut copy = None;
+    let world = World::with_agent("away", turn.control_plane, |settings| {
+        let file = kubeconfig_over(&road, turn.control_plane, &settings.kubeconfig)
+            .expect("a kubeconfig can be copied");
+        let kubeconfig = file.path().to_owned();
+        copy = Some(file);
+        AgentSettings {
+            kubeconfig,
+            ..settings
+        }
+        .flag("--lease-duration=16s")
+        .flag("--lease-renew-deadline=12s")
+        .flag("--lease-retry=300ms")
+    })
+    .await?;
+    let first = deploy_many(&world).await?;
+    world.wait_until_synced("many", &first).await?;
+
+    road.close();
+    let failed = "the lease could not be renewed and is tried again";
+    wait_for("the agent to notice", DEADLINE, async || {
+        ensure!(world.agent().log().contains(failed), "it did not say so");
+        Ok(())
+    })
+    .await?;
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: later}\n";
+    let second = world.repo.commit(&[("app/later.yaml", map)], "One more")?;
+    world.request("Repository", "config").await?;
+    road.open();
+    world.wait_until_synced("many", &second).await?;
+    ensure!(world.exists("v1", "ConfigMap", "later").await?);
+
+    // Without the lease it must not write, so it ends and is started anew.
+    road.close();
+    wait_for("the agent to give up", DEADLINE, async || {
+        ensure!(world.agent().ensure_running().is_err(), "it still runs");
+        Ok(())
+    })
+    .await?;
+    ensure!(!world.agent().terminate(DEADLINE)?.success());
+    ensure!(
+        world.agent().log().contains("the lease was lost"),
+        "the log does not say why it ended"
+    );
+    road.open();
+    let third = world.repo.commit(
+        &[("app/later.yaml", &map.replace("later", "latest"))],
+        "Rename",
+    )?;
+    world.agent().restart().await?;
+    world.wait_until_synced("many", &third).await?;
+    wait_for("the old name to be gone", DEADLINE, async || {
+        ensure!(
+            !world.exists("v1", "ConfigMap", "later").await?,
+            "it is there"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_agent_that_lost_its_data_goes_on_where_git_is() -> Result<()> {
+    let turn = turn().await?;
+    let world = World::with_agent("data", turn.control_plane, short_lease).await?;
+    let commit = deploy_many(&world).await?;
+    let live = world.wait_until_synced("many", &commit).await?;
+    let uid = world.get("v1", "ConfigMap", "map-000").await?["metadata"]["uid"].clone();
+    ensure!(world.agent().terminate(DEADLINE)?.success());
+    world.agent().lose_data()?;
+    let audit = turn.control_plane.audit().from_now()?;
+    world.agent().restart().await?;
+    let second = world.repo.commit(
+        &[(
+            "app/one.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n",
+        )],
+        "One more",
+    )?;
+    world.request("Repository", "config").await?;
+    world.wait_until_synced("many", &second).await?;
+    ensure!(world.get("v1", "ConfigMap", "map-000").await?["metadata"]["uid"] == uid);
+    let written: Vec<String> = audit
+        .writes()?
+        .iter()
+        .filter(|write| {
+            let object = write.object();
+            object.resource == "configmaps"
+                && object.namespace == world.namespace
+                && write.effective_user().contains(&world.namespace)
+        })
+        .map(|write| format!("{} {}", write.verb, write.object().name))
+        .collect();
+    ensure!(written == ["patch one"], "it wrote {written:?}");
+    let session = Session::open(world.agent()).await?;
+    let detail = session
+        .get(&format!("/api/v1/applications/{}/many", world.namespace))
+        .await?;
+    let objects = detail["objects"].as_array().context("no objects")?;
+    ensure!(objects.len() == MANY + 1, "{} objects", objects.len());
+    ensure!(live["status"]["objects"] == json!(MANY));
+    Ok(())
+}
