@@ -116,9 +116,7 @@ impl Agent {
                 .await
             {
                 Ok(data) => {
-                    let value = ["token", "secret", "key"]
-                        .iter()
-                        .find_map(|key| data.text(key));
+                    let value = data.text("secret");
                     match value {
                         Some(secret) => hooks.push(Hook {
                             url_identity: repository.url.identity(),
@@ -126,7 +124,7 @@ impl Agent {
                             secret,
                         }),
                         None => {
-                            tracing::warn!(repository = %repository.name, "the webhook secret has no key `token`");
+                            tracing::warn!(repository = %repository.name, "the webhook secret has no key `secret`");
                         }
                     }
                 }
@@ -203,7 +201,13 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
         ..Default::default()
     })
     .await
-    .context("connect to the cluster")?;
+    .with_context(|| match &settings.kubeconfig {
+        Some(file) => format!(
+            "connect to the cluster by the kubeconfig `{}`",
+            file.display()
+        ),
+        None => "connect to the cluster".to_owned(),
+    })?;
     let identity = settings.identity.clone().unwrap_or_else(default_identity);
     let lease = lease::Settings {
         namespace: settings.namespace.clone(),

@@ -24,8 +24,22 @@ fn kustomize(folder: &str) -> Result<Vec<Value>> {
 }
 
 /// Lets the API server judge objects without keeping them; unknown fields are errors. Answers with
-/// what it says: also warnings.
+/// what it says: also warnings. `namespace` is for objects that name none.
 fn dry_run(control_plane: &ControlPlane, namespace: &str, all: &[Value]) -> Result<String> {
+    let (named, others): (Vec<&Value>, Vec<&Value>) = all
+        .iter()
+        .partition(|object| object["metadata"]["namespace"].is_string());
+    let mut said = String::new();
+    if !named.is_empty() {
+        said += &judge(control_plane, &[], &named)?;
+    }
+    if !others.is_empty() {
+        said += &judge(control_plane, &["--namespace", namespace], &others)?;
+    }
+    Ok(said)
+}
+
+fn judge(control_plane: &ControlPlane, flags: &[&str], all: &[&Value]) -> Result<String> {
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": all });
     let mut child = Command::new(programs::control_plane("kubectl")?)
         .args([
@@ -33,13 +47,10 @@ fn dry_run(control_plane: &ControlPlane, namespace: &str, all: &[Value]) -> Resu
             "--server-side",
             "--force-conflicts",
             "--dry-run=server",
-        ])
-        .args([
             "--validate=strict",
-            "--namespace",
-            namespace,
             "--filename=-",
         ])
+        .args(flags)
         .env("KUBECONFIG", control_plane.admin_kubeconfig())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::json;
+use anyhow::{Result, bail, ensure};
 use syncline_tests::agent::NAMESPACE;
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{AgentProcess, AgentSettings, World, objects, wait_for};
@@ -13,12 +12,14 @@ use crate::lifecycle_setup::{
 };
 use crate::ui_session::Session;
 
-/// Times of the Lease that a test does not have to wait for.
-fn short_lease(settings: AgentSettings) -> AgentSettings {
+/// Times of the Lease that a test does not have to wait for. An agent that comes back under its old
+/// name, as a container of the same pod does, does not wait at all.
+fn short_lease(settings: AgentSettings, identity: &str) -> AgentSettings {
     settings
-        .flag("--lease-duration=6s")
-        .flag("--lease-renew-deadline=4s")
+        .flag("--lease-duration=8s")
+        .flag("--lease-renew-deadline=6s")
         .flag("--lease-retry=300ms")
+        .flag(&format!("--identity={identity}"))
 }
 
 async fn until_some_are_written(world: &World) -> Result<()> {
@@ -72,7 +73,7 @@ async fn fault_f29_an_agent_that_is_told_to_stop_ends_its_sync_and_hands_the_lea
 async fn fault_f28_a_sync_that_a_crash_interrupts_is_marked_so_and_completed() -> Result<()> {
     let turn = turn().await?;
     let world = World::with_agent("crash", turn.control_plane, |settings| {
-        short_lease(settings).flag("--apply-concurrency=1")
+        short_lease(settings, "first").flag("--apply-concurrency=1")
     })
     .await?;
     let session = Session::open(world.agent()).await?;
@@ -116,11 +117,11 @@ async fn fault_f28_a_sync_that_a_crash_interrupts_is_marked_so_and_completed() -
 async fn a_second_agent_waits_for_the_lease_and_takes_over_from_one_that_crashed() -> Result<()> {
     let turn = turn().await?;
     let world = World::with_agent("standby", turn.control_plane, |settings| {
-        short_lease(settings).flag("--identity=first")
+        short_lease(settings, "first")
     })
     .await?;
     let settings = AgentSettings::in_cluster(turn.control_plane).await?;
-    let settings = short_lease(settings).flag("--identity=second");
+    let settings = short_lease(settings, "second");
     let mut second = std::pin::pin!(AgentProcess::start(settings));
     // As many renewals as the lease lasts: a second agent that does not wait would be seen.
     let mut times = std::collections::BTreeSet::new();
@@ -129,7 +130,7 @@ async fn a_second_agent_waits_for_the_lease_and_takes_over_from_one_that_crashed
         let spec = &live["spec"];
         ensure!(spec["holderIdentity"] == "first", "the lease is {spec}");
         times.insert(spec["renewTime"].as_str().unwrap_or_default().to_owned());
-        ensure!(times.len() > 20, "{} renewals", times.len());
+        ensure!(times.len() > 27, "{} renewals", times.len());
         Ok(())
     });
     tokio::select! {
@@ -163,7 +164,7 @@ async fn fault_f31_a_lease_that_is_deleted_by_hand_is_made_anew_and_the_work_goe
 {
     let turn = turn().await?;
     let world = World::with_agent("lease", turn.control_plane, |settings| {
-        short_lease(settings).flag("--identity=first")
+        short_lease(settings, "first")
     })
     .await?;
     let old = lease(&world).await?;
@@ -192,13 +193,11 @@ async fn fault_f16_an_api_server_that_is_away_for_seconds_costs_seconds_and_noth
             .expect("a kubeconfig can be copied");
         let kubeconfig = file.path().to_owned();
         copy = Some(file);
-        AgentSettings {
+        let settings = AgentSettings {
             kubeconfig,
             ..settings
-        }
-        .flag("--lease-duration=16s")
-        .flag("--lease-renew-deadline=12s")
-        .flag("--lease-retry=300ms")
+        };
+        short_lease(settings, "first")
     })
     .await?;
     let first = deploy_many(&world).await?;
@@ -245,47 +244,4 @@ async fn fault_f16_an_api_server_that_is_away_for_seconds_costs_seconds_and_noth
         Ok(())
     })
     .await
-}
-
-#[tokio::test]
-async fn an_agent_that_lost_its_data_goes_on_where_git_is() -> Result<()> {
-    let turn = turn().await?;
-    let world = World::with_agent("data", turn.control_plane, short_lease).await?;
-    let commit = deploy_many(&world).await?;
-    let live = world.wait_until_synced("many", &commit).await?;
-    let uid = world.get("v1", "ConfigMap", "map-000").await?["metadata"]["uid"].clone();
-    ensure!(world.agent().terminate(DEADLINE)?.success());
-    world.agent().lose_data()?;
-    let audit = turn.control_plane.audit().from_now()?;
-    world.agent().restart().await?;
-    let second = world.repo.commit(
-        &[(
-            "app/one.yaml",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n",
-        )],
-        "One more",
-    )?;
-    world.request("Repository", "config").await?;
-    world.wait_until_synced("many", &second).await?;
-    ensure!(world.get("v1", "ConfigMap", "map-000").await?["metadata"]["uid"] == uid);
-    let written: Vec<String> = audit
-        .writes()?
-        .iter()
-        .filter(|write| {
-            let object = write.object();
-            object.resource == "configmaps"
-                && object.namespace == world.namespace
-                && write.effective_user().contains(&world.namespace)
-        })
-        .map(|write| format!("{} {}", write.verb, write.object().name))
-        .collect();
-    ensure!(written == ["patch one"], "it wrote {written:?}");
-    let session = Session::open(world.agent()).await?;
-    let detail = session
-        .get(&format!("/api/v1/applications/{}/many", world.namespace))
-        .await?;
-    let objects = detail["objects"].as_array().context("no objects")?;
-    ensure!(objects.len() == MANY + 1, "{} objects", objects.len());
-    ensure!(live["status"]["objects"] == json!(MANY));
-    Ok(())
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use syncline_tests::agent::{ACCOUNT, NAMESPACE};
 use syncline_tests::world::{READER, deliver};
-use syncline_tests::{Access, ControlPlane, Options, Parts, World, objects};
+use syncline_tests::{Access, ControlPlane, Options, World, objects};
 
 use crate::deploy::{Person, config_map, deployment, push, value_of, wait_for_value};
 
@@ -33,11 +33,10 @@ const ALL: [&str; 8] = [
 
 /// A Git repository with a password, a Secret in Git, a workload, a webhook.
 async fn world() -> Result<World> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    World::alone("secure", options, |settings| settings.flag("--log=debug")).await
+    World::alone("secure", Options::default(), |settings| {
+        settings.flag("--log=debug")
+    })
+    .await
 }
 
 fn secret(name: &str, field: &str, value: &str) -> String {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
+use crate::run::repository_root;
+
 /// The cache. While it is open no other run builds into it.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -33,7 +35,9 @@ impl Cache {
         };
         std::fs::create_dir_all(&root).with_context(|| format!("make {}", root.display()))?;
         let lock = File::create(root.join("lock")).context("open the lock of the cache")?;
-        Ok(Self { root, lock })
+        let cache = Self { root, lock };
+        cache.hand_over_target(repository_root())?;
+        Ok(cache)
     }
 
     /// Its folder.
@@ -45,6 +49,33 @@ impl Cache {
     pub(crate) fn cargo_target(&self) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| self.root.join("target"), |named| run_relative(&named))
+    }
+
+    /// Makes cargo build the crates of this repository anew where another checkout has built last:
+    /// cargo tells two checkouts apart only by the times of their files. Dependencies stay.
+    fn hand_over_target(&self, checkout: &Path) -> Result<()> {
+        let target = self.cargo_target();
+        let marker = target.join("checkout");
+        let this = checkout.display().to_string();
+        let last = std::fs::read_to_string(&marker).unwrap_or_default();
+        if last == this {
+            return Ok(());
+        }
+        let _guard = self.lock()?;
+        let fingerprints = target.join("debug/.fingerprint");
+        for entry in std::fs::read_dir(&fingerprints).into_iter().flatten() {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if name.starts_with("syncline") || name.starts_with("xtask") {
+                remove_all(&path)?;
+            }
+        }
+        std::fs::create_dir_all(&target)?;
+        std::fs::write(&marker, this).with_context(|| format!("write {}", marker.display()))
     }
 
     /// The folder of a kind and key; `build` fills it if it is not there. A build that fails or is

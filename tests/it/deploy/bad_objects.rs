@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use syncline_tests::{Options, Parts, World, objects};
+use syncline_tests::{Options, World, objects};
 
 use super::{config_map, deploy, ensure_says, message, push, value_of};
 
@@ -149,11 +149,7 @@ async fn the_schema_refuses_a_wrong_and_an_unknown_field_by_name() -> Result<()>
 /// An object may be older than the schema: here the schema allows everything.
 #[tokio::test]
 async fn an_object_of_ours_with_a_wrong_field_says_so_and_the_others_live() -> Result<()> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("unchecked", options, |settings| settings).await?;
+    let world = World::alone("unchecked", Options::default(), |settings| settings).await?;
     deploy(
         &world,
         &[("apps/web/web.yaml", &config_map("web", "1"))],

@@ -9,18 +9,14 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, Parts, World, wait_for};
+use syncline_tests::{Options, World, wait_for};
 
 use super::{config_map, deploy, deployed, deployment, metric, value_of, wait_for_value};
 
 #[tokio::test]
 async fn neither_a_restart_nor_the_loss_of_its_data_makes_the_agent_write_a_workload() -> Result<()>
 {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("restart", options, |settings| settings).await?;
+    let world = World::alone("restart", Options::default(), |settings| settings).await?;
     let (web, workload) = (config_map("web", "1"), deployment("web"));
     let secret =
         "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  token: hello\n";
@@ -74,11 +70,7 @@ async fn neither_a_restart_nor_the_loss_of_its_data_makes_the_agent_write_a_work
 
 #[tokio::test]
 async fn a_commit_that_arrives_while_the_agent_is_away_is_applied_after_its_start() -> Result<()> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("away", options, |settings| settings).await?;
+    let world = World::alone("away", Options::default(), |settings| settings).await?;
     let files = [
         ("apps/web/web.yaml", config_map("web", "1")),
         ("apps/web/old.yaml", config_map("old", "1")),
@@ -107,11 +99,7 @@ const MANY: usize = 300;
 
 #[tokio::test]
 async fn an_agent_that_is_killed_in_a_big_sync_goes_on_where_it_was() -> Result<()> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("killed", options, |settings| {
+    let world = World::alone("killed", Options::default(), |settings| {
         // One at a time, so that the kill comes in the middle; a short lease, so that it goes on.
         settings
             .flag("--apply-concurrency=1")

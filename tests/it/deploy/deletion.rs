@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, Parts, World, objects, wait_for};
+use syncline_tests::{Options, World, objects, wait_for};
 
 use super::{config_map, deploy, value_of, wait_for_value};
 
@@ -85,11 +85,7 @@ async fn the_objects_of_an_orphaning_application_stay() -> Result<()> {
 
 #[tokio::test]
 async fn a_deletion_does_not_wait_for_ever_for_a_missing_account() -> Result<()> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("stuck", options, |settings| {
+    let world = World::alone("stuck", Options::default(), |settings| {
         settings
             .flag("--deletion-timeout=3s")
             .flag("--retry-first=200ms")

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, Parts, World, wait_for};
+use syncline_tests::{Options, World, wait_for};
 
 use super::bad_objects::cluster_admin;
 use super::{
@@ -75,11 +75,7 @@ async fn plain_kustomize_and_helm_are_applied_with_an_owner_record() -> Result<(
 
 #[tokio::test]
 async fn only_applications_whose_files_changed_are_rendered_and_written() -> Result<()> {
-    let options = Options {
-        parts: Parts::ApiServer,
-        ..Options::default()
-    };
-    let world = World::alone("touched", options, |settings| settings).await?;
+    let world = World::alone("touched", Options::default(), |settings| settings).await?;
     let (web, other) = (config_map("web", "1"), config_map("other", "1"));
     let files = [
         ("apps/web/web.yaml", web.as_str()),
