@@ -16,7 +16,7 @@ use syncline_core::trigger::Cause;
 use syncline_store::{History, Store};
 use syncline_web_ui::Feed;
 use syncline_webhook::{Counters, Delivery, Hook, Registrations};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -54,6 +54,9 @@ pub(crate) struct Agent {
     pub(crate) metrics: Metrics,
     pub(crate) feed: Feed,
     pub(crate) hooks: Registrations,
+    pub(crate) deliveries: Counters,
+    /// The webhooks have to be registered anew.
+    pub(crate) webhooks_changed: Notify,
     listed: tokio::sync::watch::Sender<BTreeSet<Kind>>,
     stopping: AtomicBool,
 }
@@ -95,8 +98,23 @@ impl Agent {
         listed == Kind::ALL.len() && !self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Reads the secrets of all webhooks anew. A hook whose secret cannot be read takes nothing.
-    pub(crate) async fn refresh_webhooks(self: &Arc<Self>) {
+    /// Forgets the Secrets of the namespaces that have a webhook.
+    fn forget_webhook_secrets(&self) {
+        let state = self.state.lock();
+        for (name, entry) in &state.repositories {
+            if entry
+                .spec
+                .as_ref()
+                .is_ok_and(|spec| spec.webhook_secret.is_some())
+            {
+                self.secrets.forget(&name.namespace);
+            }
+        }
+    }
+
+    /// Registers all webhooks anew. A hook whose secret cannot be read takes nothing; answers with
+    /// whether there is none of these.
+    async fn register_webhooks(&self) -> bool {
         let wanted: Vec<_> = {
             let state = self.state.lock();
             let specs = state
@@ -107,6 +125,7 @@ impl Agent {
                 .filter_map(|s| s.webhook_secret.clone().map(|secret| (s.clone(), secret)))
                 .collect()
         };
+        let count = wanted.len();
         let mut hooks = Vec::new();
         for (repository, secret) in wanted {
             let namespace = &repository.name.namespace;
@@ -133,7 +152,9 @@ impl Agent {
                 }
             }
         }
+        let complete = hooks.len() == count;
         self.hooks.replace(hooks);
+        complete
     }
 }
 
@@ -333,7 +354,6 @@ async fn start(
         ..Default::default()
     });
     let (sender, deliveries) = mpsc::channel(DELIVERIES);
-    let counters = Counters::default();
     let agent = Arc::new(Agent {
         events: cluster.agent().events(identity),
         instance: Identity(instance),
@@ -349,6 +369,8 @@ async fn start(
         metrics: Metrics::new(),
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
+        deliveries: Counters::default(),
+        webhooks_changed: Notify::new(),
         clock: Clock::default(),
         listed: tokio::sync::watch::Sender::default(),
         stopping: AtomicBool::new(false),
@@ -356,15 +378,16 @@ async fn start(
         settings,
     });
     let mut tasks = JoinSet::new();
-    server::serve(&agent, listeners, sender, counters, &mut tasks).await?;
+    server::serve(&agent, listeners, sender, &mut tasks).await?;
     let discovery = agent.cluster.discovery().clone();
     let (least, most) = (agent.settings.retry_first, agent.settings.retry_most);
     tasks.spawn(discovery.follow(least, most));
     tasks.spawn(own_events(Arc::clone(&agent), own));
     tasks.spawn(live_events(Arc::clone(&agent), live));
+    tasks.spawn(keep_webhooks(Arc::clone(&agent)));
     tasks.spawn(webhook_deliveries(Arc::clone(&agent), deliveries));
     tasks.spawn(poll(Arc::clone(&agent)));
-    tasks.spawn(look_at_late_workloads(Arc::clone(&agent)));
+    tasks.spawn(look_around(Arc::clone(&agent)));
     tasks.spawn(retention(Arc::clone(&agent)));
     for _ in 0..agent.settings.sync_workers {
         tasks.spawn(work(Arc::clone(&agent)));
@@ -383,6 +406,26 @@ async fn own_events(agent: Arc<Agent>, mut events: mpsc::Receiver<own::OwnEvent>
 async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<watch::Event>) {
     while let Some(event) = events.recv().await {
         health::take(&agent, event).await;
+    }
+}
+
+/// Registers the webhooks when a Repository changes, when their Secrets may have changed, and again
+/// as long as a Secret cannot be read. A task of its own: a slow answer holds up no event.
+async fn keep_webhooks(agent: Arc<Agent>) {
+    let settings = &agent.settings;
+    let mut delay = settings.retry_first;
+    loop {
+        let changed = agent.webhooks_changed.notified();
+        let wait = if agent.register_webhooks().await {
+            delay = settings.retry_first;
+            settings.secret_ttl
+        } else {
+            delay
+        };
+        tokio::select! {
+            () = changed => delay = settings.retry_first,
+            () = tokio::time::sleep(wait) => delay = (delay * 2).min(settings.retry_most),
+        }
     }
 }
 
@@ -479,11 +522,24 @@ async fn work(agent: Arc<Agent>) {
     }
 }
 
-async fn look_at_late_workloads(agent: Arc<Agent>) {
+/// What changes without any event: a workload is late, a webhook's secret was exchanged.
+async fn look_around(agent: Arc<Agent>) {
     let mut interval = tokio::time::interval(agent.settings.late_interval);
+    let (mut refused, mut read_at) = (0, agent.clock.monotonic());
     loop {
         interval.tick().await;
         health::judge_late(&agent).await;
+        let counts = agent.deliveries.read();
+        agent.metrics.webhook_refused.set(counts.rejected as i64);
+        let now = agent.clock.monotonic();
+        let waited = now.saturating_duration_since(read_at);
+        if counts.rejected > refused && waited >= agent.settings.account_check_interval {
+            // Perhaps the secret is a new one. At rest no Secret is read.
+            refused = counts.rejected;
+            read_at = now;
+            agent.forget_webhook_secrets();
+            agent.webhooks_changed.notify_one();
+        }
         agent
             .metrics
             .history_queued

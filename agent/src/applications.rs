@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use syncline_cluster::kinds::{self, Kind};
 use syncline_cluster::own::{Change, OwnEvent};
 use syncline_core::names;
@@ -36,7 +37,7 @@ async fn rest<K>(agent: &Arc<Agent>, kind: Kind, change: Change<K>) {
         Change::Deleted(name) => {
             deleted(agent, kind, &name);
             match kind {
-                Kind::Repository => agent.refresh_webhooks().await,
+                Kind::Repository => agent.webhooks_changed.notify_one(),
                 Kind::Application => end_idle_watches(agent),
                 Kind::ImagePolicy => {}
             }
@@ -146,14 +147,14 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
             if let Some(cause) = asked {
                 agent.secrets.forget(&name.namespace);
                 agent.poller.look_now(&target, cause, instant);
-                agent.refresh_webhooks().await;
+                agent.webhooks_changed.notify_one();
             }
         }
         None => {
             agent.poller.forget(&target);
             say_invalid_repository(agent, &name);
             repositories::wake_applications(agent, &name);
-            agent.refresh_webhooks().await;
+            agent.webhooks_changed.notify_one();
             report::repository(agent, &name).await;
         }
     }
@@ -357,32 +358,33 @@ async fn invalid(
         match kind {
             Kind::Repository => {
                 if let Some(entry) = state.repositories.get_mut(name) {
-                    entry.spec = Err(failure.clone());
+                    refuse(&mut entry.spec, &mut entry.statement, &failure, now);
                     entry.generation = generation;
-                    entry
-                        .statement
-                        .say(failure.reason, failure.detail.clone(), now);
                 }
             }
             Kind::Application => {
                 if let Some(entry) = state.applications.get_mut(name) {
-                    entry.spec = Err(failure.clone());
+                    refuse(&mut entry.spec, &mut entry.statement, &failure, now);
                     entry.generation = generation;
-                    entry
-                        .statement
-                        .say(failure.reason, failure.detail.clone(), now);
                 }
             }
             Kind::ImagePolicy => {
                 if let Some(entry) = state.policies.get_mut(name) {
-                    entry.spec = Err(failure.clone());
+                    refuse(&mut entry.spec, &mut entry.statement, &failure, now);
                     entry.generation = generation;
-                    entry
-                        .statement
-                        .say(failure.reason, failure.detail.clone(), now);
                 }
             }
         }
     }
     report::invalid(agent, kind, name, generation, &failure).await;
+}
+
+fn refuse<T>(
+    spec: &mut Result<T, Failure>,
+    statement: &mut Statement,
+    failure: &Failure,
+    now: Timestamp,
+) {
+    *spec = Err(failure.clone());
+    statement.say(failure.reason, failure.detail.clone(), now);
 }

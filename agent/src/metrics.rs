@@ -54,6 +54,8 @@ pub(crate) struct Metrics {
     pub(crate) commits: Counter,
     /// Webhook deliveries that asked for a look.
     pub(crate) deliveries: Counter,
+    /// Webhook deliveries without a valid signature.
+    pub(crate) webhook_refused: Gauge<i64, AtomicI64>,
     /// Applications known.
     pub(crate) applications: Gauge<i64, AtomicI64>,
     /// Applications that wait for a sync.
@@ -79,6 +81,7 @@ impl Metrics {
             renders: Counter::default(),
             commits: Counter::default(),
             deliveries: Counter::default(),
+            webhook_refused: Gauge::default(),
             applications: Gauge::default(),
             queued: Gauge::default(),
             watches: Gauge::default(),
@@ -117,6 +120,11 @@ impl Metrics {
             "webhook_deliveries",
             "Webhook deliveries that asked for a look",
             metrics.deliveries.clone(),
+        );
+        registry.register(
+            "webhook_refused",
+            "Webhook deliveries without a valid signature since the start",
+            metrics.webhook_refused.clone(),
         );
         registry.register(
             "applications",

@@ -84,7 +84,7 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             observed_generation: entry.generation,
             sync: Some(entry.statement.reason.name().to_owned()),
             health: Some(health.as_str().to_owned()),
-            message: Some(entry.statement.message()),
+            message: Some(entry.statement.advice()),
             last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
             last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
             last_sync_id: last.or(entry.status.last_sync_id.clone()),
@@ -167,7 +167,7 @@ fn told(
         generation,
         agent.clock.now(),
         statement.reason,
-        &statement.message(),
+        &statement.advice(),
     )
 }
 

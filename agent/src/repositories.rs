@@ -307,6 +307,10 @@ async fn touched(
             let Some(entry) = state.applications.get(name) else {
                 return false;
             };
+            // Any commit may carry the approval that a held plan waits for.
+            if entry.plan_hash.is_some() {
+                return true;
+            }
             match (&entry.failed_reads, &entry.rendered) {
                 (Some(reads), _) => reads.is_touched_by(&changed),
                 (None, Some((_, rendered))) => rendered.reads.is_touched_by(&changed),

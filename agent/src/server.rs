@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use syncline_web_ui::Sessions;
-use syncline_webhook::{Counters, Delivery};
+use syncline_webhook::Delivery;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -55,7 +55,6 @@ pub(crate) async fn serve(
     agent: &Arc<Agent>,
     listeners: Listeners,
     deliveries: mpsc::Sender<Delivery>,
-    counters: Counters,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
     let settings = syncline_web_ui::Settings {
@@ -89,7 +88,7 @@ pub(crate) async fn serve(
         },
         agent.hooks.clone(),
         deliveries,
-        counters,
+        agent.deliveries.clone(),
     );
     let metrics = Router::new()
         .route("/healthz", get(|| async { "ok" }))

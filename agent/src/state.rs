@@ -53,10 +53,20 @@ impl Statement {
         let Some((ready, reason)) = known else {
             return Self::new(fallback, now);
         };
-        let detail = ready
+        // The reverse of `advice`.
+        let row = reason.row();
+        let said = ready
             .message
-            .strip_prefix(reason.row().sentence)
-            .map_or(ready.message.as_str(), |rest| rest.trim_start_matches(": "));
+            .strip_suffix(row.remedy)
+            .unwrap_or(&ready.message);
+        let said = if row.remedy.is_empty() {
+            said
+        } else {
+            said.trim_end_matches(". ")
+        };
+        let detail = said
+            .strip_prefix(row.sentence)
+            .map_or(said, |rest| rest.trim_start_matches(": "));
         Self {
             reason,
             detail: detail.to_owned(),
@@ -73,7 +83,15 @@ impl Statement {
         self.detail = detail.into();
     }
 
-    /// The sentence of the reason and the detail, for a status message.
+    /// What is the case and what to do about it, for a status.
+    pub(crate) fn advice(&self) -> String {
+        match self.reason.row().remedy {
+            "" => self.message(),
+            remedy => format!("{}. {remedy}", self.message()),
+        }
+    }
+
+    /// The sentence of the reason and the detail.
     pub(crate) fn message(&self) -> String {
         match self.detail.as_str() {
             "" => self.reason.row().sentence.to_owned(),
@@ -291,5 +309,28 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in one sync leaves the entries of the others whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_cluster::kinds::conditions;
+
+    use super::*;
+
+    #[test]
+    fn a_restart_reads_back_what_the_conditions_say() {
+        let at = Timestamp::from_second(1000).unwrap();
+        for (reason, detail) in [
+            (Reason::Synced, ""),
+            (Reason::YamlSyntax, "apps/web.yaml:3: a tab"),
+            (Reason::PruneHeld, ""),
+        ] {
+            let mut statement = Statement::new(Reason::Pending, at);
+            statement.say(reason, detail, at);
+            let told = conditions(&[], None, at, reason, &statement.advice());
+            let later = Timestamp::from_second(2000).unwrap();
+            assert_eq!(Statement::told(&told, Reason::Pending, later), statement);
+        }
     }
 }

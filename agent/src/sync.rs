@@ -108,6 +108,8 @@ impl Stopped {
 struct Stopwatch {
     last: Instant,
     steps: Vec<Step>,
+    /// Whether history has a row for the sync since it began to write.
+    began: bool,
 }
 
 impl Stopwatch {
@@ -154,6 +156,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let mut watch = Stopwatch {
         last: Instant::now(),
         steps: Vec::new(),
+        began: false,
     };
     let limit = start.application.sync.timeout;
     let attempt = attempt(agent, &start, &mut record, &mut watch);
@@ -168,7 +171,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
             .into())
         });
     record.steps = watch.steps;
-    finish(agent, &start, record, ended).await;
+    finish(agent, &start, record, watch.began, ended).await;
 }
 
 /// What a trigger leads to.
@@ -314,6 +317,7 @@ async fn attempt(
         });
     }
     agent.history.record_sync(record);
+    watch.began = true;
     inventory::widen(agent, start, &rendered).await?;
     let outcomes = writes::apply(agent, start, &account, &rendered, &plan).await;
     watch.step("apply");
@@ -381,6 +385,7 @@ async fn finish(
     agent: &Arc<Agent>,
     start: &Start,
     mut record: SyncRecord,
+    began: bool,
     ended: Result<Done, Stopped>,
 ) {
     let name = &start.application.name;
@@ -404,13 +409,15 @@ async fn finish(
         count_objects(agent, &done.outcomes);
         agent.metrics.drift.inc_by(done.plan.drift.len() as u64);
     }
-    let retry = {
+    let (retry, news) = {
         let mut guard = agent.state.lock();
         let state = &mut *guard;
         let Some(entry) = state.applications.get_mut(name) else {
             return;
         };
-        let keep = is_worth_a_row(&record, entry, start);
+        // A row that says `running` gets its end in any case.
+        let keep = began || is_worth_a_row(&record, entry, start);
+        let before = entry.statement.clone();
         settle(entry, start, &ended, failure.as_ref(), now);
         if let Ok(done) = &ended {
             state.claims.retain(|_, owner| owner != name);
@@ -439,7 +446,10 @@ async fn finish(
         for (key, seen) in std::mem::take(&mut entry.seen_meanwhile) {
             health::check(agent, name, entry, &key, seen.as_ref());
         }
-        retry
+        let said =
+            (before.reason, &before.detail) != (entry.statement.reason, &entry.statement.detail);
+        let news = (keep && said).then(|| (entry.statement.reason, entry.statement.message()));
+        (retry, news)
     };
     log(&record);
     agent
@@ -458,6 +468,9 @@ async fn finish(
             .push(name, Cause::Retry, now, agent.clock.monotonic() + delay);
     }
     report::application(agent, name).await;
+    if let Some((reason, message)) = news {
+        report::event(agent, name, reason, &message).await;
+    }
     if let Ok(done) = &ended {
         watch_inventory(agent, start.application.clone(), &done.rendered).await;
         if done.plan.count(ActionKind::Prune) > 0 {

@@ -21,6 +21,8 @@ async fn world_with_hook(name: &str) -> Result<World> {
     world.repository(hook()).await?;
     world.application("app", "app", json!({})).await?;
     world.wait_until_synced("app", &first).await?;
+    // The hook is registered apart from the sync; from here on deliveries are taken at once.
+    deliver_until_taken(&world, &world.repo).await?;
     Ok(world)
 }
 
@@ -149,6 +151,23 @@ async fn bad_b61_a_delivery_without_a_valid_signature_gets_401_and_nothing_happe
         "the log holds the secret"
     );
     Ok(())
+}
+
+#[tokio::test]
+async fn a_hook_whose_secret_comes_later_is_taken_without_another_word() -> Result<()> {
+    let world = World::new("hook-late").await?;
+    world
+        .repo
+        .commit(&[("app/a.yaml", &config_map("1"))], "Start")?;
+    world.repository(hook()).await?;
+    world
+        .wait_for_ours("Repository", "config", "read once", |live| {
+            live["status"]["revision"].is_string()
+        })
+        .await?;
+    ensure!(world.deliver(SECRET).await? == 401);
+    world.secret("hook", &[("secret", SECRET)]).await?;
+    deliver_until_taken(&world, &world.repo).await
 }
 
 #[tokio::test]

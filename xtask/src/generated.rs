@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cache::Cache;
+use crate::proof;
 use crate::run::{Step, repository_root};
 use crate::stages::{build, built};
 use crate::tools::{node_modules, npm};
@@ -25,6 +26,7 @@ pub(crate) fn all(cache: &Cache, mode: Mode) -> Result<()> {
     let mut files = definitions(&syncline(&["crds"])?)?;
     files.push(("docs/reasons.md".to_owned(), syncline(&["reasons"])?));
     files.push(("docs/settings.md".to_owned(), syncline(&["settings"])?));
+    files.push(("docs/proof.md".to_owned(), proof::page(repository_root())?));
     let document = Step::new(&built(cache, "examples/openapi"), &[]).read()?;
     files.push(("web-ui/openapi.json".to_owned(), document));
 

@@ -11,6 +11,7 @@
 mod cache;
 mod generated;
 mod links;
+mod proof;
 mod run;
 mod stages;
 mod tools;

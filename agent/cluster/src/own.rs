@@ -2,6 +2,7 @@
 //!
 //! A bad object is reported as [`Change::Invalid`] and holds up no other one (inv_i15).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::{DeserializeGuard, DynamicObject, Request, Resource};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::watcher;
 use kube::{Api, Client};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use syncline_core::names;
 use syncline_core::reason::{Class, Reason};
@@ -248,7 +251,7 @@ async fn follow<K>(
         + Send
         + 'static,
 {
-    let api = api_in::<DeserializeGuard<K>>(&agent.client, settings.namespace.as_deref());
+    let api = api_in::<DeserializeGuard<Named<K>>>(&agent.client, settings.namespace.as_deref());
     let seconds = u32::try_from(settings.server_timeout.as_secs())
         .unwrap_or(290)
         .clamp(1, 290);
@@ -313,7 +316,8 @@ where
         + Debug
         + DeserializeOwned,
 {
-    let api: Api<DeserializeGuard<K>> = Api::namespaced(agent.client.clone(), &name.namespace);
+    let api: Api<DeserializeGuard<Named<K>>> =
+        Api::namespaced(agent.client.clone(), &name.namespace);
     loop {
         match agent.requests.run(api.get_opt(&name.name)).await {
             Ok(None) => return Change::Deleted(name.clone()),
@@ -333,13 +337,54 @@ where
     }
 }
 
-fn name_of<K: Resource>(object: &DeserializeGuard<K>) -> Name {
+/// An object that is read as `K` is, but that names the field where it cannot be read.
+#[derive(Clone, Debug)]
+struct Named<K>(K);
+
+impl<'de, K: Deserialize<'de>> Deserialize<'de> for Named<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_path_to_error::deserialize(deserializer)
+            .map(Self)
+            .map_err(|error| D::Error::custom(format!("`{}`: {}", error.path(), error.inner())))
+    }
+}
+
+impl<K: Resource> Resource for Named<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+
+    fn group(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::group(dt)
+    }
+
+    fn version(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::version(dt)
+    }
+
+    fn plural(dt: &Self::DynamicType) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        self.0.meta()
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        self.0.meta_mut()
+    }
+}
+
+fn name_of<K: Resource>(object: &DeserializeGuard<Named<K>>) -> Name {
     crate::kinds::name_of(object)
 }
 
-fn change<K: Resource>(object: DeserializeGuard<K>) -> Change<K> {
+fn change<K: Resource>(object: DeserializeGuard<Named<K>>) -> Change<K> {
     match object.0 {
-        Ok(mut object) => {
+        Ok(Named(mut object)) => {
             object.meta_mut().managed_fields = None;
             Change::Applied(Box::new(object))
         }

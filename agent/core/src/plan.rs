@@ -96,7 +96,7 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Why objects that left Git are kept until a person approves; `None` where nothing is held.
     pub hold: Option<Failure>,
-    /// What an approval is bound to: changes with every object that is to be pruned.
+    /// What an approval is bound to: changes with every object that waits for it.
     pub hash: String,
     /// What had been changed by others.
     pub drift: Vec<Drift>,
@@ -146,8 +146,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         .collect();
     prunes.sort_by(|a, b| b.stage.cmp(&a.stage).then_with(|| b.key.cmp(&a.key)));
 
-    let hash = prune_hash(&prunes);
-    let hold = hold(inputs, &mut prunes, &hash);
+    let (hold, hash) = hold(inputs, &mut prunes);
     actions.extend(prunes);
     Plan {
         actions,
@@ -311,10 +310,8 @@ pub fn is_kept_on_deletion(key: &ObjectKey, live: &Live, agent_namespace: &str) 
         || (holds_data && policy != Some("always"))
 }
 
-fn prune_hash(prunes: &[Action]) -> String {
+fn prune_hash<'a>(prunes: impl Iterator<Item = &'a Action>) -> String {
     let names: BTreeSet<String> = prunes
-        .iter()
-        .filter(|action| action.kind == ActionKind::Prune)
         .map(|action| {
             let uid = action
                 .proof
@@ -327,21 +324,21 @@ fn prune_hash(prunes: &[Action]) -> String {
     public_hash(&Value::from_iter(names))[..16].to_owned()
 }
 
-/// Turns prunes that need a person into skips, unless they are approved (inv_i08, inv_i09).
-fn hold(inputs: &Inputs<'_>, prunes: &mut [Action], hash: &str) -> Option<Failure> {
-    let approved = inputs.approval.in_git
-        || inputs
-            .approval
-            .plan_hash
-            .as_deref()
-            .is_some_and(|approved| approved == hash);
-    let going = prunes
-        .iter()
-        .filter(|action| action.kind == ActionKind::Prune)
-        .count();
-    if approved || going == 0 {
-        return None;
-    }
+/// Whether a prune is one that a person may be asked about: not what its own annotation approves,
+/// nor what is on its way out already.
+fn may_wait(inputs: &Inputs<'_>, action: &Action) -> bool {
+    action.kind == ActionKind::Prune
+        && inputs.live.get(&action.key).is_some_and(|live| {
+            let policy = live.annotations.get(names::ANNOTATION_PRUNE);
+            !live.deleting && policy.map(String::as_str) != Some("always")
+        })
+}
+
+/// Turns prunes that need a person into skips, unless they are approved (inv_i08, inv_i09). Answers
+/// also with the hash that the approval is bound to: of the objects that wait and no others, so
+/// that it stays while those that do not wait go.
+fn hold(inputs: &Inputs<'_>, prunes: &mut [Action]) -> (Option<Failure>, String) {
+    let going = prunes.iter().filter(|a| may_wait(inputs, a)).count();
     let owned = inputs
         .live
         .iter()
@@ -354,34 +351,32 @@ fn hold(inputs: &Inputs<'_>, prunes: &mut [Action], hash: &str) -> Option<Failur
         .count();
     let net = going.saturating_sub(new);
     let shrinks = inputs.desired.is_empty() || (net > SHRINK_AT_LEAST && net * 2 > owned);
+    let waits = |action: &Action| may_wait(inputs, action) && (shrinks || is_precious(&action.key));
+    let hash = prune_hash(prunes.iter().filter(|action| waits(action)));
+    let approval = inputs.approval;
+    if approval.in_git || approval.plan_hash.as_deref() == Some(hash.as_str()) {
+        return (None, hash);
+    }
     let mut held = 0;
-    for action in prunes
-        .iter_mut()
-        .filter(|action| action.kind == ActionKind::Prune)
-    {
-        let always = inputs.live.get(&action.key).is_some_and(|live| {
-            live.annotations
-                .get(names::ANNOTATION_PRUNE)
-                .map(String::as_str)
-                == Some("always")
+    for action in prunes.iter_mut().filter(|action| waits(action)) {
+        held += 1;
+        action.kind = ActionKind::Skip;
+        action.because = Some(Failure {
+            reason: Reason::PruneHeld,
+            detail: format!(
+                "{} left Git and waits for approval of plan {hash}",
+                action.key
+            ),
         });
-        if (shrinks || is_precious(&action.key)) && !always {
-            held += 1;
-            action.kind = ActionKind::Skip;
-            action.because = Some(Failure {
-                reason: Reason::PruneHeld,
-                detail: format!(
-                    "{} left Git and waits for approval of plan {hash}",
-                    action.key
-                ),
-            });
-        }
     }
     let first = prunes.iter().find(|a| {
         a.because
             .as_ref()
             .is_some_and(|b| b.reason == Reason::PruneHeld)
-    })?;
+    });
+    let Some(first) = first else {
+        return (None, hash);
+    };
     let detail = if inputs.desired.is_empty() {
         format!(
             "the path holds no manifest any more; all {held} objects stay until plan {hash} is approved"
@@ -399,7 +394,7 @@ fn hold(inputs: &Inputs<'_>, prunes: &mut [Action], hash: &str) -> Option<Failur
     } else {
         Reason::PruneHeld
     };
-    Some(Failure { reason, detail })
+    (Some(Failure { reason, detail }), hash)
 }
 
 /// Whether an event on a live object means drift of what was applied. `desired` is the wire form.

@@ -1,6 +1,6 @@
 //! The end of an Application.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{Options, World, objects, wait_for};
@@ -101,6 +101,15 @@ async fn a_deletion_does_not_wait_for_ever_for_a_missing_account() -> Result<()>
     .await?;
     let account = objects::reference("v1", "ServiceAccount", syncline_tests::world::DEPLOYER);
     objects::delete(&world.client, &account, Some(&world.namespace)).await?;
+    // Until the agent has seen that, the account is believed to be there.
+    wait_for("the account to be missed", DEADLINE, async || {
+        world.request("Application", "web").await?;
+        let live = world.ours("Application", "web").await?;
+        let ready = objects::find_condition(&live, "Ready").context("no condition")?;
+        ensure!(ready["reason"] == "AccountMissing", "{ready}");
+        Ok(())
+    })
+    .await?;
     delete(&world, "web").await?;
     wait_until_gone(&world, "web").await?;
     ensure!(

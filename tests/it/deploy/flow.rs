@@ -265,7 +265,7 @@ async fn a_suspended_application_is_left_alone_until_it_goes_on() -> Result<()> 
     let world = World::new("suspend").await?;
     let files = [
         ("apps/web/web.yaml", config_map("web", "1")),
-        ("apps/on/on.yaml", config_map("on", "1")),
+        ("apps/side/side.yaml", config_map("side", "1")),
     ];
     let files: Vec<_> = files
         .iter()
@@ -274,7 +274,10 @@ async fn a_suspended_application_is_left_alone_until_it_goes_on() -> Result<()> 
     deploy(
         &world,
         &files,
-        &[("web", "apps/web", json!({})), ("on", "apps/on", json!({}))],
+        &[
+            ("web", "apps/web", json!({})),
+            ("side", "apps/side", json!({})),
+        ],
     )
     .await?;
     world
@@ -294,18 +297,18 @@ async fn a_suspended_application_is_left_alone_until_it_goes_on() -> Result<()> 
         .await?;
     let files = [
         ("apps/web/web.yaml", config_map("web", "2")),
-        ("apps/on/on.yaml", config_map("on", "2")),
+        ("apps/side/side.yaml", config_map("side", "2")),
     ];
     let files: Vec<_> = files
         .iter()
         .map(|(path, text)| (*path, text.as_str()))
         .collect();
     let commit = push(&world, &files, "Change both").await?;
-    world.wait_until_synced("on", &commit).await?;
+    world.wait_until_synced("side", &commit).await?;
     ensure!(value_of(&world, "web").await?.as_deref() == Some("9"));
     let writes = deployed(&world, &audit)?;
     ensure!(
-        writes.iter().all(|write| write.object().name == "on"),
+        writes.iter().all(|write| write.object().name == "side"),
         "{writes:?}"
     );
 
@@ -319,7 +322,7 @@ async fn without_automatic_sync_a_commit_waits_for_a_person() -> Result<()> {
     let world = World::new("manual").await?;
     let files = [
         ("apps/web/web.yaml", config_map("web", "1")),
-        ("apps/on/on.yaml", config_map("on", "1")),
+        ("apps/side/side.yaml", config_map("side", "1")),
     ];
     let files: Vec<_> = files
         .iter()
@@ -329,7 +332,7 @@ async fn without_automatic_sync_a_commit_waits_for_a_person() -> Result<()> {
     world.repository(json!({})).await?;
     let manual = json!({ "sync": { "automatic": false } });
     world.application("web", "apps/web", manual).await?;
-    world.application("on", "apps/on", json!({})).await?;
+    world.application("side", "apps/side", json!({})).await?;
     world
         .wait_for_reason("Application", "web", "ManualSync")
         .await?;
@@ -340,14 +343,14 @@ async fn without_automatic_sync_a_commit_waits_for_a_person() -> Result<()> {
 
     let files = [
         ("apps/web/web.yaml", config_map("web", "2")),
-        ("apps/on/on.yaml", config_map("on", "2")),
+        ("apps/side/side.yaml", config_map("side", "2")),
     ];
     let files: Vec<_> = files
         .iter()
         .map(|(path, text)| (*path, text.as_str()))
         .collect();
     let second = push(&world, &files, "Change both").await?;
-    world.wait_until_synced("on", &second).await?;
+    world.wait_until_synced("side", &second).await?;
     // What was applied is still held: drift is put back to it, not to the newer commit.
     world
         .edit("v1", "ConfigMap", "web", &json!({ "data": { "key": "9" } }))

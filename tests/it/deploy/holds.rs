@@ -333,12 +333,12 @@ async fn prune_can_be_switched_off_for_an_application_and_for_an_object() -> Res
         )
     );
     let (off, stays, go) = (
-        config_map("off", "1"),
+        config_map("kept", "1"),
         config_map("stays", "1"),
         config_map("go", "1"),
     );
     let files = [
-        ("apps/off/off.yaml", off.as_str()),
+        ("apps/off/kept.yaml", off.as_str()),
         ("apps/off/stays.yaml", stays.as_str()),
         ("apps/web/never.yaml", never.as_str()),
         ("apps/web/go.yaml", go.as_str()),
@@ -353,7 +353,7 @@ async fn prune_can_be_switched_off_for_an_application_and_for_an_object() -> Res
     .await?;
     let commit = world.repo.remove(
         &[
-            "apps/off/off.yaml",
+            "apps/off/kept.yaml",
             "apps/web/never.yaml",
             "apps/web/go.yaml",
         ],
@@ -364,7 +364,7 @@ async fn prune_can_be_switched_off_for_an_application_and_for_an_object() -> Res
     world.wait_until_synced("web", &commit).await?;
     wait_for_value(&world, "go", None).await?;
     ensure!(
-        value_of(&world, "off").await?.is_some(),
+        value_of(&world, "kept").await?.is_some(),
         "`prune: false` was not heard"
     );
     ensure!(

@@ -279,6 +279,33 @@ fn inv_i09_kinds_that_hold_data_wait_for_a_person_and_the_rest_goes() {
 }
 
 #[test]
+fn an_approval_still_holds_when_what_did_not_wait_is_gone() {
+    let keys = [
+        key("ConfigMap", "a"),
+        key("ConfigMap", "b"),
+        key("StatefulSet", "db"),
+        key("PersistentVolumeClaim", "data"),
+    ];
+    let mut world = World::with(&keys);
+    let shown = world.plan(&keys[..1]).hash;
+    world.live.remove(&keys[1]);
+    world.approval.plan_hash = Some(shown);
+    let plan = world.plan(&keys[..1]);
+    assert_eq!((plan.count(ActionKind::Prune), plan.hold), (2, None));
+}
+
+#[test]
+fn what_is_being_deleted_already_waits_for_nobody() {
+    let keys = [key("ConfigMap", "a"), key("PersistentVolumeClaim", "data")];
+    let mut world = World::with(&keys);
+    assert!(world.plan(&keys[..1]).hold.is_some());
+    for live in world.live.values_mut() {
+        live.deleting = true;
+    }
+    assert_eq!(world.plan(&keys[..1]).hold, None);
+}
+
+#[test]
 fn inv_i07_the_namespaces_of_kubernetes_and_the_agent_are_never_pruned() {
     let mut keys: Vec<_> = ["default", "kube-system", "syncline"]
         .iter()
