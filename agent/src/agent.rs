@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -22,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::poller::{Poller, Target};
+use crate::probe::{Phase, Probe};
 use crate::queue::Queue;
 use crate::repositories::{Mirrors, Secrets};
 use crate::settings::{AgentSettings, LogFormat};
@@ -51,14 +51,14 @@ pub(crate) struct Agent {
     pub(crate) state: Shared,
     pub(crate) queue: Queue,
     pub(crate) poller: Poller,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) feed: Feed,
     pub(crate) hooks: Registrations,
     pub(crate) deliveries: Counters,
     /// The webhooks have to be registered anew.
     pub(crate) webhooks_changed: Notify,
     listed: tokio::sync::watch::Sender<BTreeSet<Kind>>,
-    stopping: AtomicBool,
+    probe: Probe,
 }
 
 /// The installation: its id and the key of its hashes.
@@ -90,12 +90,9 @@ impl Agent {
         self.listed.send_modify(|listed| {
             listed.insert(kind);
         });
-    }
-
-    /// Whether the agent does its work: it has seen all of its own objects, and is not stopping.
-    pub(crate) fn is_ready(&self) -> bool {
-        let listed = self.listed.borrow().len();
-        listed == Kind::ALL.len() && !self.stopping.load(Ordering::Relaxed)
+        if self.listed.borrow().len() == Kind::ALL.len() {
+            self.probe.enter(Phase::Ready);
+        }
     }
 
     /// Forgets the Secrets of the namespaces that have a webhook.
@@ -211,7 +208,10 @@ fn start_logging(settings: &AgentSettings) -> anyhow::Result<()> {
 
 async fn main(settings: AgentSettings) -> anyhow::Result<()> {
     let mut stop = Box::pin(stop_signal()?);
-    let listeners = server::Listeners::bind(&settings).await?;
+    let metrics = Arc::new(Metrics::new());
+    let probe = Probe::new(Arc::clone(&metrics));
+    let mut tasks = JoinSet::new();
+    let listeners = server::Listeners::bind(&settings, &probe, &mut tasks).await?;
     let cluster = Cluster::connect(syncline_cluster::connect::Settings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
@@ -247,7 +247,13 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
         guard = cluster.agent().acquire_lease(lease) => guard.context("acquire the lease")?,
         () = &mut stop => return Ok(()),
     };
-    let (agent, store, tasks) = start(settings, cluster, &identity, listeners).await?;
+    probe.enter(Phase::Listing);
+    let process = Process {
+        identity,
+        metrics,
+        probe,
+    };
+    let (agent, store) = start(settings, cluster, process, listeners, &mut tasks).await?;
     tracing::info!(instance = agent.instance.id(), "the agent runs");
     let lost = tokio::select! {
         () = &mut stop => false,
@@ -292,12 +298,25 @@ fn renderer_program(settings: &AgentSettings) -> PathBuf {
     })
 }
 
+/// What the process has before it holds the lease.
+struct Process {
+    identity: String,
+    metrics: Arc<Metrics>,
+    probe: Probe,
+}
+
 async fn start(
     settings: AgentSettings,
     cluster: Cluster,
-    identity: &str,
+    process: Process,
     listeners: server::Listeners,
-) -> anyhow::Result<(Arc<Agent>, Store, JoinSet<()>)> {
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<(Arc<Agent>, Store)> {
+    let Process {
+        identity,
+        metrics,
+        probe,
+    } = process;
     let instance = cluster
         .agent()
         .instance(&settings.namespace)
@@ -355,7 +374,7 @@ async fn start(
     });
     let (sender, deliveries) = mpsc::channel(DELIVERIES);
     let agent = Arc::new(Agent {
-        events: cluster.agent().events(identity),
+        events: cluster.agent().events(&identity),
         instance: Identity(instance),
         watches,
         history: store.history(),
@@ -366,19 +385,18 @@ async fn start(
         state: Shared::default(),
         queue: Queue::default(),
         poller: Poller::default(),
-        metrics: Metrics::new(),
+        metrics,
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
         deliveries: Counters::default(),
         webhooks_changed: Notify::new(),
         clock: Clock::default(),
         listed: tokio::sync::watch::Sender::default(),
-        stopping: AtomicBool::new(false),
+        probe,
         cluster,
         settings,
     });
-    let mut tasks = JoinSet::new();
-    server::serve(&agent, listeners, sender, &mut tasks).await?;
+    server::serve(&agent, listeners, sender, tasks).await?;
     let discovery = agent.cluster.discovery().clone();
     let (least, most) = (agent.settings.retry_first, agent.settings.retry_most);
     tasks.spawn(discovery.follow(least, most));
@@ -392,7 +410,7 @@ async fn start(
     for _ in 0..agent.settings.sync_workers {
         tasks.spawn(work(Arc::clone(&agent)));
     }
-    Ok((agent, store, tasks))
+    Ok((agent, store))
 }
 
 /// Takes events of our own kinds, in order.
@@ -564,7 +582,7 @@ async fn retention(agent: Arc<Agent>) {
 /// No new work, the syncs that run get their time, history is written. Without the lease nothing
 /// may be written any more, so running syncs are cut off.
 async fn shut_down(agent: &Arc<Agent>, store: Store, mut tasks: JoinSet<()>, lost: bool) {
-    agent.stopping.store(true, Ordering::Relaxed);
+    agent.probe.enter(Phase::Stopping);
     agent.queue.close();
     if lost {
         tasks.abort_all();

@@ -13,6 +13,7 @@ mod health;
 mod image_update;
 mod metrics;
 mod poller;
+mod probe;
 mod questions;
 mod queue;
 mod report;

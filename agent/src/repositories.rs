@@ -253,6 +253,11 @@ async fn arrived(
         entry.statement.say(Reason::Fetched, String::new(), now);
         entry.head = Some(head);
     }
+    // Who asks for a look at the repository has not asked to sync what syncs by hand only.
+    let cause = match cause {
+        Cause::User => Cause::Poll,
+        other => other,
+    };
     for application in touched {
         agent
             .queue

@@ -1,14 +1,9 @@
-//! The listeners: web UI, webhooks, and health with metrics, each on an address of its own.
+//! The listeners: web UI, webhooks, and probes with metrics, each on an address of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde_json::{Value, json};
 use syncline_web_ui::Sessions;
 use syncline_webhook::Delivery;
@@ -17,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::agent::Agent;
+use crate::probe::Probe;
 use crate::questions::Answers;
 use crate::settings::AgentSettings;
 
@@ -26,20 +22,29 @@ pub(crate) const ADDRESSES: &str = "addresses.json";
 /// How often it is looked whether the link to the web UI was used.
 const LINK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Bound, not yet served.
+/// Bound; the web UI and the webhooks are not served yet.
 pub(crate) struct Listeners {
     ui: TcpListener,
     webhook: TcpListener,
-    metrics: TcpListener,
+    /// Where probes and metrics are served already.
+    metrics: SocketAddr,
 }
 
 impl Listeners {
-    /// Binds all addresses; an address in use ends the process at once.
-    pub(crate) async fn bind(settings: &AgentSettings) -> anyhow::Result<Self> {
+    /// Binds all addresses; an address in use ends the process at once. Probes and metrics are
+    /// served from here on.
+    pub(crate) async fn bind(
+        settings: &AgentSettings,
+        probe: &Probe,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<Self> {
+        let metrics = bind("--metrics-listen", settings.metrics_listen).await?;
+        let address = metrics.local_addr()?;
+        probe.serve(metrics, tasks);
         Ok(Self {
             ui: bind("--ui-listen", settings.ui_listen).await?,
             webhook: bind("--webhook-listen", settings.webhook_listen).await?,
-            metrics: bind("--metrics-listen", settings.metrics_listen).await?,
+            metrics: address,
         })
     }
 }
@@ -50,7 +55,7 @@ async fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("listen on `{flag} {address}`"))
 }
 
-/// Serves all listeners until the tasks are ended.
+/// Serves the web UI and the webhooks until the tasks are ended.
 pub(crate) async fn serve(
     agent: &Arc<Agent>,
     listeners: Listeners,
@@ -67,7 +72,7 @@ pub(crate) async fn serve(
     let addresses = json!({
         "ui": ui_address.to_string(),
         "webhook": listeners.webhook.local_addr()?.to_string(),
-        "metrics": listeners.metrics.local_addr()?.to_string(),
+        "metrics": listeners.metrics.to_string(),
     });
     let token = offer_link(agent, &sessions, ui_address, &addresses).await?;
     tracing::info!(ui = %ui_address, "`syncline link` prints a link to the web UI");
@@ -90,15 +95,9 @@ pub(crate) async fn serve(
         deliveries,
         agent.deliveries.clone(),
     );
-    let metrics = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::clone(agent));
     for (name, listener, router) in [
         ("ui", listeners.ui, ui),
         ("webhook", listeners.webhook, webhook),
-        ("metrics", listeners.metrics, metrics),
     ] {
         tasks.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -167,21 +166,4 @@ async fn write_addresses(agent: &Agent, addresses: &Value) -> anyhow::Result<()>
     write
         .await
         .with_context(|| format!("write `{}`", path.display()))
-}
-
-async fn readyz(State(agent): State<Arc<Agent>>) -> Response {
-    if agent.is_ready() {
-        "ok".into_response()
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not all objects have been seen yet",
-        )
-            .into_response()
-    }
-}
-
-async fn metrics(State(agent): State<Arc<Agent>>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], agent.metrics.text()).into_response()
 }

@@ -294,12 +294,15 @@ async fn attempt(
     remember_health(agent, start, &live);
     let approval = approval(start).await;
     watch.step("read");
+    let mut policy = start.application.sync.clone();
+    // Who asks for a sync wants what Git says.
+    policy.self_heal |= record.cause == Cause::User;
     let plan = plan(&Inputs {
         desired: &rendered.set,
         live: &live.objects,
         owner: &start.owner,
         key: agent.instance.key(),
-        policy: &start.application.sync,
+        policy: &policy,
         approval: &approval,
         agent_namespace: &agent.settings.namespace,
     });
@@ -319,6 +322,8 @@ async fn attempt(
     agent.history.record_sync(record);
     watch.began = true;
     inventory::widen(agent, start, &rendered).await?;
+    // Before the first write: a watch sees that an object loses our label only while it runs.
+    watch_inventory(agent, start.application.clone(), &rendered).await;
     let outcomes = writes::apply(agent, start, &account, &rendered, &plan).await;
     watch.step("apply");
     let pruned = writes::prune(agent, start, &account, &live, &plan).await;
@@ -395,7 +400,11 @@ async fn finish(
         Err(stopped) => (Some(stopped.summary()), false),
         Ok(done) => match object_failure(&done.outcomes) {
             Some(failure) => (Some(failure), false),
-            None => (done.plan.hold.clone(), done.plan.hold.is_some()),
+            None => {
+                let waits = done.plan.hold.clone().or_else(|| drift_left(&done.plan));
+                let held = waits.is_some();
+                (waits, held)
+            }
         },
     };
     record.result = match (&failure, held) {
@@ -503,7 +512,8 @@ fn settle(
                 .map(|a| (a.key.clone(), a.kind))
                 .collect();
             entry.plan_hash = done.plan.hold.as_ref().map(|_| done.plan.hash.clone());
-            if failure.is_none() || done.plan.hold.is_some() {
+            let drifted = failure.is_some_and(|f| f.reason == Reason::DriftFound);
+            if failure.is_none() || done.plan.hold.is_some() || drifted {
                 entry.applied = Some(start.target.clone());
             }
         }
@@ -542,6 +552,14 @@ fn is_worth_a_row(record: &SyncRecord, entry: &ApplicationState, start: &Start) 
         .as_ref()
         .is_some_and(|f| (f.reason, f.detail.as_str()) != before);
     wrote || news || failed_anew || record.cause == Cause::User
+}
+
+/// The first drift that is left alone, because `selfHeal` is off.
+fn drift_left(plan: &Plan) -> Option<Failure> {
+    let mut reasons = plan.actions.iter().filter_map(|a| a.because.as_ref());
+    reasons
+        .find(|because| because.reason == Reason::DriftFound)
+        .cloned()
 }
 
 /// All failures of objects as one, or `None`.

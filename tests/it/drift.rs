@@ -170,8 +170,6 @@ async fn an_edited_a_removed_and_a_deleted_thing_are_put_back() -> Result<()> {
 
 #[tokio::test]
 async fn our_own_label_and_annotations_are_put_back() -> Result<()> {
-    let world = with_config("marks", json!({})).await?;
-    let before = world.get("v1", "ConfigMap", "web").await?["metadata"].clone();
     let removals = [
         json!({ "labels": { "syncline.dev/managed": null } }),
         json!({ "labels": { "syncline.dev/managed": "another" } }),
@@ -180,18 +178,24 @@ async fn our_own_label_and_annotations_are_put_back() -> Result<()> {
         json!({ "labels": null, "annotations": null }),
         json!({ "managedFields": [{}] }),
     ];
-    for removal in removals {
+    let world = World::new("marks").await?;
+    // An object each: repeated drift of one object is repaired slowly.
+    let text = (0..removals.len()).map(|n| config_map(&format!("m{n}"), "1"));
+    let text = text.collect::<Vec<_>>().join("---\n");
+    let applications = [("web", "apps/web", json!({}))];
+    deploy(&world, &[("apps/web/web.yaml", &text)], &applications).await?;
+    for (n, removal) in removals.iter().enumerate() {
+        let name = format!("m{n}");
+        let before = world.get("v1", "ConfigMap", &name).await?["metadata"].clone();
         let change = json!({ "metadata": removal });
-        world.edit("v1", "ConfigMap", "web", &change).await?;
+        world.edit("v1", "ConfigMap", &name, &change).await?;
         wait_for(&format!("{removal} to be put back"), DEADLINE, async || {
-            let live = world.get("v1", "ConfigMap", "web").await?["metadata"].clone();
+            let live = world.get("v1", "ConfigMap", &name).await?["metadata"].clone();
             for field in ["labels", "annotations"] {
                 ensure!(live[field] == before[field], "{field} are {}", live[field]);
             }
-            ensure!(
-                live["managedFields"].to_string().contains("\"syncline-"),
-                "{live:#}"
-            );
+            let managers = live["managedFields"].to_string();
+            ensure!(managers.contains("\"syncline-"), "{live:#}");
             ensure!(live["uid"] == before["uid"]);
             Ok(())
         })
@@ -213,6 +217,22 @@ async fn without_self_heal_drift_is_only_reported() -> Result<()> {
     ensure_says(&message(&live), &["web"])?;
     let writes = deployed(&world, &audit)?;
     ensure!(writes.is_empty(), "{writes:?}");
+    ensure!(value_of(&world, "web").await?.as_deref() == Some("9"));
+
+    // A commit writes what it changes, and no more.
+    let second = config_map("second", "2");
+    push(&world, &[("apps/web/second.yaml", &second)], "Add one").await?;
+    wait_for_value(&world, "second", Some("2")).await?;
+    let head = world.repo.head()?;
+    world
+        .wait_for_ours("Application", "web", "applied", |live| {
+            let applied = live["status"]["lastAppliedRevision"].as_str();
+            applied.is_some_and(|applied| applied.contains(&head))
+        })
+        .await?;
+    world
+        .wait_for_reason("Application", "web", "DriftFound")
+        .await?;
     ensure!(value_of(&world, "web").await?.as_deref() == Some("9"));
 
     world.request("Application", "web").await?;

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use syncline_tests::world::READER;
+use syncline_tests::{Access, World, objects};
 
 use crate::image_setup::{Images, OVERTAKE};
 
@@ -50,6 +52,47 @@ async fn a_refusal_by_the_server_is_told_in_the_words_of_its_hook() -> Result<()
     ensure!(world.repo.head()? == start);
 
     images.pre_receive(None)?;
+    world.request("ImagePolicy", "web").await?;
+    images.wait_for_tag("1.1.0").await?;
+    ensure!(images.updates()?.len() == 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_is_pushed_with_its_own_credentials_and_not_with_those_that_read() -> Result<()> {
+    let (user, password) = ("robin".to_owned(), "correct-horse".to_owned());
+    let access = Access::Basic { user, password };
+    let world = World::with_access("image-creds", access).await?;
+    let images = Images::in_world(world, Access::Open, &["1.0.0", "1.1.0"]).await?;
+    let world = &images.world;
+    let start = world
+        .repo
+        .commit(&[("app/web.yaml", &images.manifest("1.0.0"))], "Start")?;
+    let wrong = "not-the-password-to-push";
+    world
+        .secret("push", &[("username", "robin"), ("password", wrong)])
+        .await?;
+    world
+        .repository(json!({
+            "serviceAccount": READER,
+            "secretRef": { "name": "git" },
+            "write": { "secretRef": { "name": "push" } },
+        }))
+        .await?;
+    images.policy("^1", json!({})).await?;
+    let message = images.wait_for_refusal("AuthFailed").await?;
+    ensure!(!message.contains(wrong), "the message holds the password");
+    ensure!(world.repo.head()? == start);
+    // Reading goes on with the other credentials.
+    let live = world.ours("Repository", "config").await?;
+    ensure!(
+        objects::condition(&live, "Ready").is_some(),
+        "{:#}",
+        live["status"]
+    );
+
+    let right = [("username", "robin"), ("password", "correct-horse")];
+    world.secret("push", &right).await?;
     world.request("ImagePolicy", "web").await?;
     images.wait_for_tag("1.1.0").await?;
     ensure!(images.updates()?.len() == 1);

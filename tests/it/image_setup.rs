@@ -25,7 +25,11 @@ impl Images {
 
     /// The same with a registry that asks for a password.
     pub(crate) async fn with_access(name: &str, access: Access, tags: &[&str]) -> Result<Self> {
-        let world = World::new(name).await?;
+        Self::in_world(World::new(name).await?, access, tags).await
+    }
+
+    /// A registry for a world.
+    pub(crate) async fn in_world(world: World, access: Access, tags: &[&str]) -> Result<Self> {
         let registry = Registry::start(access).await?;
         for tag in tags {
             registry.push_image("web", tag).await?;

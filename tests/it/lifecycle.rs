@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use syncline_tests::agent::NAMESPACE;
+use syncline_tests::process::{Process, command, state_folder};
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{AgentProcess, AgentSettings, World, objects, wait_for};
+use syncline_tests::{AgentProcess, AgentSettings, World, objects, programs, wait_for};
 
 use crate::lifecycle_setup::{
     MANY, Road, count, deploy_many, kubeconfig_over, lease, lease_reference, turn,
@@ -157,6 +158,49 @@ async fn a_second_agent_waits_for_the_lease_and_takes_over_from_one_that_crashed
     .await?;
     ensure!(second.terminate(DEADLINE)?.success());
     Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_that_waits_for_the_lease_ends_at_once_when_it_is_told_to() -> Result<()> {
+    let turn = turn().await?;
+    let world = World::with_agent("waiting", turn.control_plane, |settings| {
+        short_lease(settings, "first")
+    })
+    .await?;
+    let settings = AgentSettings::in_cluster(turn.control_plane).await?;
+    let folder = state_folder("waiting")?;
+    let mut waiting = command(programs::agent()?);
+    waiting
+        .args(["agent", "--identity=second", "--ui-listen=127.0.0.1:0"])
+        .args([
+            "--webhook-listen=127.0.0.1:0",
+            "--metrics-listen=127.0.0.1:0",
+        ])
+        .arg("--kubeconfig")
+        .arg(&settings.kubeconfig)
+        .arg("--data-dir")
+        .arg(folder.path().join("data"));
+    let mut waiting = Process::start("waiting agent", waiting, &folder.path().join("log"))?;
+    wait_for("the second agent to wait", DEADLINE, async || {
+        waiting.ensure_running()?;
+        ensure!(
+            waiting.log().contains("waiting for the lease"),
+            "it does not say so"
+        );
+        Ok(())
+    })
+    .await?;
+    let begin = Instant::now();
+    let status = waiting.terminate(DEADLINE)?;
+    ensure!(status.success(), "it ended with {status}");
+    ensure!(begin.elapsed() < Duration::from_secs(10));
+    ensure!(
+        !folder.path().join("data").exists(),
+        "it wrote files while another agent worked"
+    );
+    let live = lease(&world).await?;
+    ensure!(live["spec"]["holderIdentity"] == "first", "{live:#}");
+    world.agent().ensure_running()
 }
 
 #[tokio::test]

@@ -8,13 +8,19 @@ use syncline_tests::{Access, Repo, World, wait_for};
 
 use crate::ui_session::Session;
 
-const SECRET: &str = "a-shared-secret-of-a-hook";
+/// The secret of a world's hook. Each world has its own: a delivery that any hook of the agent
+/// signed is answered like one that is taken.
+fn secret_of(world: &World) -> String {
+    format!("a-shared-secret-of-{}", world.namespace)
+}
 
 /// A world whose Repository takes webhooks and asks by itself once an hour only, with an
 /// application that has synced.
 async fn world_with_hook(name: &str) -> Result<World> {
     let world = World::new(name).await?;
-    world.secret("hook", &[("secret", SECRET)]).await?;
+    world
+        .secret("hook", &[("secret", &secret_of(&world))])
+        .await?;
     let first = world
         .repo
         .commit(&[("app/a.yaml", &config_map("1"))], "Start")?;
@@ -42,7 +48,7 @@ async fn a_signed_push_event_of_github_starts_a_sync_at_once() -> Result<()> {
     let commit = world
         .repo
         .commit(&[("app/a.yaml", &config_map("2"))], "Change")?;
-    let status = world.deliver(SECRET).await?;
+    let status = world.deliver(&secret_of(&world)).await?;
     ensure!((200..300).contains(&status), "it answered {status}");
     world.wait_until_synced("app", &commit).await?;
     let live = world.get("v1", "ConfigMap", "a").await?;
@@ -72,7 +78,7 @@ async fn a_signed_generic_delivery_starts_a_sync_at_once() -> Result<()> {
             .repo
             .commit(&[("app/a.yaml", &config_map(number))], "Change")?;
         let body = json!({ "repository": spelling, "branch": "main" }).to_string();
-        let sign = signature(SECRET, &body)?;
+        let sign = signature(&secret_of(&world), &body)?;
         let status = post(&world, "generic", Some(("x-signature", &sign)), &body)
             .await?
             .0;
@@ -112,7 +118,7 @@ async fn bad_b61_a_delivery_without_a_valid_signature_gets_401_and_nothing_happe
         .commit(&[("app/a.yaml", &config_map("2"))], "Change")?;
     let before = world.git.requests(world.repo.name()).len();
 
-    let delivery = world.repo.delivery(SECRET)?;
+    let delivery = world.repo.delivery(&secret_of(&world))?;
     let right = delivery.signature.clone();
     let wrong = world.repo.delivery("another-secret")?.signature;
     let (short, sha1) = (right[..40].to_owned(), right.replace("sha256=", "sha1="));
@@ -147,7 +153,7 @@ async fn bad_b61_a_delivery_without_a_valid_signature_gets_401_and_nothing_happe
         "the repository was asked"
     );
     ensure!(
-        !world.agent().log().contains(SECRET),
+        !world.agent().log().contains(&secret_of(&world)),
         "the log holds the secret"
     );
     Ok(())
@@ -165,8 +171,10 @@ async fn a_hook_whose_secret_comes_later_is_taken_without_another_word() -> Resu
             live["status"]["revision"].is_string()
         })
         .await?;
-    ensure!(world.deliver(SECRET).await? == 401);
-    world.secret("hook", &[("secret", SECRET)]).await?;
+    ensure!(world.deliver(&secret_of(&world)).await? == 401);
+    world
+        .secret("hook", &[("secret", &secret_of(&world))])
+        .await?;
     deliver_until_taken(&world, &world.repo).await
 }
 
@@ -176,7 +184,7 @@ async fn a_delivery_that_is_sent_twice_is_one_delivery() -> Result<()> {
     let commit = world
         .repo
         .commit(&[("app/a.yaml", &config_map("2"))], "Change")?;
-    let delivery = world.repo.delivery(SECRET)?;
+    let delivery = world.repo.delivery(&secret_of(&world))?;
     let id = suffix();
     let send = async || -> Result<u16> {
         let answer = reqwest::Client::new()
@@ -266,7 +274,7 @@ async fn each_listener_serves_its_own_paths_and_no_others() -> Result<()> {
 /// shortly after its first read.
 async fn deliver_until_taken(world: &World, repo: &Repo) -> Result<()> {
     wait_for("a delivery to be taken", DEADLINE, async || {
-        let status = syncline_tests::world::deliver(repo, world.agent(), SECRET).await?;
+        let status = syncline_tests::world::deliver(repo, world.agent(), &secret_of(world)).await?;
         ensure!((200..300).contains(&status), "it answered {status}");
         Ok(())
     })

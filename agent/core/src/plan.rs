@@ -78,7 +78,7 @@ pub struct Action {
     pub kind: ActionKind,
     /// Where Git names it.
     pub origin: Option<Origin>,
-    /// Why, where that is not plain: a skip, a hold.
+    /// Why, where that is not plain: a skip, a hold, drift that is left alone.
     pub because: Option<Failure>,
     /// The order: all of a stage is done before the next begins.
     pub stage: u8,
@@ -198,6 +198,13 @@ fn desired_action(inputs: &Inputs<'_>, manifest: &Manifest, drift: &mut Vec<Drif
     let applied = live.annotations.get(names::ANNOTATION_APPLIED);
     let changed = applied.is_none_or(|hash| *hash != applied_hash(inputs.key, &wire));
     if !lost.is_empty() {
+        if !changed && !inputs.policy.self_heal {
+            let because = Failure {
+                reason: Reason::DriftFound,
+                detail: format!("{key}: {}", lost.join(", ")),
+            };
+            return action(ActionKind::Unchanged, Some(because), Vec::new());
+        }
         // A field that is new in Git is lost as well; only an unchanged object has drifted.
         if !changed {
             let who = ownership::holders(&wire, &live.managed_fields, &manager, &lost);

@@ -325,12 +325,9 @@ async fn a_rewritten_history_is_held_until_the_commit_is_approved() -> Result<()
 #[tokio::test]
 async fn prune_can_be_switched_off_for_an_application_and_for_an_object() -> Result<()> {
     let world = World::new("keep").await?;
-    let never = format!(
-        "{}",
-        config_map("never", "1").replace(
-            "  name: never\n",
-            "  name: never\n  annotations:\n    syncline.dev/prune: never\n"
-        )
+    let never = config_map("never", "1").replace(
+        "  name: never\n",
+        "  name: never\n  annotations:\n    syncline.dev/prune: never\n",
     );
     let (off, stays, go) = (
         config_map("kept", "1"),

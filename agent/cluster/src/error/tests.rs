@@ -1,3 +1,5 @@
+//! Answers of the API server, and the reasons that they become.
+
 use serde_json::{Value, json};
 
 use super::*;

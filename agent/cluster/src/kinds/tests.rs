@@ -1,3 +1,5 @@
+//! The kinds as the API server sees them: schema, rules, printer columns.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The health of objects as they are found in clusters.
+
 use std::path::Path;
 
 use super::*;

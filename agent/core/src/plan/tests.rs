@@ -162,6 +162,24 @@ fn a_lost_field_is_put_back_and_the_manager_is_named() {
 }
 
 #[test]
+fn without_self_heal_a_lost_field_is_left_and_named_and_a_change_in_git_is_applied() {
+    let keys = config_maps(1);
+    let mut world = World::with(&keys);
+    world.policy.self_heal = false;
+    let live = world.live.get_mut(&keys[0]).unwrap();
+    live.managed_fields[0]["fieldsV1"] = json!({});
+    let plan = world.plan(&keys);
+    let because = plan.actions[0].because.as_ref().unwrap();
+    assert_eq!(plan.actions[0].kind, ActionKind::Unchanged);
+    assert_eq!(because.reason, Reason::DriftFound);
+    assert!(because.detail.contains("spec"), "{}", because.detail);
+    let live = world.live.get_mut(&keys[0]).unwrap();
+    live.annotations
+        .insert(names::ANNOTATION_APPLIED.into(), "older".into());
+    assert_eq!(world.plan(&keys).actions[0].kind, ActionKind::Update);
+}
+
+#[test]
 fn inv_i04_what_carries_another_owner_is_neither_written_nor_pruned() {
     let keys = config_maps(3);
     let mut world = World::with(&keys);

@@ -1,3 +1,5 @@
+//! What makes a document an object, and what does not.
+
 use super::*;
 use crate::manifest::yaml;
 

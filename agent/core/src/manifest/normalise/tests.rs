@@ -1,3 +1,5 @@
+//! Manifests that say the same in other words.
+
 use serde_json::json;
 
 use super::*;

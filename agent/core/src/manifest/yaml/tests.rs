@@ -1,3 +1,5 @@
+//! YAML files, good and bad, with the lines that are named.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
