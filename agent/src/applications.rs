@@ -243,8 +243,28 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
             _ => None,
         }
     };
+    if cause == Some(Cause::User) {
+        look_at_source(agent, &name);
+    }
     if let Some(cause) = cause {
         agent.queue.push(&name, cause, now, agent.clock.monotonic());
+    }
+}
+
+/// Looks for a newer commit at once: who asks for a sync means the newest one.
+pub(crate) fn look_at_source(agent: &Agent, application: &Name) {
+    let repository = {
+        let state = agent.state.lock();
+        let entry = state.applications.get(application);
+        entry
+            .and_then(|entry| entry.spec.as_ref().ok())
+            .map(|spec| spec.repository.clone())
+    };
+    if let Some(repository) = repository {
+        let target = Target::Repository(Name::new(&application.namespace, repository));
+        agent
+            .poller
+            .look_now(&target, Cause::Poll, agent.clock.monotonic());
     }
 }
 

@@ -15,6 +15,7 @@ use syncline_web_ui::views::{
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
+use crate::applications::look_at_source;
 use crate::state::{ApplicationState, Statement};
 
 /// The agent, as the web UI sees it.
@@ -181,6 +182,7 @@ impl Questions for Answers {
                 return Err(Unanswered::Refused(format!("{sentence} ({reason})")));
             }
             let agent = &self.agent;
+            look_at_source(agent, &application);
             let due = agent.clock.monotonic();
             agent
                 .queue

@@ -22,7 +22,7 @@ use syncline_core::plan::{Approval, Inputs, Plan, plan};
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::{Name, Step, SyncRecord, SyncResult};
-use syncline_core::revision::CommitId;
+use syncline_core::revision::{CommitId, Revision};
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 use syncline_web_ui::Topic;
@@ -222,25 +222,26 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
         entry.statement.say(Reason::RepositoryNotReady, detail, now);
         return Begin::Stay;
     };
-    let by_hand = trigger.cause == Cause::User;
-    let target = match &entry.applied {
-        _ if application.sync.automatic || by_hand => head.clone(),
-        Some(applied) => applied.clone(),
-        None => {
-            entry.statement.say(
-                Reason::ManualSync,
-                format!("{} waits", head.info.id.short()),
-                now,
-            );
-            return Begin::Stay;
-        }
-    };
     let mirror = match agent.mirrors.get(&spec.url) {
         Ok(mirror) => mirror,
         Err(error) => {
             entry.statement.say(error.reason(), error.to_string(), now);
             return Begin::Stay;
         }
+    };
+    let by_hand = trigger.cause == Cause::User;
+    let target = if application.sync.automatic || by_hand {
+        Some(head.clone())
+    } else {
+        entry
+            .applied
+            .clone()
+            .or_else(|| applied_before(&mirror, entry, &head.revision))
+    };
+    let Some(target) = target else {
+        let detail = format!("{} waits", head.info.id.short());
+        entry.statement.say(Reason::ManualSync, detail, now);
+        return Begin::Stay;
     };
     let list = |annotation: &str| -> BTreeSet<String> {
         let text = entry
@@ -274,6 +275,16 @@ fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
         has_finalizer: entry.has_finalizer,
         application,
     }))
+}
+
+/// The commit that an earlier run of the agent applied last.
+fn applied_before(mirror: &Mirror, entry: &ApplicationState, head: &Revision) -> Option<Head> {
+    let info = mirror.commit_info(entry.recorded.as_ref()?).ok()?;
+    let revision = Revision {
+        branch: head.branch.clone(),
+        commit: info.id.clone(),
+    };
+    Some(Head { revision, info })
 }
 
 /// The steps. Stops at the first that fails; objects fail one by one.
@@ -428,6 +439,18 @@ async fn finish(
         let keep = began || is_worth_a_row(&record, entry, start);
         let before = entry.statement.clone();
         settle(entry, start, &ended, failure.as_ref(), now);
+        let repository = Name::new(&name.namespace, &start.application.repository);
+        let head = state
+            .repositories
+            .get(&repository)
+            .and_then(|source| source.head.as_ref());
+        let touched = matches!(record.cause, Cause::Poll | Cause::Webhook | Cause::Image)
+            || before.reason == Reason::ManualSync;
+        let head = head.filter(|_| failure.is_none() && touched);
+        if let Some(head) = head.filter(|head| waits(start, head)) {
+            let detail = format!("{} waits", head.info.id.short());
+            entry.statement.say(Reason::ManualSync, detail, now);
+        }
         if let Ok(done) = &ended {
             state.claims.retain(|_, owner| owner != name);
             // What belongs to somebody else is not watched for this one.
@@ -552,6 +575,11 @@ fn is_worth_a_row(record: &SyncRecord, entry: &ApplicationState, start: &Start) 
         .as_ref()
         .is_some_and(|f| (f.reason, f.detail.as_str()) != before);
     wrote || news || failed_anew || record.cause == Cause::User
+}
+
+/// Whether a newer commit waits for a person, who has to ask for each sync.
+fn waits(start: &Start, head: &Head) -> bool {
+    !start.application.sync.automatic && head.info.id != start.target.info.id
 }
 
 /// The first drift that is left alone, because `selfHeal` is off.

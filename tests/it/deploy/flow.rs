@@ -351,6 +351,9 @@ async fn without_automatic_sync_a_commit_waits_for_a_person() -> Result<()> {
         .collect();
     let second = push(&world, &files, "Change both").await?;
     world.wait_until_synced("side", &second).await?;
+    world
+        .wait_for_reason("Application", "web", "ManualSync")
+        .await?;
     // What was applied is still held: drift is put back to it, not to the newer commit.
     world
         .edit("v1", "ConfigMap", "web", &json!({ "data": { "key": "9" } }))
@@ -358,6 +361,22 @@ async fn without_automatic_sync_a_commit_waits_for_a_person() -> Result<()> {
     wait_for_value(&world, "web", Some("1")).await?;
     world.request("Application", "web").await?;
     world.wait_until_synced("web", &second).await?;
+    wait_for_value(&world, "web", Some("2")).await
+}
+
+#[tokio::test]
+async fn who_asks_for_a_sync_gets_the_newest_commit() -> Result<()> {
+    let world = World::new("newest").await?;
+    let first = config_map("web", "1");
+    let files = [("apps/web/web.yaml", first.as_str())];
+    deploy(&world, &files, &[("web", "apps/web", json!({}))]).await?;
+    // Nobody tells the agent, and its next poll is far away.
+    let second = config_map("web", "2");
+    let commit = world
+        .repo
+        .commit(&[("apps/web/web.yaml", second.as_str())], "Change")?;
+    world.request("Application", "web").await?;
+    world.wait_until_synced("web", &commit).await?;
     wait_for_value(&world, "web", Some("2")).await
 }
 
