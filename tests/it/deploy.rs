@@ -119,6 +119,21 @@ pub(crate) fn deployed(world: &World, since: &Audit) -> Result<Vec<AuditEvent>> 
     Ok(writes)
 }
 
+/// As [`deployed`], once the audit log has that many writes: the API server writes a line after
+/// the answer, and so after a watch has seen the object. There may be more of them.
+pub(crate) async fn deployed_at_least(
+    world: &World,
+    since: &Audit,
+    count: usize,
+) -> Result<Vec<AuditEvent>> {
+    wait_for("the writes in the audit log", DEADLINE, async || {
+        let writes = deployed(world, since)?;
+        ensure!(writes.len() >= count, "{} of {count}", writes.len());
+        Ok(writes)
+    })
+    .await
+}
+
 /// The value of a counter or gauge of the agent, all its labels added up.
 pub(crate) async fn metric(agent: &AgentProcess, name: &str, label: &str) -> Result<f64> {
     let text = reqwest::get(agent.metrics_url("/metrics"))

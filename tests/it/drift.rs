@@ -10,8 +10,8 @@ use syncline_tests::world::DEADLINE;
 use syncline_tests::{World, objects, programs, wait_for};
 
 use crate::deploy::{
-    Person, config_map, deploy, deployed, deployment, ensure_says, message, push, value_of,
-    wait_for_value,
+    Person, config_map, deploy, deployed, deployed_at_least, deployment, ensure_says, message,
+    push, value_of, wait_for_value,
 };
 
 /// A world with an application `web` of one ConfigMap `web`.
@@ -269,7 +269,7 @@ async fn what_others_add_beside_the_fields_of_git_is_no_drift() -> Result<()> {
         .edit("v1", "ConfigMap", "web", &json!({ "data": { "key": "9" } }))
         .await?;
     wait_for_value(&world, "web", Some("1")).await?;
-    let writes = deployed(&world, &audit)?;
+    let writes = deployed_at_least(&world, &audit, 1).await?;
     ensure!(
         writes.len() == 1 && writes[0].object().resource == "configmaps",
         "more than the one repair: {writes:?}"
@@ -318,7 +318,7 @@ async fn two_writers_that_fight_over_a_field_slow_down() -> Result<()> {
             "repaired after {gaps:?}"
         );
     }
-    let writes = deployed(&world, &audit)?;
+    let writes = deployed_at_least(&world, &audit, ROUNDS).await?;
     ensure!(
         writes.len() == ROUNDS,
         "{} writes for {ROUNDS} edits: {writes:?}",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use syncline_cluster::{Account, discovery};
+use syncline_cluster::discovery;
 use syncline_core::application::{Application, Renderer};
 use syncline_core::manifest::{Manifest, ManifestSet, Scope, normalise, to_manifests, yaml};
 use syncline_core::names;
@@ -29,7 +29,6 @@ type Objects = Vec<(Value, Origin)>;
 pub(super) async fn desired(
     agent: &Arc<Agent>,
     start: &Start,
-    account: &Account,
     watch: &mut Stopwatch,
 ) -> Result<Arc<Rendered>, Stopped> {
     if let Some(rendered) = unchanged(start).await {
@@ -38,7 +37,7 @@ pub(super) async fn desired(
     }
     agent.metrics.renders.inc();
     let mut reads = ReadSet::default();
-    let made = make(agent, start, account, &mut reads, watch).await;
+    let made = make(agent, start, &mut reads, watch).await;
     made.map_err(|failures| {
         // Whatever is pushed below the path is worth another try.
         reads.add_tree(start.application.path.as_str());
@@ -69,7 +68,6 @@ async fn unchanged(start: &Start) -> Option<Arc<Rendered>> {
 async fn make(
     agent: &Arc<Agent>,
     start: &Start,
-    _account: &Account,
     reads: &mut ReadSet,
     watch: &mut Stopwatch,
 ) -> Result<Arc<Rendered>, Vec<Failure>> {

@@ -1,0 +1,129 @@
+//! What a sync begins with: everything that it needs to know, or why it cannot run.
+
+use std::collections::BTreeSet;
+
+use syncline_core::names;
+use syncline_core::owner::Owner;
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_core::revision::Revision;
+use syncline_core::trigger::Cause;
+use syncline_source::Mirror;
+
+use super::Start;
+use crate::agent::Agent;
+use crate::queue::Trigger;
+use crate::state::{ApplicationState, Head};
+
+/// What a trigger leads to.
+pub(super) enum Begin {
+    /// A sync.
+    Go(Box<Start>),
+    /// No sync: the statement of the application says why.
+    Stay,
+    /// No sync yet, and nothing to say: what is missing will trigger one.
+    Wait,
+}
+
+/// Gathers what the sync needs, or says why it cannot run.
+pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
+    let now = agent.clock.now();
+    let mut guard = agent.state.lock();
+    let state = &mut *guard;
+    let Some(entry) = state.applications.get_mut(name) else {
+        return Begin::Wait;
+    };
+    let application = match &entry.spec {
+        Ok(application) => application.clone(),
+        Err(failure) => {
+            let failure = failure.clone();
+            entry.statement.say(failure.reason, failure.detail, now);
+            return Begin::Stay;
+        }
+    };
+    if let Some(reason) = &application.suspend {
+        entry.statement.say(Reason::Suspended, reason.clone(), now);
+        return Begin::Stay;
+    }
+    let repository = Name::new(&name.namespace, &application.repository);
+    let Some(source) = state.repositories.get(&repository) else {
+        let detail = format!("`{}`", application.repository);
+        entry.statement.say(Reason::RepositoryMissing, detail, now);
+        return Begin::Stay;
+    };
+    if source.head.is_none() && source.checked_at.is_none() {
+        return Begin::Wait;
+    }
+    let (Ok(spec), Some(head)) = (&source.spec, &source.head) else {
+        let detail = format!(
+            "`{}`: {}",
+            application.repository,
+            source.statement.message()
+        );
+        entry.statement.say(Reason::RepositoryNotReady, detail, now);
+        return Begin::Stay;
+    };
+    let mirror = match agent.mirrors.get(&spec.url) {
+        Ok(mirror) => mirror,
+        Err(error) => {
+            entry.statement.say(error.reason(), error.to_string(), now);
+            return Begin::Stay;
+        }
+    };
+    let by_hand = trigger.cause == Cause::User;
+    let target = if application.sync.automatic || by_hand {
+        Some(head.clone())
+    } else {
+        entry
+            .applied
+            .clone()
+            .or_else(|| applied_before(&mirror, entry, &head.revision))
+    };
+    let Some(target) = target else {
+        let detail = format!("{} waits", head.info.id.short());
+        entry.statement.say(Reason::ManualSync, detail, now);
+        return Begin::Stay;
+    };
+    let list = |annotation: &str| -> BTreeSet<String> {
+        let text = entry
+            .annotations
+            .get(annotation)
+            .map(String::as_str)
+            .unwrap_or_default();
+        text.split(',')
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    entry.syncing = true;
+    Begin::Go(Box::new(Start {
+        owner: Owner {
+            instance: agent.instance.id().to_owned(),
+            application: name.clone(),
+        },
+        target,
+        mirror,
+        rendered: entry.rendered.clone(),
+        approved_plan: entry.annotations.get(names::ANNOTATION_APPROVE).cloned(),
+        applied: entry
+            .applied
+            .as_ref()
+            .map(|h| h.info.id.clone())
+            .or(entry.recorded.clone()),
+        groups: list(names::ANNOTATION_CONTAINS),
+        namespaces: list(names::ANNOTATION_NAMESPACES),
+        has_finalizer: entry.has_finalizer,
+        application,
+    }))
+}
+
+/// The commit that an earlier run of the agent applied last.
+fn applied_before(mirror: &Mirror, entry: &ApplicationState, head: &Revision) -> Option<Head> {
+    let info = mirror.commit_info(entry.recorded.as_ref()?).ok()?;
+    let revision = Revision {
+        branch: head.branch.clone(),
+        commit: info.id.clone(),
+    };
+    Some(Head { revision, info })
+}
