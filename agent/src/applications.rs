@@ -54,31 +54,8 @@ async fn rest<K>(agent: &Arc<Agent>, kind: Kind, change: Change<K>) {
     }
 }
 
-fn annotation(object: &impl kube_meta::Annotated, name: &str) -> Option<String> {
-    object.annotations().get(name).cloned()
-}
-
-/// Access to metadata that all three kinds share.
-mod kube_meta {
-    use std::collections::BTreeMap;
-
-    use syncline_cluster::kinds;
-
-    pub(super) trait Annotated {
-        fn annotations(&self) -> BTreeMap<String, String>;
-    }
-
-    macro_rules! annotated {
-        ($($kind:ty),*) => {
-            $(impl Annotated for $kind {
-                fn annotations(&self) -> BTreeMap<String, String> {
-                    self.metadata.annotations.clone().unwrap_or_default()
-                }
-            })*
-        };
-    }
-
-    annotated!(kinds::Repository, kinds::Application, kinds::ImagePolicy);
+fn annotation(annotations: Option<&BTreeMap<String, String>>, name: &str) -> Option<String> {
+    annotations.and_then(|all| all.get(name)).cloned()
 }
 
 async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
@@ -104,7 +81,10 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 spec: spec.clone(),
                 generation: None,
                 approve: None,
-                requested_at: annotation(object, names::ANNOTATION_REQUESTED_AT),
+                requested_at: annotation(
+                    object.metadata.annotations.as_ref(),
+                    names::ANNOTATION_REQUESTED_AT,
+                ),
                 head: None,
                 recorded,
                 statement: Statement::told(&status.conditions, Reason::Fetching, now),
@@ -119,8 +99,14 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
             entry.head = None;
             entry.recorded = None;
         }
-        let approve = annotation(object, names::ANNOTATION_APPROVE);
-        let requested_at = annotation(object, names::ANNOTATION_REQUESTED_AT);
+        let approve = annotation(
+            object.metadata.annotations.as_ref(),
+            names::ANNOTATION_APPROVE,
+        );
+        let requested_at = annotation(
+            object.metadata.annotations.as_ref(),
+            names::ANNOTATION_REQUESTED_AT,
+        );
         let user = entry.requested_at != requested_at || entry.approve != approve;
         let changed = entry.generation != object.metadata.generation;
         entry.generation = object.metadata.generation;
@@ -274,7 +260,10 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
     let now = agent.clock.now();
     let (wrong, interval, asked) = {
         let mut state = agent.state.lock();
-        let requested_at = annotation(object, names::ANNOTATION_REQUESTED_AT);
+        let requested_at = annotation(
+            object.metadata.annotations.as_ref(),
+            names::ANNOTATION_REQUESTED_AT,
+        );
         let status = object.status.clone().unwrap_or_default();
         let entry = state
             .policies

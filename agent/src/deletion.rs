@@ -1,6 +1,5 @@
 //! The end of an Application: its objects go by the same proofs as a prune, or stay and are listed.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_cluster::kinds::Kind;
@@ -87,22 +86,11 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
     };
     let (groups, mut namespaces) = {
         let state = agent.state.lock();
-        let annotations = state
-            .applications
-            .get(&spec.name)
-            .map(|entry| entry.annotations.clone());
-        let list = |annotation: &str| -> BTreeSet<String> {
-            let text = annotations.as_ref().and_then(|a| a.get(annotation));
-            text.into_iter()
-                .flat_map(|t| t.split(','))
-                .filter(|t| !t.is_empty())
-                .map(str::to_owned)
-                .collect()
+        let Some(entry) = state.applications.get(&spec.name) else {
+            return Ok(());
         };
-        (
-            list(names::ANNOTATION_CONTAINS),
-            list(names::ANNOTATION_NAMESPACES),
-        )
+        let groups = entry.listed(names::ANNOTATION_CONTAINS);
+        (groups, entry.listed(names::ANNOTATION_NAMESPACES))
     };
     namespaces.insert(spec.namespace.clone());
     let selector = format!("{}={}", names::LABEL_MANAGED, owner.instance);

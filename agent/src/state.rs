@@ -2,7 +2,7 @@
 //!
 //! All of it can be lost: the cluster and Git give it back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -223,6 +223,20 @@ pub(crate) struct ApplicationState {
 }
 
 impl ApplicationState {
+    /// The items of an annotation that holds a list: the kinds or namespaces of the inventory.
+    pub(crate) fn listed(&self, annotation: &str) -> BTreeSet<String> {
+        let text = self
+            .annotations
+            .get(annotation)
+            .map(String::as_str)
+            .unwrap_or_default();
+        let items = text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
+        items.map(str::to_owned).collect()
+    }
+
     /// The worst health of the objects that Git names.
     pub(crate) fn health(&self) -> (Health, Option<(ObjectKey, String)>) {
         let Some((_, rendered)) = &self.rendered else {

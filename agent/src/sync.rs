@@ -49,7 +49,6 @@ struct Start {
     applied: Option<CommitId>,
     groups: BTreeSet<String>,
     namespaces: BTreeSet<String>,
-    has_finalizer: bool,
 }
 
 /// What a sync that reached the cluster gives.

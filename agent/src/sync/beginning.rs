@@ -1,7 +1,5 @@
 //! What a sync begins with: everything that it needs to know, or why it cannot run.
 
-use std::collections::BTreeSet;
-
 use syncline_core::names;
 use syncline_core::owner::Owner;
 use syncline_core::reason::Reason;
@@ -84,18 +82,6 @@ pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
         entry.statement.say(Reason::ManualSync, detail, now);
         return Begin::Stay;
     };
-    let list = |annotation: &str| -> BTreeSet<String> {
-        let text = entry
-            .annotations
-            .get(annotation)
-            .map(String::as_str)
-            .unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
     entry.syncing = true;
     Begin::Go(Box::new(Start {
         owner: Owner {
@@ -111,9 +97,8 @@ pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
             .as_ref()
             .map(|h| h.info.id.clone())
             .or(entry.recorded.clone()),
-        groups: list(names::ANNOTATION_CONTAINS),
-        namespaces: list(names::ANNOTATION_NAMESPACES),
-        has_finalizer: entry.has_finalizer,
+        groups: entry.listed(names::ANNOTATION_CONTAINS),
+        namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
         application,
     }))
 }

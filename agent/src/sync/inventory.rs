@@ -281,7 +281,7 @@ async fn write_lists(
         };
         let same = is(names::ANNOTATION_CONTAINS, &groups)
             && is(names::ANNOTATION_NAMESPACES, &namespaces);
-        (same, entry.has_finalizer || start.has_finalizer)
+        (same, entry.has_finalizer)
     };
     if same && has_finalizer {
         return Ok(());
