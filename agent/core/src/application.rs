@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::field_path::FieldPath;
+use crate::object::ObjectKey;
 use crate::outcome::Failure;
 use crate::reason::Reason;
 use crate::record::Name;
@@ -92,8 +94,74 @@ pub struct SyncPolicy {
     pub prune: bool,
     /// Whether lost fields are put back.
     pub self_heal: bool,
+    /// What is done about fields that Git does not name and somebody else set.
+    pub foreign: ForeignFields,
+    /// What is done about fields that Git names and somebody else holds.
+    pub conflicts: Conflicts,
+    /// Whether everything is tried without effect first, and nothing written if one object fails.
+    pub atomic: bool,
+    /// When a prune waits for a person.
+    pub prune_approval: PruneApproval,
     /// How long the workloads may take to become healthy before the state is Degraded.
     pub timeout: Duration,
+}
+
+/// What is done about fields that Git does not name and somebody else set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ForeignFields {
+    /// What tools of people set is removed; what controllers set stays and is shown.
+    #[default]
+    RemoveManual,
+    /// Everything stays.
+    Keep,
+    /// Everything is removed, but for what `ignore` names.
+    RemoveAll,
+}
+
+/// What is done about fields that Git names and somebody else holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Conflicts {
+    /// Git wins, and the outcome says what was taken from whom.
+    #[default]
+    Take,
+    /// The object fails with the field and its manager, and nothing of it is written.
+    Fail,
+}
+
+/// When a prune waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PruneApproval {
+    /// When it is large, or removes what holds data.
+    #[default]
+    WhenRisky,
+    /// Each time.
+    Always,
+    /// Not at all, as for a preview; what is never pruned stays all the same.
+    Never,
+}
+
+/// Fields that are left to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ignore {
+    /// Group of the objects; any where it is absent.
+    pub group: Option<String>,
+    /// Kind of the objects; any where it is absent.
+    pub kind: Option<String>,
+    /// Name of the object; any where it is absent.
+    pub name: Option<String>,
+    /// Fields that are neither written nor repaired.
+    pub fields: Vec<FieldPath>,
+    /// A field manager whose fields are neither taken nor removed, whatever they are; a `*` at its
+    /// end stands for any end.
+    pub manager: Option<String>,
+}
+
+impl Ignore {
+    /// Whether it speaks of an object.
+    pub fn selects(&self, key: &ObjectKey) -> bool {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+        fits(&self.group, &key.group) && fits(&self.kind, &key.kind) && fits(&self.name, &key.name)
+    }
 }
 
 /// What happens to the objects when the Application is deleted.
@@ -126,6 +194,10 @@ pub struct Application {
     pub account: String,
     /// What a sync may do.
     pub sync: SyncPolicy,
+    /// Fields that are left to others.
+    pub ignore: Vec<Ignore>,
+    /// Another Application of the namespace whose objects this one may take over.
+    pub adopt_from: Option<String>,
     /// What happens to the objects when the Application is deleted.
     pub deletion: DeletionPolicy,
     /// Why it is suspended; `None` where it is not.

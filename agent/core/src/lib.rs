@@ -4,15 +4,23 @@
 //! bytes, live objects as JSON. What reaches outside lives in the crates around this one.
 
 pub mod application;
+pub mod diff;
+pub mod digest;
+pub mod directives;
+pub mod field_path;
+pub mod handover;
 pub mod health;
 pub mod image;
+pub mod kept;
 pub mod manifest;
 pub mod names;
 pub mod object;
+pub mod other_tool;
 pub mod outcome;
 pub mod owner;
 pub mod ownership;
 pub mod plan;
+pub mod read_index;
 pub mod read_set;
 pub mod reason;
 pub mod record;

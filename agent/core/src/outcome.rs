@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::diff::Change;
 use crate::object::{ObjectKey, Origin};
 use crate::reason::Reason;
 
@@ -47,6 +48,10 @@ pub struct ObjectOutcome {
     pub error: Option<Failure>,
     /// What was repaired or taken over, and from whom, for people; empty where nothing was.
     pub note: String,
+    /// What Git changed in it since it was applied last, as far as that is known; values of Secrets
+    /// are masked.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 /// A failure that concerns one object, one file or one application.

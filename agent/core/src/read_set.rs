@@ -3,15 +3,40 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 /// The files, directory listings and whole trees that were read, also those that did not exist.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Serialised, a kind of which nothing was read is left out, and one that this version does not
+/// know is refused: a read set that is read back in part would miss changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReadSet {
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     files: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     listings: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     trees: BTreeSet<String>,
 }
 
+/// One thing that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads<'a> {
+    /// A file, or its absence.
+    File(&'a str),
+    /// The names in a directory, or all that lies below it.
+    Directory(&'a str),
+}
+
 impl ReadSet {
+    /// Everything that was read.
+    pub fn iter(&self) -> impl Iterator<Item = Reads<'_>> {
+        let files = self.files.iter().map(|path| Reads::File(path));
+        let directories = self.listings.iter().chain(&self.trees);
+        files.chain(directories.map(|path| Reads::Directory(path)))
+    }
+
     /// A file was read, or looked for.
     pub fn add_file(&mut self, path: &str) {
         self.files.insert(path.trim_matches('/').to_owned());
@@ -25,6 +50,16 @@ impl ReadSet {
     /// All that lies below a path was read; the empty path is the root.
     pub fn add_tree(&mut self, path: &str) {
         self.trees.insert(path.trim_matches('/').to_owned());
+    }
+
+    /// How many files, listings and trees it names.
+    pub fn len(&self) -> usize {
+        self.files.len() + self.listings.len() + self.trees.len()
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether a commit that changes these paths changes anything that was read. A new or removed
@@ -101,6 +136,24 @@ mod tests {
             assert_eq!(touched(&[path]), expected, "{path}");
         }
         assert!(!touched(&[]));
+    }
+
+    #[test]
+    fn a_read_set_is_read_back_whole_or_not_at_all() {
+        let mut reads = ReadSet::default();
+        reads.add_file("apps/web/kustomization.yaml");
+        reads.add_tree("");
+        let text = serde_json::to_string(&reads).unwrap();
+        assert_eq!(
+            text,
+            r#"{"files":["apps/web/kustomization.yaml"],"trees":[""]}"#
+        );
+        assert_eq!(serde_json::from_str::<ReadSet>(&text).unwrap(), reads);
+        assert_eq!(
+            serde_json::from_str::<ReadSet>("{}").unwrap(),
+            ReadSet::default()
+        );
+        assert!(serde_json::from_str::<ReadSet>(r#"{"globs":["*.yaml"]}"#).is_err());
     }
 
     #[test]

@@ -113,6 +113,18 @@ reasons! {
     NamespaceMissing, "k8s.namespace", Input, "The namespace does not exist", "Create it, or set `destination.createNamespace`";
     NamespaceTerminating, "", Transient, "The namespace is being deleted", "Wait, or create it anew";
     OwnedBy, "", Input, "The object belongs to another application", "Remove it from one of the two";
+    Shared, "", Good, "Several applications declare the object identically; it belongs to another of them", "Keep it in one of them";
+    OtherTool, "k8s.other_tool", Input, "Another GitOps tool is at work on the object, so it is not touched", "Suspend or remove it in that tool first; it is looked at again by itself";
+    WaitsForRender, "", Progress, "It waits until other applications of the repository are rendered: they may take the object over", "";
+    BeingDeleted, "", Progress, "The object is being deleted; it is made anew when it is gone", "";
+    FieldConflict, "k8s.field_conflict", Input, "Another field manager holds a field that Git names, and `spec.sync.conflicts` is Fail", "Remove the field from Git, give it up in the other manager, or set `conflicts: Take`";
+    NotAtomic, "", Input, "The application is atomic and an object failed its dry run, so nothing was written", "Correct the named objects";
+    Fighting, "", Good, "Somebody changes an object again and again, so it is repaired with growing pauses", "Stop the named manager, or name its fields in `spec.ignore`";
+    InventoryUnreadable, "", Denied, "A kind or namespace cannot be read, so nothing of it is pruned", "Give the service account the right to `list` it";
+    ReplaceHeld, "", Hold, "More than half of the workloads would be replaced by others", "Approve with a commit trailer `Syncline-Prune: <application>` or the annotation `syncline.dev/approve: <plan hash>`";
+    SlowCheck, "", Good, "Some kinds are not watched, so their drift is found by the slow check only", "Raise the budget of watches, or name a reader account";
+    AdoptedByController, "", Good, "A controller adopted the object, so it is not pruned", "";
+    ClaimedElsewhere, "", Hold, "An object that left Git here is declared by another application, which may not take it over, so it stays", "Set `spec.adoptFrom` on the other Application, or remove the object there";
     Protected, "policy.protected", Input, "The object belongs to the agent or to Kubernetes itself and is never pruned", "Delete it by hand if that is meant";
     PruneHeld, "", Hold, "Objects that left Git wait for approval before they are deleted", "Approve with a commit trailer `Syncline-Prune: <application>` or the annotation `syncline.dev/approve: <plan hash>`";
     PruneFailed, "", Transient, "An object that left Git could not be deleted", "It is tried again";

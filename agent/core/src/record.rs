@@ -46,6 +46,8 @@ pub enum SyncResult {
     Held,
     /// The agent stopped while it ran.
     Interrupted,
+    /// It gave way to a newer commit between two objects.
+    Superseded,
 }
 
 impl SyncResult {
@@ -57,6 +59,7 @@ impl SyncResult {
             Self::Failed => "failed",
             Self::Held => "held",
             Self::Interrupted => "interrupted",
+            Self::Superseded => "superseded",
         }
     }
 }

@@ -20,6 +20,10 @@ pub enum Cause {
     Reference,
     /// A commit of the image flow.
     Image,
+    /// The slow check of everything.
+    Schedule,
+    /// Another application was rendered or deleted, which this one waited for.
+    Dependency,
     /// A retry after a failure.
     Retry,
     /// A person asked (annotation `syncline.dev/requested-at`, UI or command line).
@@ -36,6 +40,8 @@ impl Cause {
             Self::Drift => "drift",
             Self::Reference => "reference",
             Self::Image => "image",
+            Self::Schedule => "schedule",
+            Self::Dependency => "dependency",
             Self::Retry => "retry",
             Self::User => "user",
         }

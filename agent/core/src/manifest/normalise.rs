@@ -22,12 +22,14 @@ pub struct Normalised {
 /// `kubectl apply` keeps a copy of the object in this annotation; server-side apply needs none.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-const CLUSTER_METADATA: [&str; 8] = [
+const CLUSTER_METADATA: [&str; 9] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
     "generation",
     "managedFields",
+    // Nobody knows a uid beforehand, and an owner that does not exist means deletion.
+    "ownerReferences",
     "resourceVersion",
     "selfLink",
     "uid",

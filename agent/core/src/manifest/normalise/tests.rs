@@ -50,6 +50,19 @@ fn bad_b20_what_the_cluster_writes_is_dropped_with_a_warning() {
 }
 
 #[test]
+fn bad_b21_an_owner_of_another_cluster_is_dropped_with_a_warning_and_a_finalizer_stays() {
+    let done = normalised(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  finalizers: [example.com/f]\n  \
+         ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: a, uid: x}]\n",
+    );
+    let metadata = &done.manifest.body.visible()["metadata"];
+    assert_eq!(metadata["ownerReferences"], json!(null));
+    assert_eq!(metadata["finalizers"], json!(["example.com/f"]));
+    assert_eq!(done.warnings.len(), 1, "{:?}", done.warnings);
+    assert!(done.warnings[0].contains("`metadata.ownerReferences`"));
+}
+
+#[test]
 fn bad_b74_nulls_are_dropped_at_every_depth_and_silently() {
     let done = normalised(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations: null\n  \
