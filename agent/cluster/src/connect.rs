@@ -5,7 +5,9 @@
 //!          └─ account() -> Account   everything else, as a service account that was seen to exist
 //! ```
 //!
-//! All identities share one pool of connections and one bound on concurrent requests.
+//! All identities share one pool of connections and one bound on concurrent requests (`requests`).
+
+mod requests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,12 +18,12 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::Status;
 use kube::{Api, Client, Config};
-use tokio::sync::Semaphore;
 
 use crate::discovery::Discovery;
-use crate::error::{Error, redact};
+use crate::error::Error;
+pub(crate) use requests::TimedOut;
+use requests::{Answers, Lane, Lanes};
 
 /// How the cluster is reached.
 #[derive(Clone, Debug)]
@@ -35,8 +37,18 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long one request may take, with the repetitions that the API server asks for.
     pub request_timeout: Duration,
-    /// How many requests may run at once, watches not counted.
+    /// How many requests may run at once, those of watches not counted.
     pub max_concurrent_requests: usize,
+    /// How many watches may be in their list, or in the request that opens them, at once.
+    pub max_concurrent_lists: usize,
+    /// A watch that brings nothing for this long counts as dead and is opened again from where it
+    /// was. The API server sends a bookmark about every minute, so it is longer than that.
+    pub watch_silence: Duration,
+    /// First pause before a request is repeated that the API server answered with 429, 503 or 504;
+    /// a longer `Retry-After` holds.
+    pub retry_least: Duration,
+    /// Longest pause of our own before such a request is repeated.
+    pub retry_most: Duration,
     /// How long a service account that was seen counts as existing.
     pub account_check_interval: Duration,
     /// The kinds of the cluster are read at most once in this time.
@@ -51,6 +63,10 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             max_concurrent_requests: 32,
+            max_concurrent_lists: 16,
+            watch_silence: Duration::from_secs(70),
+            retry_least: Duration::from_millis(100),
+            retry_most: Duration::from_secs(5),
             account_check_interval: Duration::from_secs(10),
             discovery_interval: Duration::from_secs(1),
         }
@@ -66,6 +82,7 @@ pub struct Cluster {
 struct Inner {
     settings: Settings,
     base: Client,
+    lanes: Lanes,
     agent: Agent,
     discovery: Discovery,
     accounts: Mutex<HashMap<(String, String), Arc<Slot>>>,
@@ -81,6 +98,10 @@ struct Slot {
 #[derive(Clone)]
 pub struct Agent {
     pub(crate) client: Client,
+    /// For watches and their lists.
+    pub(crate) watches: Client,
+    /// For the Lease only: it waits for nobody.
+    pub(crate) lease: Client,
     pub(crate) requests: Requests,
 }
 
@@ -88,7 +109,8 @@ pub struct Agent {
 #[derive(Clone)]
 pub struct Account {
     pub(crate) client: Client,
-    pub(crate) requests: Requests,
+    /// For watches and their lists.
+    pub(crate) watches: Client,
     identity: Arc<Identity>,
 }
 
@@ -99,12 +121,9 @@ struct Identity {
     revoked: AtomicBool,
 }
 
-/// The bound on concurrent requests and the deadline of each.
+/// Runs requests; the client that sends them keeps the bound and the deadlines.
 #[derive(Clone)]
-pub(crate) struct Requests {
-    permits: Arc<Semaphore>,
-    timeout: Duration,
-}
+pub(crate) struct Requests;
 
 impl Cluster {
     /// Reads the configuration and prepares the connection. Needs a running tokio runtime.
@@ -120,13 +139,12 @@ impl Cluster {
         }
         let base =
             Client::try_from(config).map_err(|error| Error::Configuration(error.to_string()))?;
-        let requests = Requests {
-            permits: Arc::new(Semaphore::new(settings.max_concurrent_requests.max(1))),
-            timeout: settings.request_timeout,
-        };
+        let lanes = Lanes::new(&settings);
         let agent = Agent {
-            client: identified(&base, None),
-            requests,
+            client: identified(&base, &lanes.calls, None),
+            watches: identified(&base, &lanes.watches, None),
+            lease: identified(&base, &lanes.lease, None),
+            requests: Requests,
         };
         let discovery = Discovery::new(agent.clone(), settings.discovery_interval);
         let accounts = Mutex::new(HashMap::new());
@@ -134,6 +152,7 @@ impl Cluster {
             inner: Arc::new(Inner {
                 settings,
                 base,
+                lanes,
                 agent,
                 discovery,
                 accounts,
@@ -195,8 +214,12 @@ impl Cluster {
         let user = format!("system:serviceaccount:{namespace}:{name}");
         let user = http::HeaderValue::try_from(user).map_err(|_| missing(namespace, name))?;
         let account = Account {
-            client: identified(&self.inner.base, Some(user)),
-            requests: self.inner.agent.requests.clone(),
+            client: identified(
+                &self.inner.base,
+                &self.inner.lanes.calls,
+                Some(user.clone()),
+            ),
+            watches: identified(&self.inner.base, &self.inner.lanes.watches, Some(user)),
             identity: Arc::new(Identity {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
@@ -244,25 +267,16 @@ impl Account {
         if self.is_revoked() {
             return Err(missing(self.namespace(), self.name()));
         }
-        self.requests.run(request).await
+        Ok(request.await?)
     }
 }
 
 impl Requests {
-    /// Runs one request inside the bound and the deadline.
     pub(crate) async fn run<T>(
         &self,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        match tokio::time::timeout(self.timeout, request).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Error::Timeout(self.timeout)),
-        }
+        Ok(request.await?)
     }
 }
 
@@ -298,31 +312,29 @@ async fn configuration(settings: &Settings) -> Result<Config, Error> {
         None => Config::infer().await.map_err(|error| refused(&error))?,
     };
     config.connect_timeout = Some(settings.connect_timeout);
+    // Its own repetitions would hold a permit while they wait, for up to 1,000 s.
+    config.default_retry = false;
     Ok(config)
 }
 
-/// A client that adds an identity to every request and takes values out of answers about Secrets
-/// before anything can read, log or keep them.
-fn identified(base: &Client, user: Option<http::HeaderValue>) -> Client {
+/// A client that adds an identity to every request, keeps to the bound of its lane, and takes
+/// values out of answers about Secrets before anything can read, log or keep them.
+fn identified(base: &Client, lane: &Lane, user: Option<http::HeaderValue>) -> Client {
     let namespace = base.default_namespace().to_owned();
-    let base = base.clone();
+    let (base, lane) = (base.clone(), lane.clone());
     let service = tower::service_fn(move |mut request: http::Request<Body>| {
-        let base = base.clone();
+        let (base, lane) = (base.clone(), lane.clone());
         if let Some(user) = &user {
             request
                 .headers_mut()
                 .insert("impersonate-user", user.clone());
         }
-        let about_secret = is_secret_path(request.uri().path());
-        async move {
-            let response = base.send(request).await?;
-            let failed = response.status().is_client_error() || response.status().is_server_error();
-            if about_secret && failed {
-                without_values(response).await
-            } else {
-                Ok(response)
-            }
-        }
+        let answers = if is_secret_path(request.uri().path()) {
+            Answers::Redacted
+        } else {
+            Answers::Shown
+        };
+        async move { lane.send(&base, request, answers).await }
     });
     Client::new(service, namespace)
 }
@@ -338,19 +350,6 @@ fn is_secret_path(path: &str) -> bool {
         Some("namespaces") => parts.nth(1) == Some("secrets"),
         _ => false,
     }
-}
-
-async fn without_values(
-    response: http::Response<Body>,
-) -> Result<http::Response<Body>, kube::Error> {
-    let (mut parts, body) = response.into_parts();
-    let bytes = body.collect_bytes().await?;
-    let mut status: Status = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Status::failure("", "").with_code(parts.status.as_u16()));
-    redact(&mut status);
-    let bytes = serde_json::to_vec(&status).map_err(kube::Error::SerdeError)?;
-    parts.headers.remove(http::header::CONTENT_LENGTH);
-    Ok(http::Response::from_parts(parts, Body::from(bytes)))
 }
 
 #[cfg(test)]

@@ -72,6 +72,27 @@ impl Resource {
         self.verbs.iter().any(|known| known == verb)
     }
 
+    /// Whether its objects are read in full, because their health is in their status; of all others
+    /// only the metadata is read. Never a Secret.
+    pub fn is_read_in_full(&self) -> bool {
+        match (self.group.as_str(), self.kind.as_str()) {
+            ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("batch", "Job" | "CronJob")
+            | (
+                "",
+                "Pod" | "PersistentVolumeClaim" | "PersistentVolume" | "Service" | "Namespace",
+            )
+            | ("networking.k8s.io", "Ingress")
+            | ("autoscaling", "HorizontalPodAutoscaler")
+            | ("policy", "PodDisruptionBudget")
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("apiregistration.k8s.io", "APIService")
+            | ("syncline.dev", _) => true,
+            // Custom resources: groups with a dot that are not Kubernetes' own.
+            (group, _) => group.contains('.') && !group.ends_with(".k8s.io"),
+        }
+    }
+
     /// Whether this is the core `Secret`.
     pub fn is_secret(&self) -> bool {
         self.group.is_empty() && self.kind == "Secret"
@@ -188,6 +209,20 @@ impl Discovery {
         Ok(self.snapshot().api_versions())
     }
 
+    /// One text for everything that a chart may learn of the cluster: equal ones mean that nothing
+    /// of it has changed. Empty while nothing was read.
+    pub fn fingerprint(&self) -> String {
+        let snapshot = self.snapshot();
+        if snapshot.groups.is_empty() {
+            return String::new();
+        }
+        format!(
+            "{} {}",
+            snapshot.server_version,
+            snapshot.api_versions().join(",")
+        )
+    }
+
     /// Groups that could not be read at the last look.
     pub fn incomplete(&self) -> Vec<String> {
         self.snapshot().incomplete.iter().cloned().collect()
@@ -215,7 +250,7 @@ impl Discovery {
     /// Watches the CRDs for ever and calls [`Discovery::invalidate`] for each change.
     pub async fn follow(self, least: Duration, most: Duration) {
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> =
-            Api::all(self.agent.client.clone());
+            Api::all(self.agent.watches.clone());
         let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
         let mut backoff = Backoff::new(least, most);
         while let Some(event) = events.next().await {
@@ -424,6 +459,27 @@ mod tests {
     fn thing() -> Value {
         json!([{"resource": "things", "scope": "Namespaced", "verbs": ["get", "patch"],
                 "responseKind": {"group": "example.com", "version": "v2", "kind": "Thing"}}])
+    }
+
+    #[test]
+    fn only_kinds_with_health_are_read_in_full_and_never_a_secret() {
+        for (group, kind, full) in [
+            ("apps", "Deployment", true),
+            ("example.com", "Thing", true),
+            ("", "Secret", false),
+            ("", "ConfigMap", false),
+            ("rbac.authorization.k8s.io", "Role", false),
+        ] {
+            let resource = Resource {
+                group: group.into(),
+                version: "v1".into(),
+                kind: kind.into(),
+                plural: String::new(),
+                scope: Scope::Namespaced,
+                verbs: vec![],
+            };
+            assert_eq!(resource.is_read_in_full(), full, "{kind}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 use kube::core::Status;
 use syncline_core::reason::Reason;
 
+use crate::connect::TimedOut;
+
 /// A call to the cluster that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -102,6 +104,15 @@ pub struct FieldCause {
     pub word: String,
 }
 
+impl FieldCause {
+    /// The field manager that holds the field, where the cause is a conflict with one.
+    pub fn manager(&self) -> Option<&str> {
+        let conflict = self.word == FIELD_MANAGER_CONFLICT;
+        let quoted = self.message.split('"').nth(1);
+        quoted.filter(|_| conflict)
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if !self.message.is_empty() {
@@ -156,6 +167,20 @@ impl Error {
         }
     }
 
+    /// Whether it says no more than that some of these managers hold fields that were to be applied.
+    /// What a manager wrote through a subresource does not count as theirs.
+    pub fn is_conflict_only_with(&self, managers: &[String]) -> bool {
+        let Self::Refused(refusal) = self else {
+            return false;
+        };
+        let theirs = |cause: &FieldCause| {
+            let manager = cause.manager();
+            let known = manager.is_some_and(|name| managers.iter().any(|other| other == name));
+            known && !cause.message.contains("subresource")
+        };
+        refusal.reason == Reason::FieldConflict && refusal.fields.iter().all(theirs)
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(refusal)
             if refusal.code == 404 && refusal.reason != Reason::UnknownKind)
@@ -164,6 +189,9 @@ impl Error {
 
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
+        if let Some(timeout) = timed_out(&error) {
+            return Self::Timeout(timeout);
+        }
         match error {
             kube::Error::Api(status) => Self::Refused(Box::new(classify(&status))),
             kube::Error::SerdeError(error) => {
@@ -194,6 +222,18 @@ impl From<kube::runtime::watcher::Error> for Error {
     }
 }
 
+/// The deadline that passed, where one did.
+fn timed_out(error: &(dyn std::error::Error + 'static)) -> Option<Duration> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(TimedOut(timeout)) = error.downcast_ref() {
+            return Some(*timeout);
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// The error with its causes, each once.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -218,7 +258,14 @@ pub(crate) fn classify(status: &Status) -> Refusal {
     Refusal {
         code: status.code,
         word: status.reason.clone(),
-        message: status.message.clone(),
+        message: if status.message.contains(NO_SPACE) {
+            format!(
+                "the database of the API server (etcd) is full: {}",
+                status.message
+            )
+        } else {
+            status.message.clone()
+        },
         fields: causes
             .iter()
             .map(|cause| FieldCause {
@@ -248,11 +295,12 @@ const NOT_IN_SCHEMA: [&str; 4] = [
     "failed to convert new object",
 ];
 /// Words of the API server for a field that cannot be changed.
-const IMMUTABLE: [&str; 5] = [
+const IMMUTABLE: [&str; 6] = [
     "field is immutable",
     "updates to statefulset spec for fields other than",
     "is immutable after creation",
     "may not be changed",
+    "may not change once set",
     "cannot be changed",
 ];
 /// Words of admission plugins.
@@ -263,6 +311,12 @@ const ADMISSION: [&str; 5] = [
     "exceeded quota",
     "forbidden: maximum",
 ];
+/// A database that is over its quota takes no write until somebody makes room (F22).
+const NO_SPACE: &str = "database space exceeded";
+/// A webhook that could not be asked; when it can, the object may be taken (F23).
+const WEBHOOK_AWAY: &str = "failed calling webhook";
+/// The API server's word for a field that another manager holds.
+const FIELD_MANAGER_CONFLICT: &str = "FieldManagerConflict";
 const TERMINATING: &str = "because it is being terminated";
 
 fn reason_of(status: &Status) -> Reason {
@@ -272,6 +326,13 @@ fn reason_of(status: &Status) -> Reason {
     let causes = details
         .map(|details| details.causes.as_slice())
         .unwrap_or_default();
+    // The text of a denial is the policy's own and may say anything else as well.
+    if says(&ADMISSION) && !says(&[WEBHOOK_AWAY]) {
+        return Reason::AdmissionDenied;
+    }
+    if says(&[WEBHOOK_AWAY, NO_SPACE]) {
+        return Reason::ApiUnavailable;
+    }
     if says(&TOO_LARGE) {
         return Reason::ObjectTooLarge;
     }
@@ -282,17 +343,15 @@ fn reason_of(status: &Status) -> Reason {
         {
             Reason::NamespaceTerminating
         }
-        403 if says(&["cannot ", "attempting to grant RBAC permissions"]) && !says(&ADMISSION) => {
-            Reason::Denied
-        }
+        403 if says(&["cannot ", "attempting to grant RBAC permissions"]) => Reason::Denied,
         403 => Reason::AdmissionDenied,
         404 if details.is_some_and(|d| d.kind == "namespaces") => Reason::NamespaceMissing,
         404 if details.is_none_or(|d| d.name.is_empty()) => Reason::UnknownKind,
         404 => Reason::Missing,
         405 | 415 => Reason::NoApply,
+        409 if causes.iter().any(|c| c.reason == FIELD_MANAGER_CONFLICT) => Reason::FieldConflict,
         409 => Reason::Conflict,
         413 => Reason::ObjectTooLarge,
-        400 | 422 if says(&ADMISSION) => Reason::AdmissionDenied,
         422 if says(&IMMUTABLE) => Reason::ImmutableField,
         400 | 422 => Reason::InvalidObject,
         500 if says(&NOT_IN_SCHEMA) => Reason::InvalidObject,
@@ -318,7 +377,7 @@ pub(crate) fn redact(status: &mut Status) {
         .chain(&IMMUTABLE)
         .chain(&ADMISSION);
     let kept: Vec<_> = known
-        .chain(std::iter::once(&TERMINATING))
+        .chain([&TERMINATING, &NO_SPACE, &WEBHOOK_AWAY])
         .filter(|word| message.contains(**word))
         .copied()
         .collect();

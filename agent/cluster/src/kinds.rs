@@ -7,10 +7,6 @@
     unreachable_pub,
     reason = "the derive repeats the structs inside functions"
 )]
-#[expect(
-    clippy::duplicated_attributes,
-    reason = "columns share keys such as `type_`"
-)]
 mod application;
 mod conditions;
 #[expect(
@@ -42,8 +38,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{CustomResourceExt as _, Resource};
 
 pub use application::{
-    Application, ApplicationSpec, ApplicationStatus, DeletionPolicy, Destination, Helm, Renderer,
-    SyncSpec,
+    Application, ApplicationSpec, ApplicationStatus, Conflicts, DeletionPolicy, Destination,
+    ForeignFields, Helm, Ignore, MAX_CHECKED_SLOWLY, PruneApproval, Renderer, SyncSpec,
 };
 pub use conditions::{Condition, ConditionStatus, conditions};
 pub use image_policy::{

@@ -4,6 +4,7 @@
 //! is sent, by the monotonic clock, and the deadline to renew is shorter than the lease. Others
 //! take the lease only after they saw it unchanged for its whole length by their own clock.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ impl Default for Settings {
 /// Holds the lease and renews it. Dropping it gives the lease up.
 pub struct Guard {
     lost: watch::Receiver<bool>,
+    renewing: watch::Receiver<bool>,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
     transitions: i32,
@@ -82,7 +84,7 @@ impl Agent {
             return Err(Error::Configuration(what.to_owned()));
         }
         let mut candidate = Candidate {
-            api: Api::namespaced(self.client.clone(), &settings.namespace),
+            api: Api::namespaced(self.lease.clone(), &settings.namespace),
             agent: self.clone(),
             settings,
             seen: None,
@@ -122,6 +124,17 @@ impl Guard {
         !*self.lost.borrow() && self.task.as_ref().is_some_and(|task| !task.is_finished())
     }
 
+    /// Whether the last attempt to renew it succeeded: `false` as soon as the API server refuses
+    /// one or takes longer than the pause between two, long before the lease is lost.
+    pub fn is_renewing(&self) -> bool {
+        *self.renewing.borrow() && self.is_held()
+    }
+
+    /// Follows [`Self::is_renewing`]; ends with the lease.
+    pub fn renewing(&self) -> watch::Receiver<bool> {
+        self.renewing.clone()
+    }
+
     /// How often the lease changed hands until it came here: grows with every holder.
     pub fn transitions(&self) -> i32 {
         self.transitions
@@ -155,17 +168,20 @@ impl Candidate {
     fn guard(self, lease: Lease, since: Instant) -> Guard {
         let (lost_sender, lost) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
+        let (renewing_sender, renewing) = watch::channel(true);
         let transitions = lease
             .spec
             .as_ref()
             .and_then(|spec| spec.lease_transitions)
             .unwrap_or_default();
         let task = tokio::spawn(async move {
-            self.keep(lease, since, stopped).await;
+            self.keep(lease, since, stopped, &renewing_sender).await;
+            renewing_sender.send_replace(false);
             lost_sender.send_replace(true);
         });
         Guard {
             lost,
+            renewing,
             stop,
             task: Some(task),
             transitions,
@@ -173,7 +189,16 @@ impl Candidate {
     }
 
     /// Renews until told to stop, then releases; returns at the deadline otherwise.
-    async fn keep(mut self, mut lease: Lease, mut since: Instant, mut stop: watch::Receiver<bool>) {
+    async fn keep(
+        mut self,
+        mut lease: Lease,
+        mut since: Instant,
+        mut stop: watch::Receiver<bool>,
+        renewing: &watch::Sender<bool>,
+    ) {
+        let say = |now: bool| {
+            renewing.send_if_modified(|before| std::mem::replace(before, now) != now);
+        };
         loop {
             let deadline = since + self.settings.renew_deadline;
             let stopped = async { stop.wait_for(|stop| *stop).await.map(|_| ()) };
@@ -183,7 +208,21 @@ impl Candidate {
             {
                 return self.give_up(lease, deadline).await;
             }
-            match tokio::time::timeout_at(deadline, self.attempt(Some(&lease))).await {
+            let patience = self.settings.retry;
+            let answer = {
+                let mut attempt = pin!(self.attempt(Some(&lease)));
+                let patience = tokio::time::timeout(patience, &mut attempt);
+                if let Ok(answer) = patience.await {
+                    Ok(answer)
+                } else {
+                    say(false);
+                    // One that hangs is given up early enough for another on a new connection.
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    tokio::time::timeout(left / 2, attempt).await
+                }
+            };
+            say(matches!(answer, Ok(Ok(_))));
+            match answer {
                 Ok(Ok(Attempt::Held {
                     lease: renewed,
                     since: at,
@@ -197,6 +236,9 @@ impl Candidate {
                 }
                 Ok(Err(error)) if Instant::now() < deadline => {
                     tracing::warn!(%error, "the lease could not be renewed and is tried again");
+                }
+                Err(_) if Instant::now() < deadline => {
+                    tracing::warn!("a renewal of the lease hangs and is tried again");
                 }
                 Ok(Err(_)) | Err(_) => {
                     tracing::error!("the lease could not be renewed in time");

@@ -25,6 +25,6 @@ pub use error::Error;
 pub use instance::Instance;
 pub use kinds::Kind;
 pub use live::Live;
-pub use objects::{ApplyMode, Deleted, NamespaceState};
+pub use objects::{ApplyOptions, DeleteOptions, Deleted, DryRun, NamespaceState};
 pub use own::OwnEvent;
 pub use secret::{SecretBytes, SecretData};

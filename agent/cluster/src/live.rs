@@ -1,14 +1,15 @@
 //! A live object, reduced to what the agent reasons about.
 
+pub(crate) mod wire;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 use syncline_core::object::ObjectKey;
 
 use crate::discovery::Resource;
-use crate::error::Error;
+use wire::WireObject;
 
 /// Written by `kubectl apply`; it holds the whole object, values of a Secret included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -38,8 +39,6 @@ pub struct Live {
     pub created: Option<Timestamp>,
     /// Since when it is being deleted.
     pub deleted: Option<Timestamp>,
-    /// Its status, where it was read in full.
-    pub status: Option<Value>,
     /// Identity, generation, status and the fields of the spec that its health depends on, where it
     /// was read in full. Never for a Secret.
     pub object: Option<Value>,
@@ -62,27 +61,19 @@ pub struct OwnerReference {
 
 impl Live {
     /// From metadata alone.
-    pub(crate) fn from_metadata(resource: &Resource, meta: ObjectMeta) -> Self {
-        let name = meta.name.unwrap_or_default();
+    pub(crate) fn from_metadata(resource: &Resource, meta: wire::Metadata) -> Self {
         let mut annotations = meta.annotations.unwrap_or_default();
         annotations.remove(LAST_APPLIED);
+        let owners = meta.owner_references.unwrap_or_default().into_iter();
         Self {
-            key: resource.key(meta.namespace, name),
-            uid: meta.uid.unwrap_or_default(),
-            resource_version: meta.resource_version.unwrap_or_default(),
+            key: resource.key(meta.namespace, meta.name),
+            uid: meta.uid,
+            resource_version: meta.resource_version,
             generation: meta.generation,
             labels: meta.labels.unwrap_or_default(),
             annotations,
-            managed_fields: meta
-                .managed_fields
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|entry| serde_json::to_value(entry).ok())
-                .collect(),
-            owner_references: meta
-                .owner_references
-                .unwrap_or_default()
-                .into_iter()
+            managed_fields: meta.managed_fields.unwrap_or_default(),
+            owner_references: owners
                 .map(|owner| OwnerReference {
                     api_version: owner.api_version,
                     kind: owner.kind,
@@ -92,39 +83,32 @@ impl Live {
                 })
                 .collect(),
             finalizers: meta.finalizers.unwrap_or_default(),
-            created: meta.creation_timestamp.map(|time| time.0),
-            deleted: meta.deletion_timestamp.map(|time| time.0),
-            status: None,
+            created: meta.creation_timestamp,
+            deleted: meta.deletion_timestamp,
             object: None,
         }
     }
 
     /// From a whole object.
-    pub(crate) fn from_object(resource: &Resource, mut object: Value) -> Result<Self, Error> {
-        let meta = object
-            .get_mut("metadata")
-            .map(Value::take)
-            .unwrap_or_default();
-        let meta: ObjectMeta = serde_json::from_value(meta)
-            .map_err(|error| Error::Answer(format!("metadata of a {}: {error}", resource.kind)))?;
-        Ok(Self::from_parts(resource, meta, object))
-    }
-
-    /// From metadata and the rest of the object.
-    pub(crate) fn from_parts(resource: &Resource, meta: ObjectMeta, mut rest: Value) -> Self {
-        let mut live = Self::from_metadata(resource, meta);
+    pub(crate) fn from_object(resource: &Resource, object: WireObject) -> Self {
+        let mut live = Self::from_metadata(resource, object.metadata);
         if !live.key.is_secret() {
-            live.status = rest
-                .get_mut("status")
-                .map(Value::take)
-                .filter(|s| !s.is_null());
-            live.object = Some(live.reduced(rest.get_mut("spec").map(Value::take)));
+            live.object = Some(live.reduced(object.spec.0, object.status));
         }
         live
     }
 
+    /// From what was read of an object, as far as its kind is read: see [`Resource::is_read_in_full`].
+    pub(crate) fn from_wire(resource: &Resource, object: WireObject) -> Self {
+        if resource.is_read_in_full() {
+            Self::from_object(resource, object)
+        } else {
+            Self::from_metadata(resource, object.metadata)
+        }
+    }
+
     /// What health depends on: small, whatever the size of the object.
-    fn reduced(&self, spec: Option<Value>) -> Value {
+    fn reduced(&self, spec: Map<String, Value>, status: Option<Value>) -> Value {
         let mut metadata = Map::new();
         metadata.insert("name".into(), self.key.name.clone().into());
         if let Some(namespace) = &self.key.namespace {
@@ -142,21 +126,17 @@ impl Live {
         if !self.annotations.is_empty() {
             metadata.insert("annotations".into(), json!(self.annotations));
         }
-        let mut object = json!({
-            "apiVersion": self.key.api_version(),
-            "kind": self.key.kind,
-            "metadata": metadata,
-        });
-        if let Some(Value::Object(mut spec)) = spec {
-            spec.retain(|field, _| HEALTH_FIELDS.contains(&field.as_str()));
-            if !spec.is_empty() {
-                object["spec"] = Value::Object(spec);
-            }
+        let mut object = Map::new();
+        object.insert("apiVersion".into(), self.key.api_version().into());
+        object.insert("kind".into(), self.key.kind.clone().into());
+        object.insert("metadata".into(), metadata.into());
+        if !spec.is_empty() {
+            object.insert("spec".into(), spec.into());
         }
-        if let Some(status) = &self.status {
-            object["status"] = status.clone();
+        if let Some(status) = status {
+            object.insert("status".into(), status);
         }
-        object
+        object.into()
     }
 
     /// The controller that owns it, where one does.
@@ -201,9 +181,35 @@ mod tests {
         }
     }
 
+    fn read(resource: &Resource, object: Value) -> Live {
+        let text = object.to_string();
+        Live::from_object(resource, serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn a_custom_resource_may_have_any_spec_and_status() {
+        for spec in [
+            json!(null),
+            json!([1, {"a": 2}]),
+            json!("text"),
+            json!(1.5),
+            json!(-1),
+        ] {
+            let live = read(
+                &resource("example.com", "Thing", "things"),
+                json!({"metadata": {"name": "x", "creationTimestamp": null}, "spec": spec, "status": "fine"}),
+            );
+            let object = live.object.unwrap();
+            assert!(
+                object["spec"].is_null() && object["status"] == "fine",
+                "{object}"
+            );
+        }
+    }
+
     #[test]
     fn a_workload_keeps_status_and_what_health_needs() {
-        let live = Live::from_object(
+        let live = read(
             &resource("apps", "Deployment", "deployments"),
             json!({
                 "metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
@@ -212,8 +218,7 @@ mod tests {
                 "spec": {"replicas": 3, "template": {"spec": {"containers": []}}},
                 "status": {"readyReplicas": 3},
             }),
-        )
-        .unwrap();
+        );
         assert_eq!(live.key.to_string(), "Deployment.apps shop/web");
         assert_eq!(
             (live.uid.as_str(), live.resource_version.as_str()),
@@ -228,16 +233,15 @@ mod tests {
 
     #[test]
     fn inv_i30_nothing_of_a_secret_but_its_metadata_is_kept() {
-        let live = Live::from_object(
+        let live = read(
             &resource("", "Secret", "secrets"),
             json!({
                 "metadata": {"name": "db", "namespace": "shop", "annotations": {
                     LAST_APPLIED: "{\"data\":{\"pw\":\"aHVudGVyMg==\"}}", "team": "shop"}},
                 "data": {"pw": "aHVudGVyMg=="},
             }),
-        )
-        .unwrap();
-        assert!(live.object.is_none() && live.status.is_none());
+        );
+        assert!(live.object.is_none());
         assert_eq!(live.annotations.keys().collect::<Vec<_>>(), ["team"]);
         assert!(!format!("{live:?}").contains("aHVudGVyMg"));
     }

@@ -251,7 +251,7 @@ async fn follow<K>(
         + Send
         + 'static,
 {
-    let api = api_in::<DeserializeGuard<Named<K>>>(&agent.client, settings.namespace.as_deref());
+    let api = api_in::<DeserializeGuard<Named<K>>>(&agent.watches, settings.namespace.as_deref());
     let seconds = u32::try_from(settings.server_timeout.as_secs())
         .unwrap_or(290)
         .clamp(1, 290);

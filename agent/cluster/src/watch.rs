@@ -5,31 +5,44 @@
 //! a GET said so; an object that merely lost our label is reported as it is now.
 //!
 //! ```text
-//!  ensure(account, kind, area) -> task: list + watch -> Live -> one bounded channel -> the agent
+//!  ensure(account, kind, area) -> task: list, then watch from there -> one bounded channel -> agent
+//!         cut, silent, regular end -> watch again from the last version, no list
+//!         expired (410), failing   -> list again, with growing pauses
 //! ```
+//!
+//! # Order of the events of one watch
+//! - Each complete list ends with [`Change::Restarted`]. Before it come [`Change::Applied`] for
+//!   every object that is new or changed since it was last reported, and what became of each that
+//!   was reported before and is not in the list. Whoever has taken a `Restarted` out of the channel
+//!   has seen everything that existed when the list was read.
+//! - After it come the changes as they happen, those of one object in their order.
+//! - [`Change::Failing`] is said when a watch stops working, once for each time; from then on it is
+//!   not current until the next `Restarted`. An interruption that a second attempt mends is not
+//!   said: nothing is lost by it.
+//! - A watch that takes the place of another (other account, other API version, the whole cluster
+//!   instead of a namespace) begins after the last event of that one and knows what it reported, so
+//!   an object that went in between is reported as gone.
+//!
+//! Watches of different keys have no order between them.
 
-use std::collections::{HashMap, HashSet};
+mod follow;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
-use kube::Api;
-use kube::core::{DynamicObject, PartialObjectMeta};
-use kube::runtime::watcher;
-use syncline_core::names;
 use syncline_core::object::ObjectKey;
-use syncline_core::reason::Reason;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::backoff::Backoff;
 use crate::connect::Account;
 use crate::discovery::{Resource, Scope};
 use crate::error::Error;
 use crate::live::Live;
+use follow::{Condition, Known, Watch};
 
 /// How the pool works.
 #[derive(Clone, Debug)]
@@ -38,12 +51,12 @@ pub struct Settings {
     pub budget: usize,
     /// How many events may wait for the reader.
     pub capacity: usize,
-    /// First pause after a failure.
+    /// First pause after a failure, or after a watch that was cut early.
     pub backoff_least: Duration,
-    /// Longest pause after failures.
+    /// Longest pause after failures. A watch that lived longer is opened again at once.
     pub backoff_most: Duration,
-    /// How long the API server keeps one watch request open; a connection that is silent for
-    /// longer counts as dead.
+    /// How long the API server keeps one watch request open at most; each asks for a little less,
+    /// so that many do not end at once.
     pub server_timeout: Duration,
 }
 
@@ -95,6 +108,16 @@ impl WatchKey {
     }
 }
 
+impl WatchKey {
+    /// The watch of the same kind over the whole cluster.
+    fn everywhere(&self) -> Self {
+        Self {
+            area: Area::Cluster,
+            ..self.clone()
+        }
+    }
+}
+
 impl fmt::Display for WatchKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dot = if self.group.is_empty() { "" } else { "." };
@@ -116,7 +139,7 @@ pub struct Event {
     pub change: Change,
 }
 
-/// What a watch saw.
+/// What a watch saw. For the order see the module.
 #[derive(Debug)]
 pub enum Change {
     /// The object exists and is like this. It may have lost our label.
@@ -125,14 +148,15 @@ pub enum Change {
     Deleted(ObjectKey),
     /// Everything that exists was reported, at the start or after an interruption.
     Restarted,
-    /// The watch does not work; it is tried again with growing pauses. Said once.
+    /// The watch does not work; it is tried again with growing pauses. Said once until it works
+    /// again, which the next `Restarted` says.
     Failing(Error),
 }
 
 /// What [`Pool::ensure`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ensured {
-    /// The watch was there.
+    /// The watch was there, or the one of the whole cluster covers it.
     Running,
     /// It was started.
     Started,
@@ -144,28 +168,57 @@ pub enum Ensured {
 
 /// The pool. Dropping it ends all watches.
 pub struct Pool {
-    selector: String,
-    settings: Settings,
+    instance: Arc<str>,
+    settings: Arc<Settings>,
     sender: mpsc::Sender<Event>,
-    running: Mutex<HashMap<WatchKey, Running>>,
-}
-
-struct Running {
-    task: AbortHandle,
-    account: Account,
-    version: String,
-    health: Arc<WatchHealth>,
+    state: Mutex<State>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Default)]
-struct WatchHealth {
-    denied: AtomicBool,
-    failing: AtomicBool,
+struct State {
+    running: HashMap<WatchKey, Running>,
+    over_budget: BTreeSet<WatchKey>,
+}
+
+/// Counted since the start of the process.
+#[derive(Default)]
+struct Counters {
+    lists: AtomicU64,
+    restarts: AtomicU64,
+}
+
+struct Running {
+    task: Option<JoinHandle<()>>,
+    account: Account,
+    version: String,
+    condition: Arc<Condition>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Running {
+    /// Whether it still works for this account and version, or will without help.
+    fn serves(&self, account: &Account, resource: &Resource) -> bool {
+        let other = self.account.uid() != account.uid();
+        let broken = self.account.is_revoked() || (other && self.condition.is_denied());
+        !broken && self.is_alive() && self.version == resource.version
+    }
+
+    fn is_alive(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
+    /// Whether it stands in for the watches of single namespaces.
+    fn covers(&self) -> bool {
+        self.is_alive() && !self.account.is_revoked() && !self.condition.is_denied()
     }
 }
 
@@ -173,73 +226,106 @@ impl Pool {
     /// An empty pool for the objects of one installation, and the channel of its events.
     pub fn new(instance: &str, settings: Settings) -> (Self, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(settings.capacity.max(1));
-        let selector = format!("{}={instance}", names::LABEL_MANAGED);
-        (
-            Self {
-                selector,
-                settings,
-                sender,
-                running: Mutex::default(),
-            },
-            receiver,
-        )
+        let pool = Self {
+            instance: instance.into(),
+            settings: Arc::new(settings),
+            sender,
+            state: Mutex::default(),
+            counters: Arc::default(),
+        };
+        (pool, receiver)
     }
 
     /// Starts the watch of a kind in an area as an account, where there is none yet. One that runs
     /// as an account which may not, or which is gone, is replaced.
+    ///
+    /// A namespaced kind may be watched in the whole cluster, as an account that may (a reader);
+    /// then its single namespaces need no watch of their own as long as that one is not denied, and
+    /// one that has is ended when the other is current.
     pub fn ensure(&self, account: &Account, resource: &Resource, area: Area) -> Ensured {
-        if !resource.supports("watch") {
+        if !resource.supports("watch") || !resource.supports("list") {
             return Ensured::Unwatchable;
         }
         let key = WatchKey::new(resource, area);
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(watch) = running.get(&key) {
-            let other = watch.account.uid() != account.uid();
-            let broken = watch.account.is_revoked()
-                || (other && watch.health.denied.load(Ordering::Relaxed));
-            if !broken && !watch.task.is_finished() && watch.version == resource.version {
-                return Ensured::Running;
+        let mut state = self.lock();
+        if key.area != Area::Cluster
+            && let Some(whole) = state.running.get(&key.everywhere())
+            && whole.covers()
+        {
+            if whole.condition.is_current() {
+                state.running.remove(&key);
             }
-        } else if running.len() >= self.settings.budget {
-            return Ensured::OverBudget;
+            return Ensured::Running;
         }
-        let health = Arc::new(WatchHealth::default());
+        let replaced = match state.running.get(&key) {
+            Some(watch) if watch.serves(account, resource) => return Ensured::Running,
+            Some(_) => state.running.remove(&key),
+            None if state.running.len() >= self.settings.budget => {
+                state.over_budget.insert(key);
+                return Ensured::OverBudget;
+            }
+            None => None,
+        };
+        state.over_budget.remove(&key);
+        let known = match &replaced {
+            Some(watch) => Arc::clone(&watch.known),
+            None => Arc::new(Mutex::new(state.known_of_namespaces(&key))),
+        };
+        let condition = Arc::new(Condition::default());
         let watch = Watch {
             key: key.clone(),
             resource: resource.clone(),
             account: account.clone(),
+            instance: Arc::clone(&self.instance),
+            settings: Arc::clone(&self.settings),
             sender: self.sender.clone(),
-            health: Arc::clone(&health),
+            condition: Arc::clone(&condition),
+            counters: Arc::clone(&self.counters),
             backoff: Backoff::new(self.settings.backoff_least, self.settings.backoff_most),
-            known: HashMap::new(),
-            selector: self.selector.clone(),
+            known: Arc::clone(&known),
+            failures: 0,
         };
-        let task = tokio::spawn(watch.run(self.settings.server_timeout)).abort_handle();
-        let version = resource.version.clone();
-        running.insert(
-            key,
-            Running {
-                task,
-                account: account.clone(),
-                version,
-                health,
-            },
-        );
+        let before = replaced.and_then(|mut watch| watch.task.take());
+        let running = Running {
+            task: Some(tokio::spawn(watch.run(before))),
+            account: account.clone(),
+            version: resource.version.clone(),
+            condition,
+            known,
+        };
+        state.running.insert(key, running);
         Ensured::Started
     }
 
-    /// Ends all watches that are not in the set.
+    /// Ends all watches that are not in the set, and forgets those that found no room.
     pub fn retain(&self, wanted: &HashSet<WatchKey>) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|key, _| wanted.contains(key));
+        let mut state = self.lock();
+        state.running.retain(|key, _| wanted.contains(key));
+        state.over_budget.retain(|key| wanted.contains(key));
+    }
+
+    /// Whether the watch runs, or the one of the whole cluster in its place. It may be failing.
+    pub fn covers(&self, key: &WatchKey) -> bool {
+        let state = self.lock();
+        let alive = state.running.get(key).is_some_and(Running::is_alive);
+        alive || state.whole_cluster(key).is_some()
+    }
+
+    /// Whether everything that exists was put into the channel by the watch, or the one of the
+    /// whole cluster in its place, and changes follow. Events may still be in the channel: who has
+    /// to have seen them waits for [`Change::Restarted`].
+    pub fn is_current(&self, key: &WatchKey) -> bool {
+        let state = self.lock();
+        let own = state.running.get(key).filter(|watch| watch.is_alive());
+        [own, state.whole_cluster(key)]
+            .into_iter()
+            .flatten()
+            .any(|watch| watch.condition.is_current())
     }
 
     /// How many watches there are.
     pub fn len(&self) -> usize {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.lock().running.len()
     }
 
     /// Whether there is none.
@@ -249,208 +335,56 @@ impl Pool {
 
     /// The watches that do not work at the moment, in order.
     pub fn failing(&self) -> Vec<WatchKey> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let failing = running
+        let state = self.lock();
+        let failing = state
+            .running
             .iter()
-            .filter(|(_, w)| w.health.failing.load(Ordering::Relaxed));
+            .filter(|(_, w)| w.condition.is_failing());
         let mut keys: Vec<_> = failing.map(|(key, _)| key.clone()).collect();
         keys.sort_unstable();
         keys
     }
-}
 
-/// Whether a kind is watched in full, because its health is in its status. Never a Secret.
-pub fn watched_in_full(resource: &Resource) -> bool {
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-        | ("batch", "Job" | "CronJob")
-        | ("", "Pod" | "PersistentVolumeClaim" | "PersistentVolume" | "Service" | "Namespace")
-        | ("networking.k8s.io", "Ingress")
-        | ("autoscaling", "HorizontalPodAutoscaler")
-        | ("policy", "PodDisruptionBudget")
-        | ("apiextensions.k8s.io", "CustomResourceDefinition")
-        | ("apiregistration.k8s.io", "APIService") => true,
-        ("syncline.dev", _) => true,
-        // Custom resources: groups with a dot that are not Kubernetes' own.
-        (group, _) => group.contains('.') && !group.ends_with(".k8s.io"),
+    /// The watches that found no room in the budget, in order: what they would see is checked
+    /// slowly. [`Pool::ensure`] starts one when it is called again and there is room.
+    pub fn over_budget(&self) -> Vec<WatchKey> {
+        self.lock().over_budget.iter().cloned().collect()
+    }
+
+    /// How often a watch was opened again before its regular end: cut, silent, expired or failed.
+    pub fn restarts(&self) -> u64 {
+        self.counters.restarts.load(Ordering::Relaxed)
+    }
+
+    /// How many lists were begun.
+    pub fn lists(&self) -> u64 {
+        self.counters.lists.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One watch.
-struct Watch {
-    key: WatchKey,
-    resource: Resource,
-    account: Account,
-    sender: mpsc::Sender<Event>,
-    health: Arc<WatchHealth>,
-    backoff: Backoff,
-    /// What was reported: object -> resource version.
-    known: HashMap<ObjectKey, String>,
-    selector: String,
-}
+impl State {
+    /// The watch of the whole cluster that stands in for one of a namespace.
+    fn whole_cluster(&self, key: &WatchKey) -> Option<&Running> {
+        let whole = self.running.get(&key.everywhere());
+        whole.filter(|watch| key.area != Area::Cluster && watch.covers())
+    }
 
-/// Nobody reads the events any more, or the account is gone.
-struct Ended;
-
-impl Watch {
-    async fn run(mut self, server_timeout: Duration) {
-        let mut events = self.stream(server_timeout);
-        let mut seen: HashMap<ObjectKey, String> = HashMap::new();
-        while let Some(event) = events.next().await {
-            let done = match event {
-                Ok(watcher::Event::Init) => {
-                    seen.clear();
-                    Ok(())
+    /// What the watches of single namespaces reported, for one of the whole cluster.
+    fn known_of_namespaces(&self, key: &WatchKey) -> Known {
+        let mut known = Known::default();
+        if key.area == Area::Cluster {
+            for (other, watch) in &self.running {
+                if other.group == key.group && other.kind == key.kind {
+                    let theirs = watch.known.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.extend(&theirs);
                 }
-                Ok(watcher::Event::InitApply(live)) => {
-                    let version = live.resource_version.clone();
-                    let fresh = self.known.get(&live.key) != Some(&version);
-                    seen.insert(live.key.clone(), version);
-                    if fresh {
-                        self.send(Change::Applied(Box::new(live))).await
-                    } else {
-                        Ok(())
-                    }
-                }
-                Ok(watcher::Event::InitDone) => self.settle(std::mem::take(&mut seen)).await,
-                Ok(watcher::Event::Apply(live)) => {
-                    self.recovered();
-                    self.known
-                        .insert(live.key.clone(), live.resource_version.clone());
-                    self.send(Change::Applied(Box::new(live))).await
-                }
-                Ok(watcher::Event::Delete(live)) => {
-                    self.recovered();
-                    self.verify(live.key).await
-                }
-                Err(error) => self.failed(Error::from(error)).await,
-            };
-            if done.is_err() {
-                return;
             }
         }
-    }
-
-    fn stream(
-        &self,
-        server_timeout: Duration,
-    ) -> BoxStream<'static, Result<watcher::Event<Live>, watcher::Error>> {
-        let client = self.account.client.clone();
-        let api = self.resource.api();
-        let resource = self.resource.clone();
-        let seconds = u32::try_from(server_timeout.as_secs())
-            .unwrap_or(290)
-            .clamp(1, 290);
-        let config = watcher::Config::default()
-            .labels(&self.selector)
-            .timeout(seconds);
-        if watched_in_full(&self.resource) {
-            let api: Api<DynamicObject> = match &self.key.area {
-                Area::Cluster => Api::all_with(client, &api),
-                Area::Namespace(namespace) => Api::namespaced_with(client, namespace, &api),
-            };
-            let events = watcher(api, config);
-            let reduce = move |object: DynamicObject| {
-                Live::from_parts(&resource, object.metadata, object.data)
-            };
-            events
-                .map(move |event| event.map(|event| converted(event, &reduce)))
-                .boxed()
-        } else {
-            let api: Api<PartialObjectMeta<DynamicObject>> = match &self.key.area {
-                Area::Cluster => Api::all_with(client, &api),
-                Area::Namespace(namespace) => Api::namespaced_with(client, namespace, &api),
-            };
-            let events = watcher(api, config);
-            let reduce = move |object: PartialObjectMeta<DynamicObject>| {
-                Live::from_metadata(&resource, object.metadata)
-            };
-            events
-                .map(move |event| event.map(|event| converted(event, &reduce)))
-                .boxed()
-        }
-    }
-
-    /// A list is complete: what was known and is not in it may be gone.
-    async fn settle(&mut self, seen: HashMap<ObjectKey, String>) -> Result<(), Ended> {
-        self.recovered();
-        let missing: Vec<_> = self
-            .known
-            .keys()
-            .filter(|key| !seen.contains_key(key))
-            .cloned()
-            .collect();
-        self.known.extend(seen);
-        for key in missing {
-            self.verify(key).await?;
-        }
-        self.send(Change::Restarted).await
-    }
-
-    /// Asks the API server whether an object is really gone, as often as it takes.
-    async fn verify(&mut self, key: ObjectKey) -> Result<(), Ended> {
-        loop {
-            match self.account.get(&self.resource, &key).await {
-                Ok(None) => {
-                    self.known.remove(&key);
-                    return self.send(Change::Deleted(key)).await;
-                }
-                Ok(Some(live)) => {
-                    // It was created anew, or it lost our label: the selector no longer sees it.
-                    self.known.insert(key, live.resource_version.clone());
-                    return self.send(Change::Applied(Box::new(live))).await;
-                }
-                Err(error) => self.failed(error).await?,
-            }
-        }
-    }
-
-    fn recovered(&mut self) {
-        self.backoff.reset();
-        self.health.failing.store(false, Ordering::Relaxed);
-        self.health.denied.store(false, Ordering::Relaxed);
-    }
-
-    async fn failed(&mut self, error: Error) -> Result<(), Ended> {
-        if self.account.is_revoked() {
-            let (namespace, name) = (self.account.namespace(), self.account.name());
-            let gone = Error::AccountMissing {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            };
-            self.health.failing.store(true, Ordering::Relaxed);
-            self.send(Change::Failing(gone)).await?;
-            return Err(Ended);
-        }
-        // An expired version only means that everything is listed anew, and a connection that is
-        // cut once is nothing to speak of: both show when the next attempt fails as well.
-        let expired = error.code() == Some(410);
-        let denied = error.reason() == Reason::Denied;
-        self.health.denied.store(denied, Ordering::Relaxed);
-        if !expired && !self.health.failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!(watch = %self.key, %error, "a watch failed and is started again");
-            self.send(Change::Failing(error)).await?;
-        }
-        self.backoff.wait().await;
-        Ok(())
-    }
-
-    async fn send(&self, change: Change) -> Result<(), Ended> {
-        let event = Event {
-            watch: self.key.clone(),
-            change,
-        };
-        self.sender.send(event).await.map_err(|_| Ended)
-    }
-}
-
-fn converted<K>(event: watcher::Event<K>, reduce: &impl Fn(K) -> Live) -> watcher::Event<Live> {
-    match event {
-        watcher::Event::Init => watcher::Event::Init,
-        watcher::Event::InitDone => watcher::Event::InitDone,
-        watcher::Event::InitApply(object) => watcher::Event::InitApply(reduce(object)),
-        watcher::Event::Apply(object) => watcher::Event::Apply(reduce(object)),
-        watcher::Event::Delete(object) => watcher::Event::Delete(reduce(object)),
+        known
     }
 }
 
@@ -466,23 +400,6 @@ mod tests {
             plural: String::new(),
             scope,
             verbs: vec![],
-        }
-    }
-
-    #[test]
-    fn only_kinds_with_health_are_watched_in_full_and_never_a_secret() {
-        for (group, kind, full) in [
-            ("apps", "Deployment", true),
-            ("example.com", "Thing", true),
-            ("", "Secret", false),
-            ("", "ConfigMap", false),
-            ("rbac.authorization.k8s.io", "Role", false),
-        ] {
-            assert_eq!(
-                watched_in_full(&resource(group, kind, Scope::Namespaced)),
-                full,
-                "{kind}"
-            );
         }
     }
 

@@ -159,6 +159,49 @@ fn answers_of_the_api_server_are_sorted_into_the_table() {
             Reason::ApiUnavailable,
         ),
         (
+            500,
+            "InternalError",
+            r#"Internal error occurred: failed calling webhook "x.example.com": failed to call webhook: Post "https://10.0.0.1:443/?timeout=1s": context deadline exceeded"#,
+            json!({}),
+            Reason::ApiUnavailable,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"admission webhook "x.example.com" denied the request: you cannot do this, the field is immutable"#,
+            json!({}),
+            Reason::AdmissionDenied,
+        ),
+        (
+            500,
+            "",
+            r#"admission webhook "x.example.com" denied the request: broken"#,
+            json!({}),
+            Reason::AdmissionDenied,
+        ),
+        (
+            403,
+            "Forbidden",
+            r#"pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"#,
+            named.clone(),
+            Reason::AdmissionDenied,
+        ),
+        (
+            500,
+            "",
+            "etcdserver: mvcc: database space exceeded",
+            json!({}),
+            Reason::ApiUnavailable,
+        ),
+        (
+            409,
+            "Conflict",
+            r#"Apply failed with 1 conflict: conflict with "kubectl" using v1: .data.a"#,
+            json!({"causes": [{"reason": "FieldManagerConflict", "field": ".data.a",
+                   "message": r#"conflict with "kubectl" using v1"#}]}),
+            Reason::FieldConflict,
+        ),
+        (
             429,
             "TooManyRequests",
             "slow down",
@@ -192,7 +235,7 @@ fn the_fields_and_the_time_that_the_answer_names_are_kept() {
                "retryAfterSeconds": 2}),
     );
     assert_eq!(found.fields[0].field, ".data.a");
-    assert_eq!(found.fields[0].word, "FieldManagerConflict");
+    assert_eq!(found.fields[0].manager(), Some("kubectl"));
     assert_eq!(found.retry_after, Some(Duration::from_secs(2)));
 }
 
@@ -237,4 +280,32 @@ fn a_conflict_or_a_missing_right_on_a_secret_is_still_explained() {
         redact(&mut found);
         assert_eq!(found.message, message);
     }
+}
+
+#[test]
+fn fault_f22_a_full_database_is_said_in_words_that_name_it() {
+    let mut found =
+        status(json!({"code": 500, "message": "etcdserver: mvcc: database space exceeded"}));
+    let text = classify(&found).to_string();
+    assert!(
+        text.starts_with("the database of the API server (etcd) is full"),
+        "{text}"
+    );
+    redact(&mut found);
+    assert!(
+        classify(&found).to_string().contains("is full"),
+        "also for a Secret"
+    );
+}
+
+#[test]
+fn a_deadline_is_told_from_a_lost_connection() {
+    let seconds = Duration::from_secs(3);
+    let late = || kube::Error::Service(Box::new(TimedOut(seconds)));
+    assert!(matches!(Error::from(late()), Error::Timeout(time) if time == seconds));
+    // A body that comes too late is wrapped once more.
+    let wrapped = kube::Error::Service(Box::new(late()));
+    assert!(matches!(Error::from(wrapped), Error::Timeout(time) if time == seconds));
+    let lost = kube::Error::Service("connection refused".into());
+    assert!(matches!(Error::from(lost), Error::Unreachable(_)));
 }

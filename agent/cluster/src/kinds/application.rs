@@ -9,6 +9,9 @@ use super::conditions::Condition;
 use super::period::Period;
 use super::reference::Suspend;
 
+/// How many kinds `status.checkedSlowly` names at most.
+pub const MAX_CHECKED_SLOWLY: usize = 20;
+
 /// A path of a Repository whose objects are kept in the cluster.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -22,6 +25,7 @@ use super::reference::Suspend;
     namespaced,
     status = "ApplicationStatus",
     derive = "PartialEq",
+    validation = Rule::new("!has(self.spec.adoptFrom) || self.spec.adoptFrom != self.metadata.name").message("an Application cannot adopt from itself").field_path(".spec.adoptFrom"),
     doc = "A path of a Repository whose objects are kept in the cluster.",
     printcolumn(
         name = "Ready",
@@ -83,6 +87,19 @@ pub struct ApplicationSpec {
     /// When and how objects are brought in line with Git.
     #[serde(default)]
     pub sync: SyncSpec,
+    /// Fields that are left to others: neither written nor repaired. An object is meant by all of
+    /// `group`, `kind` and `name` that are present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub ignore: Vec<Ignore>,
+    /// Another Application of the same namespace whose objects this one may take over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub adopt_from: Option<String>,
     /// What happens to the objects when the Application is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -155,10 +172,91 @@ pub struct SyncSpec {
     /// Put back what others change in the fields that Git names.
     #[serde(default = "yes")]
     pub self_heal: bool,
+    /// What is done about fields that Git does not name and somebody else set.
+    #[serde(default)]
+    pub foreign: ForeignFields,
+    /// What is done about fields that Git names and somebody else holds.
+    #[serde(default)]
+    pub conflicts: Conflicts,
+    /// Try everything without effect first, and write nothing if one object fails.
+    #[serde(default)]
+    pub atomic: bool,
+    /// When the deletion of objects that left Git waits for a person.
+    #[serde(default)]
+    pub prune_approval: PruneApproval,
     /// How long workloads may take to become healthy.
     #[serde(default = "default_timeout")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("a timeout is between 1s and 24h"))]
     pub timeout: Period,
+}
+
+/// What is done about fields that Git does not name and somebody else set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ForeignFields {
+    /// What people set with their tools is removed; what controllers set stays and is shown.
+    #[default]
+    RemoveManual,
+    /// They stay and are shown.
+    Keep,
+    /// They are removed, except what `ignore` names.
+    RemoveAll,
+}
+
+/// What is done about fields that Git names and somebody else holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Conflicts {
+    /// Git wins, and the sync says what was taken from whom.
+    #[default]
+    Take,
+    /// The object fails, with the field and who holds it, and is not written.
+    Fail,
+}
+
+/// When the deletion of objects that left Git waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PruneApproval {
+    /// When much is deleted at once, or something that holds data.
+    #[default]
+    WhenRisky,
+    /// Each time.
+    Always,
+    /// Not at all, as for a preview.
+    Never,
+}
+
+/// Fields of some objects that are left to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.fields) && size(self.fields) > 0) || has(self.manager)").message("name `fields`, a `manager`, or both"))]
+pub struct Ignore {
+    /// Group of the objects, empty for the core group; any where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub group: Option<String>,
+    /// Kind of the objects; any where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: Option<String>,
+    /// Name of the object; any where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+    /// JSON pointers, for example `/spec/replicas`; `~1` stands for a slash inside a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 2, max = 512), regex(pattern = r"^(/[^/]+)+$"))
+    )]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub fields: Vec<String>,
+    /// A field manager that keeps what it set, whatever the fields; `*` at its end stands for any
+    /// end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[^*\x00-\x1f\x7f]+\*?$")
+    )]
+    pub manager: Option<String>,
 }
 
 /// What happens to the objects of a deleted Application.
@@ -207,6 +305,12 @@ pub struct ApplicationStatus {
     /// How many objects Git names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<i64>,
+    /// Kinds that are not watched, because all watches are in use: what is changed by hand is
+    /// found by the slow check only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 320)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub checked_slowly: Vec<String>,
 }
 
 impl Default for SyncSpec {
@@ -215,6 +319,10 @@ impl Default for SyncSpec {
             automatic: true,
             prune: true,
             self_heal: true,
+            foreign: ForeignFields::default(),
+            conflicts: Conflicts::default(),
+            atomic: false,
+            prune_approval: PruneApproval::default(),
             timeout: default_timeout(),
         }
     }

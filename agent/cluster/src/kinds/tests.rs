@@ -81,6 +81,35 @@ fn rules_and_limits_reach_the_schema() {
         spec["x-kubernetes-validations"].as_array().unwrap().len(),
         1
     );
+    // Only the root sees the object's own name.
+    let own_name = application["x-kubernetes-validations"][0]["rule"].as_str();
+    assert!(
+        own_name.is_some_and(|rule| rule.contains("self.spec.adoptFrom != self.metadata.name")),
+        "{own_name:?}"
+    );
+    let sync = &spec["properties"]["sync"]["properties"];
+    assert_eq!(sync["foreign"]["default"], "RemoveManual");
+    assert_eq!(
+        sync["foreign"]["enum"],
+        json!(["RemoveManual", "Keep", "RemoveAll"])
+    );
+    assert_eq!(sync["conflicts"]["enum"], json!(["Take", "Fail"]));
+    assert_eq!(
+        sync["pruneApproval"]["enum"],
+        json!(["WhenRisky", "Always", "Never"])
+    );
+    assert_eq!(sync["atomic"]["default"], false);
+    let ignore = &spec["properties"]["ignore"];
+    assert_eq!(ignore["maxItems"], 64);
+    assert!(ignore["items"]["x-kubernetes-validations"].is_array());
+    let fields = &ignore["items"]["properties"]["fields"];
+    assert_eq!(
+        (&fields["maxItems"], &fields["items"]["maxLength"]),
+        (&json!(32), &json!(512))
+    );
+    assert!(fields["items"]["pattern"].is_string());
+    let slow = &application["properties"]["status"]["properties"]["checkedSlowly"];
+    assert_eq!(slow["maxItems"], MAX_CHECKED_SLOWLY);
     let values = &spec["properties"]["helm"]["properties"]["values"];
     assert_eq!(values["x-kubernetes-preserve-unknown-fields"], true);
     let conditions = &application["properties"]["status"]["properties"]["conditions"];
@@ -99,6 +128,10 @@ fn a_spec_with_only_what_is_required_gets_the_documented_defaults() {
     let spec = application.spec;
     assert!(spec.sync.automatic && spec.sync.prune && spec.sync.self_heal);
     assert_eq!(spec.sync.timeout, Period::seconds(300));
+    assert_eq!(spec.sync.foreign, ForeignFields::RemoveManual);
+    assert_eq!(spec.sync.conflicts, Conflicts::Take);
+    assert_eq!(spec.sync.prune_approval, PruneApproval::WhenRisky);
+    assert!(!spec.sync.atomic && spec.ignore.is_empty() && spec.adopt_from.is_none());
     assert_eq!(spec.deletion_policy, DeletionPolicy::Prune);
     assert_eq!(spec.renderer, Renderer::Auto);
 }
