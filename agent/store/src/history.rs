@@ -213,7 +213,7 @@ impl History {
             .map_err(failed)?;
         let outcomes: Vec<OutcomeRow> = sqlx::query_as(
             "select sync_id, api_group, api_version, kind, namespace, name, origin_file,
-                    origin_document, origin_line, action, reason, detail, note
+                    origin_document, origin_line, action, reason, detail, note, changes
              from sync_outcomes where sync_id = $1 order by position",
         )
         .bind(id)
@@ -326,6 +326,10 @@ impl History {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.inner.queue
     }
 
     pub(crate) fn close(&self) {

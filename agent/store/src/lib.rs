@@ -1,19 +1,28 @@
-//! The only owner of the database: the history of syncs and of image updates.
+//! The only owner of the database: the history of syncs and of image updates, and what each
+//! application was applied from.
 //!
-//! History is a view of the past and nothing else. No decision is made from it, so losing it
-//! costs pages of the web UI and no object, no commit. That is why nothing here can hold a sync
-//! up: records go into a bounded queue, one task writes them, and what the database refuses
-//! stays queued and is tried again.
+//! History is a view of the past: no decision is made from it. From what is kept of an application
+//! one is made, whether something can be left alone: an application is not rendered again, an
+//! object not sent again. Losing it costs a render, and a wrong row must not cost more: it only
+//! says what to look for, and holds where the live object has the same uid, the same digests of
+//! its managed fields and the same `applied` annotation. Rows are written after the cluster's
+//! answer, so that after a crash they are at most older than the cluster, never ahead of it; of
+//! one application they are always those of one moment.
+//!
+//! So losing the database costs pages of the web UI and one render of everything, and no object
+//! and no commit. That is why nothing here can hold a sync up: records go into a bounded queue,
+//! one task writes them, and what the database refuses stays queued and is tried again.
 //!
 //! ```text
 //! record_sync ─┐
-//!              ├─> queue (bounded) ─> writer (one task, one connection) ─> SQLite (WAL)
-//! record_update┘                                                            │
-//!                                    syncs, sync, latest, updates <─ readers (a pool)
+//! record_update├─> queue (bounded) ─> writer (one task, one connection) ─> SQLite (WAL)
+//! keep, forget ┘                                                            │
+//!                         syncs, sync, latest, updates, load_kept <─ readers (a pool)
 //! ```
 
 mod error;
 mod history;
+mod kept;
 mod open;
 mod queue;
 mod retention;
@@ -23,6 +32,7 @@ mod writer;
 
 pub use error::Error;
 pub use history::{Counts, History, SyncSummary};
+pub use kept::KeptApplication;
 pub use open::{Mode, Store};
 pub use retention::Pruned;
 pub use settings::{Location, Settings};

@@ -1,68 +1,23 @@
 //! The bounded queue between those who record and the one task that writes.
 //!
 //! A record that is queued again under the same id takes the place of the one that waits, so a
-//! sync that starts and ends while the disk is full is one entry.
+//! sync that starts and ends while the disk is full is one entry. Changes of what is kept of an
+//! application are differences, so all of them are written, in order, or the application is
+//! forgotten.
 
-use std::collections::{BTreeMap, HashMap};
+mod item;
+mod kept;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use syncline_core::record::{SyncRecord, SyncResult, UpdateRecord};
+use syncline_core::record::Name;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-/// One record on its way to the database.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    Sync(Arc<SyncRecord>),
-    Update(Arc<UpdateRecord>),
-}
-
-impl Item {
-    /// The key of the row.
-    pub(crate) fn id(&self) -> &str {
-        match self {
-            Self::Sync(record) => &record.id,
-            Self::Update(record) => &record.id,
-        }
-    }
-
-    fn key(&self) -> Key {
-        match self {
-            Self::Sync(record) => Key::Sync(record.id.clone()),
-            Self::Update(record) => Key::Update(record.id.clone()),
-        }
-    }
-
-    /// How many objects it holds, as a measure of its memory.
-    fn objects(&self) -> usize {
-        match self {
-            Self::Sync(record) => 1 + record.outcomes.len() + record.drift.len(),
-            Self::Update(_) => 1,
-        }
-    }
-
-    /// Whether it only says that a sync has begun.
-    fn is_running(&self) -> bool {
-        matches!(self, Self::Sync(record) if record.result == SyncResult::Running)
-    }
-
-    /// Whether both are the same value in memory.
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Sync(a), Self::Sync(b)) => Arc::ptr_eq(a, b),
-            (Self::Update(a), Self::Update(b)) => Arc::ptr_eq(a, b),
-            (Self::Sync(_), Self::Update(_)) | (Self::Update(_), Self::Sync(_)) => false,
-        }
-    }
-}
-
-/// What one row is known by in the queue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Sync(String),
-    Update(String),
-}
+pub(crate) use self::item::Item;
+use self::item::Key;
 
 /// Entries of one transaction, each with its place in the queue.
 pub(crate) type Batch = Vec<(u64, Item)>;
@@ -86,6 +41,14 @@ pub(crate) struct Queue {
 struct State {
     entries: BTreeMap<u64, Item>,
     places: HashMap<Key, u64>,
+    /// Where what is kept of an application waits, [`Item::Keep`] and [`Item::Forget`].
+    kept: HashMap<Name, BTreeSet<u64>>,
+    /// Applications of which a change was lost: later changes have nothing to stand on.
+    lost: HashSet<Name>,
+    /// Whether no change is kept at all.
+    keeps_nothing: bool,
+    /// How many entries are [`Item::Forget`], which take no room.
+    forgets: usize,
     next: u64,
     objects: usize,
     closed: bool,
@@ -94,23 +57,41 @@ struct State {
 }
 
 impl State {
+    fn insert(&mut self, place: u64, item: Item) {
+        self.next = self.next.max(place + 1);
+        self.objects += item.objects();
+        self.forgets += usize::from(item.is_forget());
+        if let Some(key) = item.key() {
+            self.places.insert(key, place);
+        }
+        if let Some(application) = item.application() {
+            let waiting = self.kept.entry(application.clone()).or_default();
+            waiting.insert(place);
+        }
+        self.entries.insert(place, item);
+    }
+
     fn remove(&mut self, place: u64) -> Option<Item> {
         let item = self.entries.remove(&place)?;
-        self.places.remove(&item.key());
         self.objects -= item.objects();
+        self.forgets -= usize::from(item.is_forget());
+        if let Some(key) = item.key() {
+            self.places.remove(&key);
+        }
+        if let Some(application) = item.application()
+            && let Some(waiting) = self.kept.get_mut(application)
+        {
+            waiting.remove(&place);
+            if waiting.is_empty() {
+                self.kept.remove(application);
+            }
+        }
         Some(item)
     }
 
-    /// Removes what is still the entry of its place, and counts it.
-    fn remove_batch(&mut self, batch: &[(u64, Item)]) -> u64 {
-        let mut removed = 0;
-        for (place, item) in batch {
-            if self.entries.get(place).is_some_and(|entry| entry.is(item)) {
-                self.remove(*place);
-                removed += 1;
-            }
-        }
-        removed
+    /// Whether this is still the entry of its place.
+    fn holds(&self, (place, item): &(u64, Item)) -> bool {
+        self.entries.get(place).is_some_and(|entry| entry.is(item))
     }
 }
 
@@ -138,7 +119,15 @@ impl Queue {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let place = state.places.get(&item.key()).copied();
+        let lost = item
+            .application()
+            .is_some_and(|name| state.keeps_nothing || state.lost.contains(name));
+        if lost {
+            drop(state);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let place = item.key().and_then(|key| state.places.get(&key).copied());
         if let Some(place) = place {
             state.remove(place);
         }
@@ -151,9 +140,11 @@ impl Queue {
         }
         if !self.has_room(&state, &item) {
             let first = !std::mem::replace(&mut state.dropping, true);
+            let dropped = 1 + item.application().map_or(0, |name| state.lose(name));
             drop(state);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(dropped, Ordering::Relaxed);
             self.progress.notify_waiters();
+            self.work.notify_one();
             if first {
                 warn!(
                     capacity = self.capacity,
@@ -164,10 +155,7 @@ impl Queue {
             return;
         }
         let place = place.unwrap_or(state.next);
-        state.next = state.next.max(place + 1);
-        state.objects += item.objects();
-        state.places.insert(item.key(), place);
-        state.entries.insert(place, item);
+        state.insert(place, item);
         drop(state);
         self.work.notify_one();
     }
@@ -197,7 +185,11 @@ impl Queue {
     /// Takes entries out, unless a newer record of the same id has taken their place.
     pub(crate) fn written(&self, batch: &[(u64, Item)]) {
         let mut state = self.state();
-        state.remove_batch(batch);
+        for entry in batch {
+            if state.holds(entry) {
+                state.remove(entry.0);
+            }
+        }
         let recovered = std::mem::take(&mut state.dropping);
         drop(state);
         self.progress.notify_waiters();
@@ -209,13 +201,30 @@ impl Queue {
         }
     }
 
-    /// Takes entries out that can never be written, and counts them as dropped.
+    /// Takes entries out that can never be written, and counts them as dropped. An application
+    /// of which a change was among them is forgotten, with its later changes.
     pub(crate) fn give_up(&self, batch: &[(u64, Item)]) {
         let mut state = self.state();
-        let removed = state.remove_batch(batch);
+        let mut dropped = 0;
+        for entry in batch {
+            if !state.holds(entry) {
+                continue;
+            }
+            state.remove(entry.0);
+            dropped += match &entry.1 {
+                Item::Sync(_) | Item::Update(_) => 1,
+                Item::Keep(change) => 1 + state.lose(&change.kept.application),
+                Item::Forget(application) => state.abandon(application),
+            };
+        }
         drop(state);
-        self.dropped.fetch_add(removed, Ordering::Relaxed);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
         self.progress.notify_waiters();
+    }
+
+    /// Whether an entry of a batch still waits: neither replaced by a newer one nor lost.
+    pub(crate) fn holds(&self, entry: &(u64, Item)) -> bool {
+        self.state().holds(entry)
     }
 
     /// Takes nothing more; what waits is still handed out.
@@ -266,10 +275,9 @@ impl Queue {
     }
 
     fn has_room(&self, state: &State, item: &Item) -> bool {
+        let waiting = state.entries.len() - state.forgets;
         // One record alone always fits, however large the application.
-        state.entries.is_empty()
-            || (state.entries.len() < self.capacity
-                && state.objects + item.objects() <= self.objects)
+        waiting == 0 || (waiting < self.capacity && state.objects + item.objects() <= self.objects)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

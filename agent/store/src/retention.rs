@@ -1,4 +1,4 @@
-//! Deletes what is older or more than the settings keep.
+//! Deletes what is older or more than the settings keep. What is kept of applications stays.
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqlitePool;

@@ -156,6 +156,7 @@ pub(crate) struct OutcomeRow {
     reason: Option<String>,
     detail: Option<String>,
     note: String,
+    changes: Option<String>,
 }
 
 impl TryFrom<OutcomeRow> for ObjectOutcome {
@@ -178,6 +179,10 @@ impl TryFrom<OutcomeRow> for ObjectOutcome {
             action: word::<ActionKind>(&row.sync_id, "action", &row.action)?,
             error: failure(row.reason, row.detail),
             note: row.note,
+            changes: match &row.changes {
+                Some(text) => json(&row.sync_id, "changes", text)?,
+                None => Vec::new(),
+            },
         })
     }
 }
@@ -290,6 +295,8 @@ mod tests {
             Cause::Drift,
             Cause::Reference,
             Cause::Image,
+            Cause::Schedule,
+            Cause::Dependency,
             Cause::Retry,
             Cause::User,
         ] {
@@ -301,6 +308,7 @@ mod tests {
             SyncResult::Failed,
             SyncResult::Held,
             SyncResult::Interrupted,
+            SyncResult::Superseded,
         ] {
             assert_eq!(
                 word::<SyncResult>("", "result", result.as_str()).unwrap(),

@@ -19,8 +19,8 @@ pub struct Settings {
     pub location: Location,
     /// How many records may wait to be written. Default: 1,024.
     pub queue_capacity: usize,
-    /// How many outcomes and drifts the waiting records may hold together, which bounds their
-    /// memory. Default: 200,000.
+    /// How many outcomes, changes, drifts, kept objects and paths read the waiting records may
+    /// hold together, which bounds their memory. Default: 200,000.
     pub queue_objects: usize,
     /// How many records one transaction writes at most. Default: 64.
     pub batch: usize,

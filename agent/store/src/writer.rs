@@ -11,11 +11,12 @@ use tracing::{info, warn};
 
 use crate::error::{Failure, classify};
 use crate::history::Counts;
+use crate::kept;
 use crate::queue::{Item, Queue};
 use crate::rows::{reason_text, time_text};
 use crate::settings::Settings;
 
-/// Outcomes in one statement; 14 values each stay far below the limit of every database.
+/// Outcomes in one statement; 15 values each stay far below the limit of every database.
 const OUTCOMES_PER_STATEMENT: usize = 200;
 
 /// Writes until the queue is closed and empty. A failure that may pass is tried again with a
@@ -36,16 +37,20 @@ pub(crate) async fn run(queue: Arc<Queue>, pool: SqlitePool, settings: Settings)
         };
         if classify(&error) == Failure::Statement {
             if let [(_, item)] = batch.as_slice() {
-                warn!(record = item.id(), %error, "a record of the history cannot be written");
+                warn!(record = item.label(), %error, "a record of the history cannot be written");
                 queue.give_up(&batch);
             } else {
                 // One of them is at fault: each alone, so that the others are kept.
                 for entry in &batch {
+                    // Given up with one before it, or replaced: its turn comes, or never does.
+                    if !queue.holds(entry) {
+                        continue;
+                    }
                     let entry = std::slice::from_ref(entry);
                     match write(&pool, entry.iter().map(|(_, item)| item)).await {
                         Ok(()) => queue.written(entry),
                         Err(error) if classify(&error) == Failure::Statement => {
-                            let record = entry[0].1.id();
+                            let record = entry[0].1.label();
                             warn!(record, %error, "a record of the history cannot be written");
                             queue.give_up(entry);
                         }
@@ -89,6 +94,8 @@ async fn write(
         match item {
             Item::Sync(record) => write_sync(&mut transaction, record).await?,
             Item::Update(record) => write_update(&mut transaction, record).await?,
+            Item::Keep(change) => kept::write(&mut transaction, change).await?,
+            Item::Forget(application) => kept::delete(&mut transaction, application).await?,
         }
     }
     transaction.commit().await
@@ -190,14 +197,20 @@ async fn write_sync(
             .await?;
     }
     for (chunk, outcomes) in record.outcomes.chunks(OUTCOMES_PER_STATEMENT).enumerate() {
+        let changes: Vec<Option<String>> = outcomes
+            .iter()
+            .map(|outcome| Some(&outcome.changes).filter(|changes| !changes.is_empty()))
+            .map(|changes| changes.map(json).transpose())
+            .collect::<Result<_, _>>()?;
         let mut statement = QueryBuilder::<Sqlite>::new(
             "insert into sync_outcomes (
                  sync_id, position, api_group, api_version, kind, namespace, name, origin_file,
-                 origin_document, origin_line, action, reason, detail, note
+                 origin_document, origin_line, action, reason, detail, note, changes
              ) ",
         );
         let first = chunk * OUTCOMES_PER_STATEMENT;
-        statement.push_values(outcomes.iter().enumerate(), |mut row, (offset, outcome)| {
+        let rows = outcomes.iter().zip(&changes).enumerate();
+        statement.push_values(rows, |mut row, (offset, (outcome, changes))| {
             let origin: Option<&Origin> = outcome.origin.as_ref();
             let error = outcome.error.as_ref();
             row.push_bind(&record.id)
@@ -213,7 +226,8 @@ async fn write_sync(
                 .push_bind(outcome.action.as_str())
                 .push_bind(error.map(|error| reason_text(error.reason)))
                 .push_bind(error.map(|error| error.detail.as_str()))
-                .push_bind(&outcome.note);
+                .push_bind(&outcome.note)
+                .push_bind(changes);
         });
         // A statement of a full chunk is worth preparing once, that of a rest is not.
         let persistent = outcomes.len() == OUTCOMES_PER_STATEMENT;
@@ -259,11 +273,11 @@ async fn write_update(
     Ok(())
 }
 
-fn integer(count: usize) -> i64 {
+pub(crate) fn integer(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 

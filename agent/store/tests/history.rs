@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use syncline_core::diff::Change;
 use syncline_core::object::{ObjectKey, Origin};
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::reason::Reason;
@@ -122,7 +123,29 @@ fn outcome(name: &str, action: ActionKind, error: Option<Failure>) -> ObjectOutc
         } else {
             String::new()
         },
+        changes: match name {
+            "created" | "updated" => changes(name),
+            _ => Vec::new(),
+        },
     }
+}
+
+/// One field that came, one that went, and one that is another.
+fn changes(name: &str) -> Vec<Change> {
+    let change = |path: &str, before: Option<&str>, after: Option<&str>| Change {
+        path: path.into(),
+        before: before.map(str::to_owned),
+        after: after.map(str::to_owned),
+    };
+    vec![
+        change(
+            "data.it's",
+            Some(r#""(hidden, 0011aabb)""#),
+            Some(r#""🦁\n\"q\"; drop""#),
+        ),
+        change("metadata.labels.name", None, Some(&format!("\"{name}\""))),
+        change("spec.containers[web].args", Some(r#"["-v"]"#), None),
+    ]
 }
 
 fn update(policy: &str, second: u64) -> UpdateRecord {
@@ -222,6 +245,91 @@ async fn the_end_of_a_sync_takes_the_place_of_its_beginning() {
     history.flush().await;
     assert_eq!(history.sync(&id(100)).await.unwrap(), Some(end));
     assert_eq!(history.dropped(), 0);
+}
+
+#[tokio::test]
+async fn changes_of_many_objects_come_back_with_their_objects() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = Store::open(&settings).await.unwrap();
+    // More objects than one statement writes, each with all the changes that are kept of one.
+    let full = |number: usize| ObjectOutcome {
+        changes: (0..17)
+            .flat_map(|field| changes(&format!("{number}-{field}-{}", "x".repeat(300))))
+            .collect(),
+        ..outcome(&format!("web-{number}"), ActionKind::Update, None)
+    };
+    let mut record = ended("web", 100);
+    record.outcomes = (0..450).map(full).collect();
+    store.history().record_sync(&record);
+    assert_eq!(store.close().await, 0);
+    let store = Store::open(&settings).await.unwrap();
+    let read = store.history().sync(&record.id).await.unwrap().unwrap();
+    assert!(read == record);
+    assert_eq!(store.history().dropped(), 0);
+}
+
+#[tokio::test]
+async fn an_object_without_changes_has_none_in_its_row() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = Store::open(&settings).await.unwrap();
+    store.history().record_sync(&ended("web", 100));
+    assert_eq!(store.close().await, 0);
+    let with: Vec<String> = sqlx::query_scalar(
+        "select name from sync_outcomes where changes is not null order by position",
+    )
+    .fetch_all(&mut other(&settings).await)
+    .await
+    .unwrap();
+    assert_eq!(with, ["created", "updated"]);
+}
+
+#[tokio::test]
+async fn outcomes_of_before_there_were_changes_are_read_without_any() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
+    let before = TempDir::new().unwrap();
+    for name in ["0001_history.sql", "0002_kept.sql"] {
+        std::fs::copy(migrations.join(name), before.path().join(name)).unwrap();
+    }
+    std::fs::create_dir_all(file(&settings).parent().unwrap()).unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(file(&settings))
+        .create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    let migrator = sqlx::migrate::Migrator::new(before.path()).await.unwrap();
+    migrator.run_direct(None, &mut old, false).await.unwrap();
+    for statement in [
+        "insert into syncs values (
+             '01', 'shop', 'web', 'poll', null, null, null, null, null, null,
+             '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z',
+             '2026-01-01T00:00:01.000000000Z', 'succeeded', null, null, 0, 1, 0, 0, 0, 6, 0,
+             '[]', '[]'
+         )",
+        "insert into sync_outcomes values (
+             '01', 0, 'apps', 'v1', 'Deployment', 'shop', 'web', 'web.yaml', 1, 3, 'update',
+             null, null, 'put back 1 field'
+         )",
+    ] {
+        sqlx::query(statement).execute(&mut old).await.unwrap();
+    }
+    old.close().await.unwrap();
+
+    let store = Store::open(&settings).await.unwrap();
+    assert_eq!((store.mode(), store.damaged()), (Mode::ReadWrite, None));
+    let history = store.history();
+    let read = history.sync("01").await.unwrap().unwrap();
+    assert_eq!(read.outcomes.len(), 1);
+    assert_eq!(read.outcomes[0].note, "put back 1 field");
+    assert_eq!(read.outcomes[0].changes, []);
+    // The same row is written anew with what is known now.
+    let mut again = read.clone();
+    again.outcomes[0].changes = changes("web");
+    history.record_sync(&again);
+    history.flush().await;
+    assert_eq!(history.sync("01").await.unwrap(), Some(again));
 }
 
 #[tokio::test]
@@ -592,11 +700,18 @@ async fn the_objects_of_waiting_records_are_bounded_but_one_record_always_fits()
     large.outcomes = (0..1001)
         .map(|number| outcome(&format!("web-{number}"), ActionKind::Create, None))
         .collect();
-    history.record_sync(&large);
-    history.record_sync(&ended("web", 2));
-    assert_eq!((history.queued(), history.dropped()), (1, 1));
-    history.flush().await;
-    assert_eq!(history.sync(&large.id).await.unwrap(), Some(large));
+    // One object, but with many changes.
+    let mut changed = ended("web", 3);
+    changed.outcomes.truncate(1);
+    changed.outcomes[0].changes = (0..4).flat_map(|_| changes("web")).collect();
+    for record in [large, changed] {
+        history.record_sync(&record);
+        let dropped = history.dropped();
+        history.record_sync(&ended("web", 2));
+        assert_eq!((history.queued(), history.dropped()), (1, dropped + 1));
+        history.flush().await;
+        assert_eq!(history.sync(&record.id).await.unwrap(), Some(record));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,90 @@
+//! What waits in the queue.
+
+use std::sync::Arc;
+
+use syncline_core::kept::KeptChange;
+use syncline_core::record::{Name, SyncRecord, SyncResult, UpdateRecord};
+
+/// One record on its way to the database.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Sync(Arc<SyncRecord>),
+    Update(Arc<UpdateRecord>),
+    /// What changed in what is kept of an application.
+    Keep(Arc<KeptChange>),
+    /// Nothing is kept of an application any more.
+    Forget(Arc<Name>),
+}
+
+impl Item {
+    /// What it is, for the log.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::Sync(record) => record.id.clone(),
+            Self::Update(record) => record.id.clone(),
+            Self::Keep(change) => format!("kept of {}", change.kept.application),
+            Self::Forget(application) => format!("forgotten of {application}"),
+        }
+    }
+
+    /// By what a newer record finds the waiting one whose place it takes; `None` for what is
+    /// never replaced.
+    pub(super) fn key(&self) -> Option<Key> {
+        match self {
+            Self::Sync(record) => Some(Key::Sync(record.id.clone())),
+            Self::Update(record) => Some(Key::Update(record.id.clone())),
+            Self::Keep(_) | Self::Forget(_) => None,
+        }
+    }
+
+    /// The application of which something is kept or forgotten.
+    pub(super) fn application(&self) -> Option<&Name> {
+        match self {
+            Self::Sync(_) | Self::Update(_) => None,
+            Self::Keep(change) => Some(&change.kept.application),
+            Self::Forget(application) => Some(application),
+        }
+    }
+
+    /// How many objects, paths or changes it holds, as a measure of its memory.
+    pub(super) fn objects(&self) -> usize {
+        match self {
+            Self::Sync(record) => {
+                let changes = record.outcomes.iter().map(|outcome| outcome.changes.len());
+                1 + record.outcomes.len() + changes.sum::<usize>() + record.drift.len()
+            }
+            Self::Update(_) => 1,
+            Self::Keep(change) => {
+                1 + change.changed.len() + change.removed.len() + change.kept.reads.len()
+            }
+            Self::Forget(_) => 0,
+        }
+    }
+
+    /// Whether it only says that a sync has begun.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Self::Sync(record) if record.result == SyncResult::Running)
+    }
+
+    pub(super) fn is_forget(&self) -> bool {
+        matches!(self, Self::Forget(_))
+    }
+
+    /// Whether both are the same value in memory.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sync(a), Self::Sync(b)) => Arc::ptr_eq(a, b),
+            (Self::Update(a), Self::Update(b)) => Arc::ptr_eq(a, b),
+            (Self::Keep(a), Self::Keep(b)) => Arc::ptr_eq(a, b),
+            (Self::Forget(a), Self::Forget(b)) => Arc::ptr_eq(a, b),
+            (Self::Sync(_) | Self::Update(_) | Self::Keep(_) | Self::Forget(_), _) => false,
+        }
+    }
+}
+
+/// What one row is known by in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Sync(String),
+    Update(String),
+}
