@@ -16,13 +16,14 @@ use syncline_core::{object, revision};
 use utoipa::ToSchema;
 
 pub use application::{
-    ApplicationDetail, ApplicationList, ApplicationSummary, Health, LastSync, ObjectView, Severity,
+    ApplicationDetail, ApplicationList, ApplicationSummary, ApprovalView, Health, LastSync,
+    ObjectView, Severity,
 };
 pub use image::{ImagePolicyList, ImagePolicyView, ImageUpdate, TagVerdict, Verdict};
 pub use repository::{About, RepositoryList, RepositoryView};
 pub use sync::{
-    Action, Cause, Counts, DriftView, OutcomeView, StepView, SyncDetail, SyncList, SyncResult,
-    SyncSummary,
+    Action, Cause, ChangeView, Counts, DriftView, OutcomeView, StepView, SyncDetail, SyncList,
+    SyncResult, SyncSummary,
 };
 
 /// Why something is in the state that it is in, in words.

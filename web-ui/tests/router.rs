@@ -463,6 +463,54 @@ async fn history_is_read_page_by_page_without_gap_or_repetition() {
 }
 
 #[tokio::test]
+async fn what_git_changed_is_told_for_each_object() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let list = ui.get("/api/v1/applications/shop/web/syncs").await.json();
+    let id = list["items"][0]["id"].as_str().unwrap();
+    let sync = ui.get(&format!("/api/v1/syncs/{id}")).await.json();
+    let changes = sync["outcomes"][0]["changes"].as_array().unwrap();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (&change["path"], &change["before"], &change["after"]))
+        .collect();
+    let text = Value::from;
+    assert_eq!(told.len(), 6);
+    assert_eq!(
+        told[4..],
+        [
+            (&text("spec.minReadySeconds"), &text("5"), &Value::Null),
+            (&text("spec.replicas"), &text("2"), &text("3")),
+        ]
+    );
+    // Markup is sent as it is: a page shows it as text.
+    assert_eq!(changes[1]["before"], "\"<b>not bold</b>\"");
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_is_told_with_the_ways_to_approve_it() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let held = ui.get("/api/v1/applications/pay/audit-log").await.json();
+    let hash = "3b1f6c0a9d5e42787c11f0de54a0b9e2";
+    assert_eq!(
+        held["approval"],
+        serde_json::json!({
+            "planHash": hash,
+            "command": format!(
+                "kubectl -n pay annotate applications.syncline.dev audit-log --overwrite \
+                 syncline.dev/approve={hash}"
+            ),
+            "trailer": "Syncline-Prune: audit-log",
+        })
+    );
+    let well = ui.get("/api/v1/applications/infra/monitoring").await.json();
+    assert_eq!(well["approval"], Value::Null);
+    assert_eq!(
+        well["checkedSlowly"],
+        serde_json::json!(["PrometheusRule.monitoring.coreos.com"])
+    );
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_agent_is_a_conflict_with_its_words() {
     let ui = Ui::signed_in(Settings::default()).await;
     let answer = ui

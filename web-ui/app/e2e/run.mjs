@@ -8,7 +8,9 @@
 //     "failing": ["roar/broken"],              are in the list as failing, before all others
 //     "application": "roar/roar-dev",          is looked at closely: has these
 //     "objects": ["Deployment web"],           objects, a history, and a sync with steps
-//     "syncNow": true }                        and is asked for a sync
+//     "syncNow": true,                         and is asked for a sync
+//     "change": "spec.replicas",               is a field that a sync of its history changed
+//     "waiting": "pay/audit-log" }             has a plan that waits for approval
 import { readFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -55,6 +57,7 @@ try {
   check(!page.url().includes('token'), 'the token is not in the address after signing in');
   await theList(page);
   await closely(page);
+  await waiting(page);
   for (const [name, heading] of [['images', 'Images'], ['repositories', 'Repositories']]) {
     await open(page, `#/${name}`);
     check((await page.textContent('h1')) === heading, `the page of ${name} has its heading`);
@@ -148,11 +151,48 @@ async function closely(page) {
       .catch(() => check(false, 'a sync that was asked for appears in the history by itself'));
     check((await page.textContent('#sync-now-says')).includes('asked for'), 'asking for a sync is confirmed');
   }
+  if (expect.change) {
+    const here = new URL(page.url()).hash;
+    await changed(page);
+    await open(page, here);
+    await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
+  }
   await page.click('section[aria-labelledby=history] tbody tr:last-of-type a[data-row]');
   await page.waitForSelector('section[aria-labelledby=steps] tbody tr');
   const steps = await page.$$eval('section[aria-labelledby=steps] tbody tr td:first-child', (all) => all.map((one) => one.textContent));
   check(steps.length > 0, `a sync shows its steps (${steps})`);
   await look(page, 'sync');
+}
+
+/** Looks through the history for a sync that changed a field, and says from what to what. */
+async function changed(page) {
+  const syncs = await page.$$eval('section[aria-labelledby=history] a[data-row]', (all) => all.map((one) => one.getAttribute('href')));
+  for (const sync of syncs) {
+    await open(page, sync);
+    await page.waitForSelector('main .facts');
+    for (const fold of await page.$$('section[aria-labelledby=outcomes] summary')) await fold.click();
+    const lines = await page.$$eval('.changes li', (all) => all.map((one) => one.textContent));
+    const line = lines.find((text) => text.startsWith(`${expect.change} `));
+    if (!line) continue;
+    check(/ (added:|removed:|from) \S/.test(line), `a change says its values (${line})`);
+    check((await page.$$('.changes li :not(code, del, ins)')).length === 0, 'the values are text only');
+    await look(page, 'sync-changes');
+    return;
+  }
+  check(false, `a sync changed ${expect.change}`);
+}
+
+/** An application with a plan that waits says which, and how it is approved. */
+async function waiting(page) {
+  if (!expect.waiting) return;
+  await open(page, `#/applications/${expect.waiting}`);
+  await settled(page);
+  await page.waitForSelector('section.approval').catch(() => check(false, `${expect.waiting} waits for approval`));
+  const text = await page.textContent('section.approval');
+  const [hash] = text.match(/[0-9a-f]{16,}/) ?? [];
+  check(hash && text.includes(`syncline.dev/approve=${hash}`), `the command approves the plan (${text})`);
+  check(text.includes(`Syncline-Prune: ${expect.waiting.split('/')[1]}`), 'the trailer is said');
+  await look(page, 'approval');
 }
 
 /** A journey without a mouse: search, go down, open, and back. */

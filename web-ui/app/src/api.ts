@@ -183,8 +183,11 @@ export interface components {
         Action: "create" | "update" | "prune" | "unchanged" | "skip";
         /** @description The page of one application. */
         ApplicationDetail: {
+            approval?: components["schemas"]["ApprovalView"] | null;
             /** @description Whether a new commit is applied without asking. */
             automatic: boolean;
+            /** @description Kinds that are not watched, so that their drift is found by the slow check only. */
+            checkedSlowly: string[];
             head?: components["schemas"]["Revision"] | null;
             /** @description Its objects. */
             objects: components["schemas"]["ObjectView"][];
@@ -229,17 +232,38 @@ export interface components {
             /** @description Its state in words. */
             why: components["schemas"]["Why"];
         };
+        /** @description A plan that waits for a person, and the two ways to approve it. */
+        ApprovalView: {
+            /** @description A shell command that approves this plan and no other. */
+            command: string;
+            /** @description Names the plan: one that changes has another hash. */
+            planHash: string;
+            /** @description The last line of the message of a commit that approves it. */
+            trailer: string;
+        };
         /**
          * @description What asked for a sync.
          * @enum {string}
          */
-        Cause: "start-up" | "poll" | "webhook" | "drift" | "reference" | "image" | "retry" | "user";
+        Cause: "start-up" | "poll" | "webhook" | "drift" | "reference" | "image" | "schedule" | "dependency" | "retry" | "user";
         /** @description One change. */
         Change: {
             /** @description Which one of them. */
             key: string;
             /** @description Which part of the API answers differently now. */
             topic: components["schemas"]["Topic"];
+        };
+        /** @description A field that Git changed. Values of Secrets are masked. */
+        ChangeView: {
+            /** @description Its value after, as JSON; absent where it is gone. */
+            after?: string | null;
+            /** @description Its value before, as JSON; absent where it was not there. */
+            before?: string | null;
+            /**
+             * @description Where it is.
+             * @example spec.template.spec.containers[web].image
+             */
+            path: string;
         };
         /** @description What people want to read of a commit. */
         Commit: {
@@ -430,6 +454,8 @@ export interface components {
         OutcomeView: {
             /** @description What was to be done. */
             action: components["schemas"]["Action"];
+            /** @description What Git changed in it, as far as that is known; in the order of the paths. */
+            changes: components["schemas"]["ChangeView"][];
             failure?: components["schemas"]["Why"] | null;
             /** @description What was repaired or taken over, and from whom. May be empty. */
             note: string;
@@ -517,7 +543,7 @@ export interface components {
          * @description How a sync ended.
          * @enum {string}
          */
-        SyncResult: "running" | "succeeded" | "failed" | "held" | "interrupted";
+        SyncResult: "running" | "succeeded" | "failed" | "held" | "interrupted" | "superseded";
         /** @description One line of the history of an application. */
         SyncSummary: {
             /** @description Name of the application. */

@@ -1,5 +1,5 @@
 // The word and the shape of every state. Colour only repeats what they say.
-import type { Action, Cause, Counts, Health, Severity, SyncResult, Verdict, Why } from './model.ts';
+import type { Action, Cause, Counts, FieldChange, Health, Severity, SyncResult, Verdict, Why } from './model.ts';
 
 /** A tone is a colour, a shape a drawing; both have the same names in the style sheet and `Mark`. */
 export type Tone = 'bad' | 'wait' | 'busy' | 'good' | 'idle';
@@ -53,6 +53,7 @@ export function result(value: SyncResult): Look {
     failed: bad('failed'),
     held: wait('held'),
     interrupted: none('interrupted'),
+    superseded: none('gave way to a newer commit'),
   };
   return looks[value];
 }
@@ -95,6 +96,18 @@ export function action(value: Action, failure: Why | null | undefined): Look {
   return words[value];
 }
 
+/** What became of a field, before its values are said. */
+export function changed({ before, after }: FieldChange): string {
+  if (before == null) return 'added:';
+  return after == null ? 'removed:' : 'from';
+}
+
+/** Whether these are so many changes, or such long ones, that they are better folded. */
+export function isLong(changes: FieldChange[]): boolean {
+  const text = changes.map(({ path, before, after }) => `${path}${before ?? ''}${after ?? ''}`);
+  return changes.length > 5 || text.join('').length > 600;
+}
+
 export function cause(value: Cause): string {
   const words: Record<Cause, string> = {
     'start-up': 'start of the agent',
@@ -103,6 +116,8 @@ export function cause(value: Cause): string {
     drift: 'drift',
     reference: 'changed settings',
     image: 'image update',
+    schedule: 'slow check',
+    dependency: 'another application',
     retry: 'retry',
     user: 'asked for',
   };

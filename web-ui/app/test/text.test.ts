@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { link, read, type Route } from '../src/route.ts';
 import { ago, between, duration, utc } from '../src/time.ts';
-import { action, counts, spaced } from '../src/words.ts';
+import { action, changed, counts, isLong, spaced } from '../src/words.ts';
 
 test('an age has one unit and never lies in the future', () => {
   const now = Date.parse('2026-01-10T12:00:00Z');
@@ -66,6 +66,22 @@ test('an action that failed never reads as done', () => {
   assert.equal(action('update', null).word, 'updated');
   assert.equal(action('update', why).word, 'update failed');
   assert.equal(action('prune', why).tone, 'bad');
+});
+
+test('a change says whether the field came, went or is another', () => {
+  assert.equal(changed({ path: 'a', before: '1', after: '2' }), 'from');
+  assert.equal(changed({ path: 'a', after: '2' }), 'added:');
+  assert.equal(changed({ path: 'a', before: '1', after: null }), 'removed:');
+  // What is empty is still a value.
+  assert.equal(changed({ path: 'a', before: '""', after: '0' }), 'from');
+});
+
+test('many changes, and long ones, are folded', () => {
+  const change = { path: 'spec.replicas', before: '1', after: '2' };
+  assert.equal(isLong([]), false);
+  assert.equal(isLong(Array(5).fill(change)), false);
+  assert.equal(isLong(Array(6).fill(change)), true);
+  assert.equal(isLong([{ ...change, after: 'x'.repeat(601) }]), true);
 });
 
 test('names of reasons are read as words', () => {

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use syncline_core::names;
 use syncline_core::reason::{Class, Reason};
+use syncline_core::record::Name;
 use utoipa::ToSchema;
 
 use super::sync::{Action, SyncResult};
@@ -122,8 +124,40 @@ pub struct ApplicationDetail {
     pub self_heal: bool,
     /// The service account that its objects are written as.
     pub service_account: String,
+    /// How the plan that waits for a person is approved; absent where none waits.
+    pub approval: Option<ApprovalView>,
+    /// Kinds that are not watched, so that their drift is found by the slow check only.
+    pub checked_slowly: Vec<String>,
     /// Its objects.
     pub objects: Vec<ObjectView>,
+}
+
+/// A plan that waits for a person, and the two ways to approve it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalView {
+    /// Names the plan: one that changes has another hash.
+    pub plan_hash: String,
+    /// A shell command that approves this plan and no other.
+    pub command: String,
+    /// The last line of the message of a commit that approves it.
+    pub trailer: String,
+}
+
+impl ApprovalView {
+    /// How a plan of an application is approved.
+    pub fn new(application: &Name, plan_hash: &str) -> Self {
+        let Name { namespace, name } = application;
+        let approve = names::ANNOTATION_APPROVE;
+        Self {
+            plan_hash: plan_hash.to_owned(),
+            command: format!(
+                "kubectl -n {namespace} annotate applications.syncline.dev {name} --overwrite \
+                 {approve}={plan_hash}"
+            ),
+            trailer: format!("{}: {name}", names::TRAILER_PRUNE),
+        }
+    }
 }
 
 /// An object of an application.

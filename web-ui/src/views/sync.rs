@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use syncline_core::diff::Change;
 use syncline_core::outcome::{ActionKind, ObjectOutcome};
 use syncline_core::record::{self, Drift, SyncRecord};
 use syncline_core::trigger;
@@ -23,6 +24,8 @@ pub enum SyncResult {
     Held,
     /// The agent stopped while it ran.
     Interrupted,
+    /// It gave way to a newer commit.
+    Superseded,
 }
 
 impl From<record::SyncResult> for SyncResult {
@@ -33,6 +36,7 @@ impl From<record::SyncResult> for SyncResult {
             record::SyncResult::Failed => Self::Failed,
             record::SyncResult::Held => Self::Held,
             record::SyncResult::Interrupted => Self::Interrupted,
+            record::SyncResult::Superseded => Self::Superseded,
         }
     }
 }
@@ -53,6 +57,10 @@ pub enum Cause {
     Reference,
     /// A commit of the image flow.
     Image,
+    /// The slow check of everything.
+    Schedule,
+    /// Another application that this one waited for.
+    Dependency,
     /// A retry after a failure.
     Retry,
     /// A person.
@@ -68,6 +76,8 @@ impl From<trigger::Cause> for Cause {
             trigger::Cause::Drift => Self::Drift,
             trigger::Cause::Reference => Self::Reference,
             trigger::Cause::Image => Self::Image,
+            trigger::Cause::Schedule => Self::Schedule,
+            trigger::Cause::Dependency => Self::Dependency,
             trigger::Cause::Retry => Self::Retry,
             trigger::Cause::User => Self::User,
         }
@@ -202,6 +212,21 @@ pub struct OutcomeView {
     pub failure: Option<Why>,
     /// What was repaired or taken over, and from whom. May be empty.
     pub note: String,
+    /// What Git changed in it, as far as that is known; in the order of the paths.
+    pub changes: Vec<ChangeView>,
+}
+
+/// A field that Git changed. Values of Secrets are masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeView {
+    /// Where it is.
+    #[schema(example = "spec.template.spec.containers[web].image")]
+    pub path: String,
+    /// Its value before, as JSON; absent where it was not there.
+    pub before: Option<String>,
+    /// Its value after, as JSON; absent where it is gone.
+    pub after: Option<String>,
 }
 
 /// A live object that differed from Git.
@@ -267,6 +292,17 @@ impl From<&ObjectOutcome> for OutcomeView {
             origin: outcome.origin.as_ref().map(Into::into),
             failure: outcome.error.as_ref().map(Into::into),
             note: outcome.note.clone(),
+            changes: outcome.changes.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&Change> for ChangeView {
+    fn from(change: &Change) -> Self {
+        Self {
+            path: change.path.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
         }
     }
 }

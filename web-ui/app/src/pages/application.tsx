@@ -2,7 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Failed, get, post } from '../client.ts';
 import { useLoaded } from '../load.ts';
-import type { Application, ApplicationDetail, Change, ObjectView, Sync, SyncList } from '../model.ts';
+import type { Application, ApplicationDetail, Approval, Change, ObjectView, Sync, SyncList } from '../model.ts';
+import { Copy } from '../parts/copy.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Shown } from '../parts/states.tsx';
 import { CommitId, CommitLine, ObjectText, Place, Time } from '../parts/text.tsx';
@@ -35,6 +36,7 @@ export function ApplicationPage({ namespace, name }: { namespace: string; name: 
               <SyncNow application={detail.summary} path={path} />
             </header>
             <WhyPanel why={detail.summary.why} look={words.state(detail.summary.severity, detail.summary.why)} />
+            {detail.approval ? <Waits approval={detail.approval} application={detail.summary} /> : null}
             <Facts detail={detail} />
             <Objects objects={detail.objects} home={detail.summary.destination} />
           </>
@@ -72,6 +74,27 @@ function SyncNow({ application, path }: { application: Application; path: string
         Sync now
       </button>
     </p>
+  );
+}
+
+/** How the plan that waits is approved: here it can only be looked at. */
+function Waits({ approval, application: { lastSync } }: { approval: Approval; application: Application }) {
+  return (
+    <section class="approval" aria-labelledby="approval">
+      <h2 id="approval">A plan waits for approval</h2>
+      <p>
+        {lastSync ? (
+          <>
+            <a href={link({ page: 'sync', id: lastSync.id })}>The last sync</a> shows what it holds back.{' '}
+          </>
+        ) : null}
+        This approves plan <code>{approval.planHash}</code> and no other:
+      </p>
+      <Copy text={approval.command} />
+      <p class="quiet">
+        Or push a commit whose message ends with the line <code>{approval.trailer}</code>.
+      </p>
+    </section>
   );
 }
 
@@ -122,6 +145,19 @@ function Facts({ detail }: { detail: ApplicationDetail }) {
           <span class="quiet">drift is {detail.selfHeal ? 'repaired' : 'shown only'}</span>
         </dd>
       </div>
+      {detail.checkedSlowly.length > 0 ? (
+        <div>
+          <dt>Checked slowly</dt>
+          <dd>
+            {detail.checkedSlowly.map((kind) => (
+              <code key={kind} class="kind">
+                {kind}
+              </code>
+            ))}
+            <span class="quiet">not watched, so drift is found later</span>
+          </dd>
+        </div>
+      ) : null}
       {summary.images.length > 0 ? (
         <div class="broad">
           <dt>Images</dt>

@@ -2,6 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { useLoaded } from '../load.ts';
 import type { SyncDetail } from '../model.ts';
+import { Changes } from '../parts/changes.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Shown } from '../parts/states.tsx';
 import { CommitId, CommitLine, Moment, ObjectText, Place, Prose, Time } from '../parts/text.tsx';
@@ -165,6 +166,7 @@ function Outcomes({ detail }: { detail: SyncDetail }) {
                     </p>
                   ) : null}
                   {outcome.note ? <p class="note quiet">{outcome.note}</p> : null}
+                  <Changes changes={outcome.changes} />
                   <span class="narrow">{outcome.origin ? <Place origin={outcome.origin} /> : null}</span>
                 </td>
                 <td class="wide">
