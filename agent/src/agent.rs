@@ -5,6 +5,7 @@ mod loops;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use syncline_cluster::instance::Instance;
@@ -17,6 +18,7 @@ use syncline_web_ui::Feed;
 use syncline_webhook::{Counters, Hook, Registrations};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -26,7 +28,7 @@ use crate::queue::Queue;
 use crate::repositories::{Mirrors, Secrets};
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
-use crate::state::Shared;
+use crate::state::{Restored, Shared};
 
 /// How many changes the live feed remembers for a browser that reconnects.
 const FEED_CAPACITY: usize = 1024;
@@ -47,6 +49,10 @@ pub(crate) struct Agent {
     pub(crate) mirrors: Arc<Mirrors>,
     pub(crate) secrets: Secrets,
     pub(crate) state: Shared,
+    /// What the database kept of applications that were not seen yet.
+    pub(crate) restored: Restored,
+    /// A watch has shown everything, or failed.
+    pub(crate) seen: Notify,
     pub(crate) queue: Queue,
     pub(crate) poller: Poller,
     pub(crate) metrics: Arc<Metrics>,
@@ -176,7 +182,7 @@ pub fn run(settings: AgentSettings) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let result = runtime.block_on(main(settings));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
@@ -217,6 +223,7 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
         request_timeout: settings.request_timeout,
         max_concurrent_requests: settings.max_requests,
         account_check_interval: settings.account_check_interval,
+        watch_silence: settings.watch_silence,
         ..Default::default()
     })
     .await
@@ -246,6 +253,7 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
         () = &mut stop => return Ok(()),
     };
     probe.enter(Phase::Listing);
+    probe.follow(guard.renewing(), &mut tasks);
     let process = Process {
         identity,
         metrics,
@@ -332,6 +340,10 @@ async fn start(
     })
     .await
     .context("open the history")?;
+    let restored = store.load_kept().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "every application is rendered anew");
+        Vec::new()
+    });
     let renderer = syncline_render::Pool::new(syncline_render::Settings {
         program: renderer_program(&settings),
         workers: settings.render_workers,
@@ -381,6 +393,8 @@ async fn start(
         mirrors: Arc::new(mirrors),
         secrets: Secrets::default(),
         state: Shared::default(),
+        restored: Restored::new(restored),
+        seen: Notify::new(),
         queue: Queue::default(),
         poller: Poller::default(),
         metrics,
@@ -418,13 +432,21 @@ async fn shut_down(agent: &Arc<Agent>, store: Store, mut tasks: JoinSet<()>, los
     agent.queue.close();
     if lost {
         tasks.abort_all();
-    } else if tokio::time::timeout(agent.settings.shutdown_grace, agent.queue.idle())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some syncs did not end in time and are cut off");
+    } else if !is_idle_within(agent, agent.settings.shutdown_grace.mul_f32(0.8)).await {
+        // What is left of the grace is for the objects in flight: between two the syncs end.
+        for entry in agent.state.lock().applications.values() {
+            entry.running.iter().for_each(CancellationToken::cancel);
+        }
+        if !is_idle_within(agent, agent.settings.shutdown_grace.mul_f32(0.2)).await {
+            tracing::warn!("some syncs did not end in time and are cut off");
+        }
     }
     agent.feed.close();
     tasks.shutdown().await;
     store.close().await;
+}
+
+async fn is_idle_within(agent: &Agent, patience: Duration) -> bool {
+    let idle = tokio::time::timeout(patience, agent.queue.idle());
+    idle.await.is_ok()
 }

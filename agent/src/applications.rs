@@ -1,22 +1,26 @@
 //! Our own objects as they come and go: from a watch event to state, poller and queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use syncline_cluster::kinds::{self, Kind};
 use syncline_cluster::own::{Change, OwnEvent};
 use syncline_core::names;
 use syncline_core::outcome::Failure;
+use syncline_core::read_index::ReadIndex;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
+use tokio::time::Instant;
 
 use crate::agent::Agent;
 use crate::conversion;
 use crate::poller::Target;
-use crate::state::{ApplicationState, PolicyState, RepositoryState, Statement};
+use crate::repositories::wake_waiting;
+use crate::state::{ApplicationState, PolicyState, RepositoryState, State, Statement};
 use crate::sync::end_idle_watches;
 use crate::{report, repositories};
 
@@ -91,6 +95,9 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 status,
                 checked_at: None,
                 failures: 0,
+                heads: 0,
+                index: ReadIndex::default(),
+                unrendered: BTreeMap::new(),
             });
         if let (Ok(old), Ok(new)) = (&entry.spec, &spec)
             && (old.url != new.url || old.branch != new.branch)
@@ -182,44 +189,46 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
             .and_then(|revision| revision.rsplit_once('@'))
             .and_then(|(_, commit)| CommitId::parse(commit).ok());
         let new = !state.applications.contains_key(&name);
-        let entry = state
-            .applications
-            .entry(name.clone())
-            .or_insert_with(|| ApplicationState {
-                spec: spec.clone(),
-                generation: object.metadata.generation,
-                uid: object.metadata.uid.clone().unwrap_or_default(),
-                annotations: annotations.clone(),
-                has_finalizer,
-                deleting,
-                statement: Statement::told(&status.conditions, Reason::Pending, now),
-                status,
-                applied: None,
-                recorded,
-                attempted: None,
-                rendered: None,
-                failed_reads: None,
-                observed: BTreeMap::default(),
-                syncing: false,
-                seen_meanwhile: BTreeMap::default(),
-                written: BTreeMap::default(),
-                actions: BTreeMap::default(),
-                last_sync: None,
-                fights: BTreeMap::default(),
-                failures: 0,
-                unhealthy_since: None,
-                plan_hash: None,
-            });
+        let checked = first_check(
+            &name,
+            agent.clock.monotonic(),
+            agent.settings.full_check_interval,
+        );
+        let entry = state.applications.entry(name.clone()).or_insert_with(|| {
+            let told = Statement::told(&status.conditions, Reason::Pending, now);
+            let mut entry = ApplicationState::new(spec.clone(), told, status, checked);
+            entry.generation = object.metadata.generation;
+            entry.uid = object.metadata.uid.clone().unwrap_or_default();
+            entry.annotations.clone_from(&annotations);
+            entry.deleting = deleting;
+            entry.recorded = recorded;
+            entry
+        });
         let differs =
             |annotation: &str| entry.annotations.get(annotation) != annotations.get(annotation);
         let user = differs(names::ANNOTATION_REQUESTED_AT) || differs(names::ANNOTATION_APPROVE);
+        let opened = differs(names::ANNOTATION_ADOPT);
         let changed = entry.generation != object.metadata.generation;
         let went = entry.deleting != deleting;
+        let moved = entry.spec.as_ref().map(|spec| &spec.repository).ok()
+            != spec.as_ref().map(|spec| &spec.repository).ok();
         entry.generation = object.metadata.generation;
         entry.annotations = annotations;
         entry.has_finalizer = has_finalizer;
         entry.deleting = deleting;
         entry.spec = spec;
+        if new && let Some((kept, objects)) = agent.restored.take(&name) {
+            state.restore(&name, kept, objects);
+        }
+        if new {
+            state.find_left(&name);
+        }
+        if new || changed || moved {
+            enlist(&mut state, &name, moved);
+        }
+        if went || opened {
+            heirs_of(agent, &state, &name);
+        }
         let count = state.applications.len();
         agent.metrics.applications.set(count as i64);
         match (new, user, changed || went) {
@@ -234,6 +243,56 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
     }
     if let Some(cause) = cause {
         agent.queue.push(&name, cause, now, agent.clock.monotonic());
+    }
+}
+
+/// When an application counts as checked first: the checks of many are spread over the interval.
+fn first_check(name: &Name, now: Instant, interval: Duration) -> Instant {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    let part = (hash % 1024) as f64 / 1024.0;
+    now.checked_sub(interval.mul_f64(part)).unwrap_or(now)
+}
+
+/// A new or changed application may want what others have: they wait until it is rendered.
+fn enlist(state: &mut State, name: &Name, moved: bool) {
+    if moved {
+        for repository in state.repositories.values_mut() {
+            repository.unrendered.remove(name);
+            repository.index.remove(name);
+        }
+    }
+    let reads = state
+        .applications
+        .get(name)
+        .and_then(|entry| entry.kept.as_ref())
+        .map(|kept| kept.reads.clone());
+    let Some(repository) = state.repository_of(name) else {
+        return;
+    };
+    if let Some(repository) = state.repositories.get_mut(&repository) {
+        repository.unrendered.insert(name.clone(), repository.heads);
+        if let Some(reads) = reads.filter(|_| !repository.index.contains(name)) {
+            repository.index.insert(name, reads);
+        }
+    }
+}
+
+/// An application that is being deleted leaves its objects to those who want them.
+fn heirs_of(agent: &Agent, state: &State, name: &Name) {
+    let Some(entry) = state.applications.get(name) else {
+        return;
+    };
+    let heirs: BTreeSet<&Name> = entry
+        .objects
+        .keys()
+        .chain(&entry.left)
+        .flat_map(|key| state.live.claims(key))
+        .filter(|heir| *heir != name)
+        .collect();
+    for heir in heirs {
+        let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+        agent.queue.push(heir, Cause::Dependency, now, due);
     }
 }
 
@@ -334,8 +393,13 @@ fn deleted(agent: &Agent, kind: Kind, name: &Name) {
         }
         Kind::Application => {
             agent.queue.forget(name);
-            state.applications.remove(name);
-            state.claims.retain(|_, owner| owner != name);
+            agent.history.forget(name);
+            let repository = state.repository_of(name);
+            heirs_of(agent, state, name);
+            state.forget(name);
+            if let Some(repository) = repository {
+                wake_waiting(agent, state, &repository);
+            }
             agent
                 .metrics
                 .applications

@@ -63,6 +63,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let arguments = arguments_with_file(std::env::args_os())?;
     match Cli::parse_from(arguments).command {
         Command::Agent(settings) => {
+            crate::failpoint::configure()?;
             crate::agent::run(*settings)?;
             Ok(ExitCode::SUCCESS)
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use syncline_cluster::kinds;
 use syncline_core::application::{
-    Application, DeletionPolicy, Helm, Renderer, Repository, SyncPolicy, TreePath, Write,
-    check_branch, check_period,
+    Application, Conflicts, DeletionPolicy, ForeignFields, Helm, Ignore, PruneApproval, Renderer,
+    Repository, SyncPolicy, TreePath, Write, check_branch, check_period,
 };
+use syncline_core::field_path::FieldPath;
 use syncline_core::image::{ImageName, Policy};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -103,6 +104,13 @@ pub(crate) fn application(
     for file in &helm.values_files {
         resolve(&path, file).map_err(|failure| invalid("spec.helm.valuesFiles", failure.detail))?;
     }
+    let adopt_from = spec.adopt_from.clone();
+    if adopt_from.as_ref() == Some(&name.name) {
+        return Err(invalid(
+            "spec.adoptFrom",
+            "an Application cannot adopt from itself",
+        ));
+    }
     Ok(Application {
         repository: spec.repository.clone(),
         path,
@@ -131,14 +139,61 @@ pub(crate) fn application(
             automatic: spec.sync.automatic,
             prune: spec.sync.prune,
             self_heal: spec.sync.self_heal,
+            foreign: match spec.sync.foreign {
+                kinds::ForeignFields::RemoveManual => ForeignFields::RemoveManual,
+                kinds::ForeignFields::Keep => ForeignFields::Keep,
+                kinds::ForeignFields::RemoveAll => ForeignFields::RemoveAll,
+            },
+            conflicts: match spec.sync.conflicts {
+                kinds::Conflicts::Take => Conflicts::Take,
+                kinds::Conflicts::Fail => Conflicts::Fail,
+            },
+            atomic: spec.sync.atomic,
+            prune_approval: match spec.sync.prune_approval {
+                kinds::PruneApproval::WhenRisky => PruneApproval::WhenRisky,
+                kinds::PruneApproval::Always => PruneApproval::Always,
+                kinds::PruneApproval::Never => PruneApproval::Never,
+            },
             timeout: check_period("spec.sync.timeout", spec.sync.timeout.get(), SECOND, DAY)?,
         },
+        ignore: spec
+            .ignore
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| ignore(&format!("spec.ignore[{index}]"), rule))
+            .collect::<Result<_, _>>()?,
+        adopt_from,
         deletion: match spec.deletion_policy {
             kinds::DeletionPolicy::Prune => DeletionPolicy::Prune,
             kinds::DeletionPolicy::Orphan => DeletionPolicy::Orphan,
         },
         suspend: suspended(spec.suspend.as_ref()),
         name,
+    })
+}
+
+/// Checks a rule on fields that are left to others; `at` is where it stands.
+fn ignore(at: &str, rule: &kinds::Ignore) -> Result<Ignore, Failure> {
+    if rule.fields.is_empty() && rule.manager.is_none() {
+        return Err(invalid(at, "names neither `fields` nor a `manager`"));
+    }
+    let fields = rule.fields.iter().enumerate().map(|(index, pointer)| {
+        FieldPath::parse(pointer)
+            .map_err(|failure| invalid(&format!("{at}.fields[{index}]"), failure.detail))
+    });
+    if let Some(manager) = &rule.manager {
+        let stem = manager.strip_suffix('*').unwrap_or(manager);
+        if stem.is_empty() || stem.contains('*') {
+            let why = format!("`{manager}` is not a name, nor the beginning of one with a `*`");
+            return Err(invalid(&format!("{at}.manager"), why));
+        }
+    }
+    Ok(Ignore {
+        group: rule.group.clone(),
+        kind: rule.kind.clone(),
+        name: rule.name.clone(),
+        fields: fields.collect::<Result<_, _>>()?,
+        manager: rule.manager.clone(),
     })
 }
 
@@ -199,3 +254,6 @@ pub(crate) fn image_policy(
         suspend: suspended(spec.suspend.as_ref()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! The end of an Application: its objects go by the same proofs as a prune, or stay and are listed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_cluster::kinds::Kind;
-use syncline_cluster::{Account, Deleted};
+use syncline_cluster::{Account, Deleted, Resource};
 use syncline_core::application::{Application, DeletionPolicy};
+use syncline_core::directives::{self, Propagation};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::owner::Owner;
@@ -14,8 +16,10 @@ use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
-use crate::report;
-use crate::sync::{account_of, delete_with_proof, reduced};
+use crate::live::reduced;
+use crate::state::State;
+use crate::sync::{Extent, Look, account_of, delete_with_proof, heir, look};
+use crate::{failpoint, report};
 
 /// What stands between the deletion and its end.
 struct Unfinished(String);
@@ -59,6 +63,7 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
         );
         report::event(agent, name, Reason::Orphaned, &what).await;
     }
+    let _ = failpoint::reached("finalizer.before_remove").await;
     match agent
         .cluster
         .agent()
@@ -75,61 +80,85 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
 }
 
 /// Deletes what belongs to the application, but for what holds data; later stages first.
+///
+/// Before that, the other applications of its repository are rendered, and those that want an
+/// object and may have it take it over.
 async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Unfinished> {
+    let name = &spec.name;
     let unfinished = |error: &dyn std::fmt::Display| Unfinished(error.to_string());
+    let (extent, others) = {
+        let state = agent.state.lock();
+        let Some(entry) = state.applications.get(name) else {
+            return Ok(());
+        };
+        let mut extent = Extent {
+            kinds: entry.listed(names::ANNOTATION_CONTAINS),
+            namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
+        };
+        extent.namespaces.insert(spec.namespace.clone());
+        let repository = Name::new(&name.namespace, &spec.repository);
+        let repository = state.repositories.get(&repository);
+        let others = repository.into_iter().flat_map(|r| r.unrendered.keys());
+        let unread = repository.is_some_and(|r| r.head.is_none());
+        let all = state.applications_of(&Name::new(&name.namespace, &spec.repository));
+        // Before the first look at the repository nothing is known of what they want.
+        let unknown = all.iter().filter(|name| unread && is_unknown(&state, name));
+        let others: BTreeSet<_> = others.chain(unknown).filter(|n| *n != name).collect();
+        let others: Vec<_> = others.into_iter().map(Name::to_string).collect();
+        (extent, others)
+    };
+    if !others.is_empty() {
+        return Err(Unfinished(format!(
+            "it waits until these applications are rendered, which may take objects over: {}",
+            others.join(", ")
+        )));
+    }
     let account: Account = account_of(agent, spec)
         .await
         .map_err(|error| unfinished(&error))?;
+    let known = look(agent, name, &account, &extent, Look::Full)
+        .await
+        .map_err(|stopped| unfinished(&stopped.summary().detail))?;
+    if let Some(failure) = known.unread.first() {
+        return Err(Unfinished(failure.detail.clone()));
+    }
     let owner = Owner {
         instance: agent.instance.id().to_owned(),
-        application: spec.name.clone(),
+        application: name.clone(),
     };
-    let (groups, mut namespaces) = {
-        let state = agent.state.lock();
-        let Some(entry) = state.applications.get(&spec.name) else {
-            return Ok(());
-        };
-        let groups = entry.listed(names::ANNOTATION_CONTAINS);
-        (groups, entry.listed(names::ANNOTATION_NAMESPACES))
-    };
-    namespaces.insert(spec.namespace.clone());
-    let selector = format!("{}={}", names::LABEL_MANAGED, owner.instance);
-    let mut found: Vec<(syncline_cluster::Resource, ObjectKey)> = Vec::new();
+    let mut waiting = Vec::new();
     let mut kept = Vec::new();
-    for group_kind in &groups {
-        let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
-        let resource = match agent.cluster.discovery().preferred(group, kind).await {
-            Ok(resource) => resource,
-            Err(syncline_cluster::Error::UnknownKind { .. }) => continue,
-            Err(error) => return Err(unfinished(&error)),
+    let mut found: Vec<(Resource, ObjectKey, Propagation)> = Vec::new();
+    for (key, heir) in owned(agent, name) {
+        if let Some(heir) = heir {
+            waiting.push(format!("{key} passes to application {heir}"));
+            continue;
+        }
+        let Some(resource) = known.resources.get(&key.group_kind()) else {
+            continue;
         };
-        let scopes: Vec<Option<&str>> = match resource.scope {
-            syncline_cluster::Scope::Cluster => vec![None],
-            syncline_cluster::Scope::Namespaced => namespaces
-                .iter()
-                .map(|namespace| Some(namespace.as_str()))
-                .collect(),
+        let live = account.get_metadata(resource, &key).await;
+        let Some(live) = live.map_err(|error| unfinished(&error))? else {
+            continue;
         };
-        for namespace in scopes {
-            let list = account.list_metadata(&resource, namespace, &selector).await;
-            for live in list.map_err(|error| unfinished(&error))? {
-                let seen = reduced(&live);
-                if seen.owner(&live.key).as_ref() != Some(&owner) || seen.controller.is_some() {
-                    continue;
-                }
-                if is_kept_on_deletion(&live.key, &seen, &agent.settings.namespace) {
-                    kept.push(live.key.to_string());
-                } else {
-                    found.push((resource.clone(), live.key));
-                }
-            }
+        let seen = reduced(&live);
+        if seen.owner(&key).as_ref() != Some(&owner) || seen.controller.is_some() {
+            continue;
+        }
+        if is_kept_on_deletion(&key, &seen, &agent.settings.namespace) {
+            kept.push(key.to_string());
+        } else {
+            let said = directives::read(&seen.annotations, &seen.labels);
+            found.push((resource.clone(), key, said.propagation));
         }
     }
-    found.sort_by_key(|(_, key)| std::cmp::Reverse((stage(key), key.clone())));
-    let mut waiting = Vec::new();
-    for (resource, key) in found {
-        match delete_with_proof(&account, &resource, &key, &owner, None).await {
-            Ok(Deleted::Gone) => {}
+    found.sort_by_key(|(_, key, _)| std::cmp::Reverse((stage(key), key.clone())));
+    for (resource, key, propagation) in found {
+        let deleted = delete_with_proof(&account, &resource, &key, &owner, None, propagation);
+        match deleted.await {
+            Ok(Deleted::Gone) => {
+                agent.state.lock().gone(&key);
+            }
             Ok(Deleted::Started) => waiting.push(format!("{key} is being deleted")),
             Err(failure) => waiting.push(failure.detail),
         }
@@ -138,12 +167,31 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
         return Err(Unfinished(waiting.join("; ")));
     }
     if !kept.is_empty() {
-        let what = format!(
-            "these objects stay, because they hold data: {}",
-            kept.join(", ")
-        );
+        let what = format!("these objects stay: {}", kept.join(", "));
         tracing::info!(detail = what, "objects stay");
-        report::event(agent, &spec.name, Reason::Orphaned, &what).await;
+        report::event(agent, name, Reason::Orphaned, &what).await;
     }
     Ok(())
+}
+
+/// Whether nobody knows yet what an application wants.
+fn is_unknown(state: &State, name: &Name) -> bool {
+    let entry = state.applications.get(name);
+    entry.is_some_and(|entry| entry.kept.is_none() && entry.deleting.is_none())
+}
+
+/// The live objects of an application; with each the application that takes it over, if one does.
+fn owned(agent: &Agent, name: &Name) -> Vec<(ObjectKey, Option<Name>)> {
+    let state = agent.state.lock();
+    let Some(entry) = state.applications.get(name) else {
+        return Vec::new();
+    };
+    let mut all: Vec<_> = Vec::new();
+    for key in entry.objects.keys().chain(&entry.left) {
+        let owner = state.live.seen(key).and_then(|seen| seen.owner.as_ref());
+        if owner == Some(name) {
+            all.push((key.clone(), heir(&state, name, key)));
+        }
+    }
+    all
 }

@@ -1,144 +1,158 @@
 //! From live events to the state of an application: drift and health, without a render.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use syncline_cluster::{Live, watch};
-use syncline_core::health::{Health, ObjectHealth, assess};
-use syncline_core::names;
+use syncline_core::health::Health;
 use syncline_core::object::ObjectKey;
-use syncline_core::plan::{self, has_drifted, repair_delay};
+use syncline_core::plan::repair_delay;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
+use crate::live::Seen;
 use crate::report;
-use crate::state::{ApplicationState, Fight};
-use crate::sync::reduced;
+use crate::state::{ApplicationState, Fight, State};
 
 /// Most repairs in a row that are counted; the delay has reached its end long before.
 const MOST_ROUNDS: u32 = 32;
+/// From this many repairs of one object in a row on it is called a fight.
+pub(crate) const FIGHT_ROUNDS: u32 = 4;
 
-/// Health of what a watch or an apply gave; kinds of which only metadata is read have none.
-pub(crate) fn observe(object: Option<&Value>) -> ObjectHealth {
-    object.map_or_else(|| ObjectHealth::new(Health::Healthy, ""), assess)
-}
-
-/// Takes one event in: remembers the object, asks for a repair where it lost fields, and says how
-/// the application is now.
-pub(crate) async fn take(agent: &Arc<Agent>, event: watch::Event) {
-    let (name, changed) = match event.change {
-        watch::Change::Applied(live) => applied(agent, &live),
-        watch::Change::Deleted(key) => deleted(agent, &key),
-        watch::Change::Restarted => return,
-        watch::Change::Failing(error) => {
-            tracing::warn!(watch = %event.watch, %error, "a watch does not work");
-            return;
+/// Takes events in that came together: remembers the objects, asks for repairs where they were
+/// changed, and says once how each application is now.
+pub(crate) async fn take(agent: &Arc<Agent>, events: Vec<watch::Event>) {
+    let mut changed: BTreeSet<Name> = BTreeSet::new();
+    let mut current = false;
+    for event in events {
+        match event.change {
+            watch::Change::Applied(live) => changed.extend(applied(agent, &live)),
+            watch::Change::Deleted(key) => changed.extend(deleted(agent, &key)),
+            watch::Change::Restarted => {
+                agent.state.lock().current.insert(event.watch);
+                current = true;
+            }
+            watch::Change::Failing(error) => {
+                tracing::warn!(watch = %event.watch, %error, "a watch does not work");
+                agent.state.lock().current.remove(&event.watch);
+                current = true;
+            }
         }
-    };
-    if let Some(name) = name
-        && changed
-    {
-        report::application(agent, &name).await;
     }
-}
-
-fn applied(agent: &Agent, live: &Live) -> (Option<Name>, bool) {
+    if current {
+        agent.seen.notify_waiters();
+    }
     let now = agent.clock.now();
-    let mut guard = agent.state.lock();
-    let state = &mut *guard;
-    let seen = reduced(live);
-    let owner = seen
-        .owner(&live.key)
-        .filter(|owner| owner.instance == agent.instance.id());
-    // Without a record of its own it may be an object of ours that lost it.
-    let claimed = state.claims.get(&live.key).cloned();
-    let Some(name) = claimed.clone().or(owner.map(|owner| owner.application)) else {
-        return (None, false);
-    };
-    let Some(entry) = state.applications.get_mut(&name) else {
-        return (None, false);
-    };
-    let health = observe(live.object.as_ref());
-    let news = entry.observed.get(&live.key) != Some(&health);
-    entry.observed.insert(live.key.clone(), health);
-    let drifted = claimed.is_some() && check(agent, &name, entry, &live.key, Some(&seen));
-    let changed = drifted || (news && judge_running(entry, now));
-    (Some(name), changed)
-}
-
-fn deleted(agent: &Agent, key: &ObjectKey) -> (Option<Name>, bool) {
-    let mut guard = agent.state.lock();
-    let state = &mut *guard;
-    for entry in state.applications.values_mut() {
-        entry.observed.remove(key);
-        entry.written.remove(key);
-    }
-    let Some(name) = state.claims.get(key).cloned() else {
-        return (None, false);
-    };
-    let Some(entry) = state.applications.get_mut(&name) else {
-        return (None, false);
-    };
-    let changed = check(agent, &name, entry, key, None);
-    (Some(name), changed)
-}
-
-/// Looks whether a live object (`None`: it is gone) is still what was applied, and asks for a
-/// repair where it is not. While a sync runs the look waits for its end. Answers whether the state
-/// of the application changed.
-pub(crate) fn check(
-    agent: &Agent,
-    name: &Name,
-    entry: &mut ApplicationState,
-    key: &ObjectKey,
-    seen: Option<&plan::Live>,
-) -> bool {
-    if entry.syncing {
-        entry.seen_meanwhile.insert(key.clone(), seen.cloned());
-        return false;
-    }
-    let Some((_, rendered)) = entry.rendered.clone() else {
-        return false;
-    };
-    let Some(manifest) = rendered.set.get(key) else {
-        return false;
-    };
-    let drifted = match seen {
-        None => true,
-        Some(live) if live.deleting || is_own_write(entry, key, live) => false,
-        Some(live) => {
-            let manager = names::field_manager(agent.instance.id());
-            let applied = rendered
-                .applied
-                .get(key)
-                .map(String::as_str)
-                .unwrap_or_default();
-            !has_drifted(&manifest.body.to_wire(), applied, live, &manager).is_empty()
+    for name in changed {
+        let news = judge_running(&mut agent.state.lock(), &name, now);
+        if news {
+            report::application(agent, &name).await;
         }
-    };
-    drifted && repair(agent, name, entry, key, agent.clock.now())
-}
-
-/// Whether an event is not newer than our own last write. Resource versions of one kind are
-/// ordered numbers (KEP-5504).
-fn is_own_write(entry: &ApplicationState, key: &ObjectKey, live: &plan::Live) -> bool {
-    let Some(written) = entry.written.get(key) else {
-        return false;
-    };
-    match (
-        live.resource_version.parse::<u128>(),
-        written.parse::<u128>(),
-    ) {
-        (Ok(seen), Ok(written)) => seen <= written,
-        _ => live.resource_version == *written,
     }
 }
 
-/// Asks for a repair, later each time the same object is changed again; or only says so where
-/// `selfHeal` is off. Answers whether the state changed.
+/// Answers with the applications whose state may have changed.
+fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
+    let key = &live.key;
+    let seen = Seen::of(live, agent.instance.id());
+    let mut state = agent.state.lock();
+    // Without a record of its own it may be an object of ours that lost it.
+    if seen.owner.is_none() && state.live.claims(key).is_empty() {
+        return BTreeSet::new();
+    }
+    let owner = seen.owner.clone();
+    let Some(sight) = state.see(key, seen) else {
+        return BTreeSet::new();
+    };
+    if let Some(former) = sight.former_owner {
+        passed(agent, &state, key, &former);
+    }
+    let claims = state.live.claims(key).to_vec();
+    let mut changed = BTreeSet::new();
+    for name in claims {
+        let ours = owner.is_none() || owner.as_ref() == Some(&name);
+        if (ours && check(agent, &mut state, &name, key)) || sight.health {
+            changed.insert(name);
+        }
+    }
+    changed
+}
+
+fn deleted(agent: &Agent, key: &ObjectKey) -> BTreeSet<Name> {
+    let mut state = agent.state.lock();
+    if let Some(owner) = state.gone(key) {
+        passed(agent, &state, key, &owner);
+    }
+    let claims: BTreeSet<Name> = state.live.claims(key).iter().cloned().collect();
+    for name in &claims {
+        check(agent, &mut state, name, key);
+    }
+    claims
+}
+
+/// An object left an application: who wants it goes on, and so does the application, which may have
+/// waited for that, or is about to.
+pub(crate) fn passed(agent: &Agent, state: &State, key: &ObjectKey, former: &Name) {
+    let heirs = state.live.claims(key).iter().filter(|name| *name != former);
+    // One that still wants it has its own look at it: that is drift.
+    let entry = state.applications.get(former);
+    let former = entry
+        .filter(|entry| !entry.objects.contains_key(key))
+        .map(|_| former);
+    let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+    for name in heirs.chain(former) {
+        agent.queue.push(name, Cause::Dependency, now, due);
+    }
+}
+
+/// Looks at all objects of an application; asks for a repair where one does not stand. Answers
+/// whether it did.
+pub(crate) fn check_all(agent: &Agent, state: &mut State, name: &Name) -> bool {
+    let Some(entry) = state.applications.get(name) else {
+        return false;
+    };
+    let unstable: Vec<ObjectKey> = entry
+        .objects
+        .iter()
+        .filter(|(key, kept)| {
+            kept.written.is_some()
+                && !state
+                    .live
+                    .seen(key)
+                    .is_some_and(|seen| seen.stands(kept, name))
+        })
+        .map(|(key, _)| key.clone())
+        .collect();
+    let mut asked = false;
+    for key in unstable {
+        asked |= check(agent, state, name, &key);
+    }
+    asked
+}
+
+/// Looks whether a live object is still as it was left, and asks for a repair where it is not. What
+/// could not be written waits for the retry of its sync instead. While a sync runs the look waits for its end. Answers whether anything was asked or said.
+fn check(agent: &Agent, state: &mut State, name: &Name, key: &ObjectKey) -> bool {
+    let Some(entry) = state.applications.get_mut(name) else {
+        return false;
+    };
+    if entry.running.is_some() || entry.failed.contains(key) {
+        return false;
+    }
+    let Some(kept) = entry.objects.get(key).filter(|kept| kept.written.is_some()) else {
+        return false;
+    };
+    let stands = match state.live.seen(key) {
+        Some(seen) => seen.deleting || seen.stands(kept, name),
+        None => false,
+    };
+    !stands && repair(agent, name, entry, key, agent.clock.now())
+}
+
+/// Asks for a repair, later each time the same object is changed again. Answers whether it did.
 fn repair(
     agent: &Agent,
     name: &Name,
@@ -150,17 +164,11 @@ fn repair(
     if spec.suspend.is_some() || entry.deleting.is_some() {
         return false;
     }
-    if !spec.sync.self_heal {
-        let was = entry.statement.reason;
-        entry
-            .statement
-            .say(Reason::DriftFound, key.to_string(), now);
-        return was != Reason::DriftFound;
-    }
     let instant = agent.clock.monotonic();
     let fight = entry.fights.entry(key.clone()).or_insert(Fight {
         rounds: 0,
         last: instant,
+        manager: String::new(),
     });
     if instant.saturating_duration_since(fight.last) > agent.settings.drift_calm {
         fight.rounds = 0;
@@ -170,31 +178,43 @@ fn repair(
         agent.settings.retry_first,
         agent.settings.retry_most,
     );
-    fight.rounds = (fight.rounds + 1).min(MOST_ROUNDS);
-    fight.last = instant;
+    // Without repairs nobody fights: the sync only looks and says what it found.
+    if spec.sync.self_heal {
+        fight.rounds = (fight.rounds + 1).min(MOST_ROUNDS);
+    }
+    // The next round begins when this one is repaired.
+    fight.last = instant + delay;
     agent.queue.push(name, Cause::Drift, now, instant + delay);
-    false
+    true
 }
 
 /// As [`judge`], for an application whose last sync went well; answers whether anything changed.
-fn judge_running(entry: &mut ApplicationState, now: Timestamp) -> bool {
+fn judge_running(state: &mut State, name: &Name, now: Timestamp) -> bool {
     let healthy = [
         Reason::Synced,
+        Reason::Fighting,
         Reason::Progressing,
         Reason::Degraded,
         Reason::Missing,
     ];
-    if !healthy.contains(&entry.statement.reason) {
+    let Some(entry) = state.applications.get(name) else {
+        return false;
+    };
+    if entry.running.is_some() || !healthy.contains(&entry.statement.reason) {
         return false;
     }
     let before = entry.statement.clone();
-    judge(entry, now);
-    entry.statement != before
+    judge(state, name, now);
+    let after = state.applications.get(name);
+    after.is_some_and(|entry| entry.statement != before)
 }
 
 /// Says how an application is whose objects were all applied, from the health of its objects.
-pub(crate) fn judge(entry: &mut ApplicationState, now: Timestamp) {
-    let (health, worst) = entry.health();
+pub(crate) fn judge(state: &mut State, name: &Name, now: Timestamp) {
+    let (health, worst) = state.health(name);
+    let Some(entry) = state.applications.get_mut(name) else {
+        return;
+    };
     let detail = worst.map(|(key, message)| match message.as_str() {
         "" => key.to_string(),
         message => format!("{key}: {message}"),
@@ -216,11 +236,25 @@ pub(crate) fn judge(entry: &mut ApplicationState, now: Timestamp) {
         Health::Missing => Reason::Missing,
         Health::Degraded => Reason::Degraded,
     };
-    let detail = match reason {
-        Reason::Synced => String::new(),
-        _ => detail.unwrap_or_default(),
+    let fight = fight(entry);
+    let (reason, detail) = match (reason, fight) {
+        (Reason::Synced, Some(fight)) => (Reason::Fighting, fight),
+        (Reason::Synced, None) => (reason, String::new()),
+        _ => (reason, detail.unwrap_or_default()),
     };
     entry.statement.say(reason, detail, now);
+}
+
+/// The fiercest fight about an object, for people.
+fn fight(entry: &ApplicationState) -> Option<String> {
+    let fights = entry.fights.iter();
+    let fights = fights.filter(|(_, fight)| fight.rounds >= FIGHT_ROUNDS);
+    let (key, fight) = fights.max_by_key(|(_, fight)| fight.rounds)?;
+    let rounds = fight.rounds;
+    Some(match fight.manager.as_str() {
+        "" => format!("{key}: repaired {rounds} times in a row"),
+        manager => format!("{key}: fighting with manager {manager}, {rounds} rounds"),
+    })
 }
 
 /// Whether the workloads have had longer than `spec.sync.timeout` to become healthy.
@@ -231,19 +265,45 @@ fn is_late(entry: &ApplicationState, now: Timestamp) -> bool {
     now.duration_since(since).unsigned_abs() > spec.sync.timeout
 }
 
-/// Applications that have been on their way for too long become degraded without any event.
+/// What changes without any event: applications that have been on their way for too long, fights
+/// that ended.
 pub(crate) async fn judge_late(agent: &Arc<Agent>) {
     let now = agent.clock.now();
-    let late: Vec<Name> = {
+    let instant = agent.clock.monotonic();
+    let changed: Vec<Name> = {
         let mut state = agent.state.lock();
-        state
-            .applications
-            .iter_mut()
-            .filter(|(_, entry)| entry.statement.reason == Reason::Progressing)
-            .filter_map(|(name, entry)| judge_running(entry, now).then(|| name.clone()))
-            .collect()
+        let mut names = Vec::new();
+        for (name, entry) in &mut state.applications {
+            let count = entry.fights.len();
+            let calm = agent.settings.drift_calm;
+            let fought = |fight: &Fight| instant.saturating_duration_since(fight.last) <= calm;
+            entry.fights.retain(|_, fight| fought(fight));
+            let looks = matches!(
+                entry.statement.reason,
+                Reason::Progressing | Reason::Fighting
+            );
+            if looks || entry.fights.len() != count {
+                names.push(name.clone());
+            }
+        }
+        names.retain(|name| judge_running(&mut state, name, now));
+        names
     };
-    for name in late {
+    for name in changed {
         report::application(agent, &name).await;
+    }
+}
+
+/// Asks for the slow check of everything whose time has come.
+pub(crate) fn check_slowly(agent: &Agent) {
+    let instant = agent.clock.monotonic();
+    let interval = agent.settings.full_check_interval;
+    let mut state = agent.state.lock();
+    for (name, entry) in &mut state.applications {
+        if instant.saturating_duration_since(entry.checked) >= interval {
+            entry.checked = instant;
+            let now = agent.clock.now();
+            agent.queue.push(name, Cause::Schedule, now, instant);
+        }
     }
 }

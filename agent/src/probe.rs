@@ -2,6 +2,7 @@
 //! for its lease.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -32,6 +33,8 @@ pub(crate) enum Phase {
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     phase: Arc<watch::Sender<Phase>>,
+    /// Whether the API server answers the renewals of the lease.
+    answering: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
 }
 
@@ -40,6 +43,7 @@ impl Probe {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             phase: Arc::default(),
+            answering: Arc::new(AtomicBool::new(true)),
             metrics,
         }
     }
@@ -52,6 +56,19 @@ impl Probe {
                 *current = phase;
             }
             moves
+        });
+    }
+
+    /// Follows whether the lease is renewed: an agent that cannot reach the API server is not ready.
+    pub(crate) fn follow(&self, mut renewing: watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+        let answering = Arc::clone(&self.answering);
+        tasks.spawn(async move {
+            loop {
+                answering.store(*renewing.borrow_and_update(), Ordering::Relaxed);
+                if renewing.changed().await.is_err() {
+                    return;
+                }
+            }
         });
     }
 
@@ -72,7 +89,8 @@ impl Probe {
 
 async fn readyz(State(probe): State<Probe>) -> Response {
     let why = match *probe.phase.borrow() {
-        Phase::Ready => return "ok".into_response(),
+        Phase::Ready if probe.answering.load(Ordering::Relaxed) => return "ok".into_response(),
+        Phase::Ready => "the API server does not answer",
         Phase::Waiting => "waiting for the lease",
         Phase::Listing => "not all objects have been seen yet",
         Phase::Stopping => "stopping",
@@ -101,6 +119,16 @@ mod tests {
         assert_eq!(readiness(&probe).await, StatusCode::SERVICE_UNAVAILABLE);
         probe.enter(Phase::Ready);
         assert_eq!(readiness(&probe).await, StatusCode::OK);
+        let (renewing, follows) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        probe.follow(follows, &mut tasks);
+        while readiness(&probe).await == StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+        renewing.send_replace(true);
+        while readiness(&probe).await != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
         probe.enter(Phase::Stopping);
         probe.enter(Phase::Ready);
         assert_eq!(readiness(&probe).await, StatusCode::SERVICE_UNAVAILABLE);

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use syncline_core::health::Health;
 use syncline_core::image::Rule;
 use syncline_core::object::ObjectKey;
+use syncline_core::outcome::ActionKind;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
-    self, About, ApplicationDetail, ApplicationSummary, Counts, ImagePolicyView, ImageUpdate,
-    LastSync, ObjectView, RepositoryView, Severity, SyncDetail, SyncSummary, TagVerdict, Why,
+    self, About, ApplicationDetail, ApplicationSummary, ApprovalView, Counts, ImagePolicyView,
+    ImageUpdate, LastSync, ObjectView, RepositoryView, Severity, SyncDetail, SyncSummary,
+    TagVerdict, Why,
 };
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
 use crate::applications::look_at_source;
-use crate::state::{ApplicationState, Statement};
+use crate::state::{ApplicationState, State, Statement};
 
 /// The agent, as the web UI sees it.
 pub(crate) struct Answers {
@@ -37,7 +39,7 @@ impl Questions for Answers {
             Ok(state
                 .applications
                 .iter()
-                .map(|(name, entry)| summary(name, entry))
+                .map(|(name, entry)| summary(&state, name, entry))
                 .collect())
         })
     }
@@ -54,12 +56,17 @@ impl Questions for Answers {
                 .and_then(|repository| state.repositories.get(&repository)?.head.as_ref())
                 .map(|head| views::Revision::from(&head.revision));
             Ok(Some(ApplicationDetail {
-                summary: summary(&name, entry),
+                summary: summary(&state, &name, entry),
                 head,
                 automatic: spec.is_some_and(|spec| spec.sync.automatic),
                 self_heal: spec.is_some_and(|spec| spec.sync.self_heal),
                 service_account: spec.map(|spec| spec.account.clone()).unwrap_or_default(),
-                objects: objects(entry),
+                approval: entry
+                    .plan_hash
+                    .as_ref()
+                    .map(|hash| ApprovalView::new(&name, hash)),
+                checked_slowly: entry.unwatched.iter().cloned().collect(),
+                objects: objects(&state, entry),
             }))
         })
     }
@@ -215,11 +222,10 @@ fn health_view(health: Health) -> views::Health {
     }
 }
 
-fn summary(name: &Name, entry: &ApplicationState) -> ApplicationSummary {
+fn summary(state: &State, name: &Name, entry: &ApplicationState) -> ApplicationSummary {
     let spec = entry.spec.as_ref().ok();
-    let (health, _) = entry.health();
+    let (health, _) = state.health(name);
     let health = health_view(health);
-    let rendered = entry.rendered.as_ref().map(|(_, rendered)| rendered);
     ApplicationSummary {
         namespace: name.namespace.clone(),
         name: name.name.clone(),
@@ -242,43 +248,45 @@ fn summary(name: &Name, entry: &ApplicationState) -> ApplicationSummary {
             result: sync.result.into(),
             finished_at: sync.finished_at,
         }),
-        objects: rendered.map_or(0, |rendered| rendered.set.len() as u32),
-        images: rendered
-            .map(|rendered| rendered.images.clone())
+        objects: entry.objects.len() as u32,
+        images: entry
+            .kept
+            .as_ref()
+            .map(|kept| kept.images.clone())
             .unwrap_or_default(),
     }
 }
 
-fn objects(entry: &ApplicationState) -> Vec<ObjectView> {
-    let Some((_, rendered)) = &entry.rendered else {
-        return Vec::new();
-    };
-    let mut all: Vec<ObjectView> = rendered
-        .set
+fn objects(state: &State, entry: &ApplicationState) -> Vec<ObjectView> {
+    let named = entry
+        .objects
         .iter()
-        .map(|manifest| object(entry, &manifest.key, Some((&manifest.origin).into())))
-        .collect();
+        .map(|(key, kept)| object(state, entry, key, Some((&kept.origin).into())));
     // Objects that left Git and are still there: held, or kept on purpose.
-    let left = entry
-        .observed
-        .keys()
-        .filter(|key| rendered.set.get(key).is_none());
-    all.extend(left.map(|key| object(entry, key, None)));
-    all
+    let left = entry.left.iter();
+    named
+        .chain(left.map(|key| object(state, entry, key, None)))
+        .collect()
 }
 
-fn object(entry: &ApplicationState, key: &ObjectKey, origin: Option<views::Origin>) -> ObjectView {
-    let observed = entry.observed.get(key);
+fn object(
+    state: &State,
+    entry: &ApplicationState,
+    key: &ObjectKey,
+    origin: Option<views::Origin>,
+) -> ObjectView {
+    let health = state.live.seen(key).map(|seen| &seen.health);
+    // What stands has no action of its own.
+    let stands = entry.kept.as_ref().map(|_| ActionKind::Unchanged);
+    let action = entry.actions.get(key).copied().or(stands);
     ObjectView {
         object: key.into(),
-        health: observed.map_or(views::Health::Missing, |observed| {
-            health_view(observed.health)
-        }),
-        health_message: observed
-            .map(|observed| observed.message.clone())
+        health: health.map_or(views::Health::Missing, |health| health_view(health.health)),
+        health_message: health
+            .map(|health| health.message.clone())
             .unwrap_or_default(),
         origin,
-        last_action: entry.actions.get(key).map(|action| (*action).into()),
+        last_action: action.map(Into::into),
     }
 }
 

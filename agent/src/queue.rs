@@ -135,6 +135,11 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
+    /// Whether the agent is about to end.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Waits until no sync runs.
     pub(crate) async fn idle(&self) {
         loop {

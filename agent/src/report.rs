@@ -63,16 +63,13 @@ pub(crate) async fn repository(agent: &Arc<Agent>, name: &Name) {
 pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
     let status = {
         let mut state = agent.state.lock();
+        let (health, _) = state.health(name);
         let Some(entry) = state.applications.get_mut(name) else {
             return;
         };
-        let (health, _) = entry.health();
         let applied = entry.applied.as_ref().map(|head| head.revision.to_string());
         let attempted = entry.attempted.as_ref().map(ToString::to_string);
-        let objects = entry
-            .rendered
-            .as_ref()
-            .map(|(_, rendered)| rendered.set.len() as i64);
+        let objects = entry.kept.as_ref().map(|_| entry.objects.len() as i64);
         let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
         let status = ApplicationStatus {
             conditions: told(
@@ -90,6 +87,12 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             last_sync_id: last.or(entry.status.last_sync_id.clone()),
             plan_hash: entry.plan_hash.clone(),
             objects: objects.or(entry.status.objects),
+            checked_slowly: entry
+                .unwatched
+                .iter()
+                .take(kinds::MAX_CHECKED_SLOWLY)
+                .cloned()
+                .collect(),
         };
         if status == entry.status {
             None

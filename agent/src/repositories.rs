@@ -17,9 +17,11 @@ use syncline_source::{Access, Credentials, Mirror, Settings};
 use tokio::time::Instant;
 
 use crate::agent::{Agent, blocking};
+use crate::failpoint;
 use crate::metrics::PollLabels;
 use crate::report;
-use crate::state::Head;
+use crate::state::{ApplicationState, Head, State};
+use crate::sync::unrendered;
 
 /// One mirror per URL, opened when it is first needed.
 pub(crate) struct Mirrors {
@@ -178,7 +180,10 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
             Reason::Fetched,
             arrived(agent, &repository, head, cause).await,
         ),
-        Err(failure) => (failure.reason, failed(agent, &repository, failure)),
+        Err(failure) => {
+            resume(agent, &repository).await;
+            (failure.reason, failed(agent, &repository, failure))
+        }
     };
     agent
         .metrics
@@ -193,6 +198,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
 }
 
 async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Failure> {
+    failpoint::reached("fetch.start").await?;
     let access = access(agent, repository, repository.secret.as_deref()).await?;
     let failure = |error: syncline_source::Error| Failure {
         reason: error.reason(),
@@ -203,6 +209,7 @@ async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Fail
     blocking(move || {
         let mirror = mirrors.get(&url).map_err(failure)?;
         let fetched = mirror.fetch(&access, &branch).map_err(failure)?;
+        failpoint::check("fetch.done")?;
         let info = mirror.commit_info(&fetched.commit).map_err(failure)?;
         Ok(Head {
             revision: Revision {
@@ -213,6 +220,66 @@ async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Fail
         })
     })
     .await
+}
+
+/// The agent has started and the Git server does not answer: where the mirror has it, the last
+/// commit of the run before is the head, so that drift is found and put back all the same.
+async fn resume(agent: &Arc<Agent>, repository: &Repository) {
+    let (mut commits, applications) = {
+        let state = agent.state.lock();
+        let Some(entry) = state.repositories.get(&repository.name) else {
+            return;
+        };
+        let Some(recorded) = entry.recorded.clone().filter(|_| entry.head.is_none()) else {
+            return;
+        };
+        let applications = state.applications_of(&repository.name);
+        // One that was applied and not yet recorded is newer: nothing goes back to an older one.
+        let applied = applications
+            .iter()
+            .filter_map(|name| state.applications.get(name));
+        let applied = applied.filter_map(|entry| entry.recorded.clone());
+        let commits: Vec<CommitId> = std::iter::once(recorded).chain(applied).collect();
+        (commits.into_iter(), applications)
+    };
+    let mirrors = Arc::clone(&agent.mirrors);
+    let (url, branch) = (repository.url.clone(), repository.branch.clone());
+    let found = blocking(move || {
+        let mirror = mirrors.get(&url).ok()?;
+        let recorded = commits.next()?;
+        let newest = commits.fold(recorded, |newest, commit| {
+            match mirror.is_ancestor(&newest, &commit) {
+                Ok(true) => commit,
+                _ => newest,
+            }
+        });
+        let info = mirror.commit_info(&newest).ok()?;
+        let revision = Revision {
+            branch,
+            commit: newest,
+        };
+        Some(Head { revision, info })
+    })
+    .await;
+    let Some(head) = found else { return };
+    let now = agent.clock.now();
+    {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.repositories.get_mut(&repository.name) else {
+            return;
+        };
+        entry.checked_at = Some(now);
+        entry.heads += 1;
+        entry.head = Some(head);
+        let heads = entry.heads;
+        for application in &applications {
+            entry.unrendered.insert(application.clone(), heads);
+        }
+    }
+    for application in applications {
+        let due = agent.clock.monotonic();
+        agent.queue.push(&application, Cause::StartUp, now, due);
+    }
 }
 
 /// A look that went well: the head moves forward, and what it touches is asked to sync.
@@ -251,7 +318,19 @@ async fn arrived(
         let mut state = agent.state.lock();
         let entry = state.repositories.get_mut(name)?;
         entry.statement.say(Reason::Fetched, String::new(), now);
+        if entry.head.as_ref().map(|head| &head.info.id) != Some(&head.info.id) {
+            entry.heads += 1;
+        }
+        let heads = entry.heads;
         entry.head = Some(head);
+        for application in &touched {
+            entry.unrendered.insert(application.clone(), heads);
+        }
+        for application in &touched {
+            if let Some(entry) = state.applications.get_mut(application) {
+                give_way(entry, agent.settings.most_take_overs);
+            }
+        }
     }
     // Who asks for a look at the repository has not asked to sync what syncs by hand only.
     let cause = match cause {
@@ -264,6 +343,50 @@ async fn arrived(
             .push(&application, cause, now, agent.clock.monotonic());
     }
     None
+}
+
+/// A running sync of an older commit gives way between two objects; not for ever, so that a branch
+/// with many commits does not keep an application from being synced at all.
+fn give_way(entry: &mut ApplicationState, most: u32) {
+    if let Some(running) = &entry.running
+        && entry.take_overs < most
+        && !running.is_cancelled()
+    {
+        entry.take_overs += 1;
+        running.cancel();
+    }
+}
+
+/// An application is rendered at the head of that number, or will not be: who waited for that goes
+/// on. A newer head may have touched it meanwhile, and then nothing is said of that.
+pub(crate) fn rendered(agent: &Agent, application: &Name, head: u64) {
+    let mut state = agent.state.lock();
+    let Some(name) = state.repository_of(application) else {
+        return;
+    };
+    let Some(repository) = state.repositories.get_mut(&name) else {
+        return;
+    };
+    let touched = repository.unrendered.get(application);
+    if touched.is_some_and(|touched| *touched <= head) {
+        repository.unrendered.remove(application);
+        wake_waiting(agent, &state, &name);
+    }
+}
+
+/// Asks for a sync of those applications of a repository that waited for others and wait for none
+/// any more.
+pub(crate) fn wake_waiting(agent: &Agent, state: &State, repository: &Name) {
+    let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+    for application in state.applications_of(repository) {
+        let Some(entry) = state.applications.get(&application) else {
+            continue;
+        };
+        let waits = entry.waits || entry.deleting.is_some();
+        if waits && unrendered(state, &application).is_empty() {
+            agent.queue.push(&application, Cause::Dependency, now, due);
+        }
+    }
 }
 
 /// Whether the new commit contains the old one. A commit that the server no longer has cannot be
@@ -307,22 +430,21 @@ async fn touched(
     // Without the difference every application has to look for itself.
     let Ok(changed) = changed else { return all };
     let state = agent.state.lock();
-    all.into_iter()
-        .filter(|name| {
-            let Some(entry) = state.applications.get(name) else {
-                return false;
-            };
-            // Any commit may carry the approval that a held plan waits for.
-            if entry.plan_hash.is_some() {
-                return true;
-            }
-            match (&entry.failed_reads, &entry.rendered) {
-                (Some(reads), _) => reads.is_touched_by(&changed),
-                (None, Some((_, rendered))) => rendered.reads.is_touched_by(&changed),
-                (None, None) => true,
-            }
-        })
-        .collect()
+    let Some(entry) = state.repositories.get(&repository.name) else {
+        return Vec::new();
+    };
+    let mut touched = entry.index.touched_by(&changed);
+    for name in all {
+        let held = state
+            .applications
+            .get(&name)
+            .is_some_and(|entry| entry.plan_hash.is_some());
+        // Any commit may carry the approval that a held plan waits for.
+        if held || !entry.index.contains(&name) {
+            touched.insert(name);
+        }
+    }
+    touched.into_iter().collect()
 }
 
 /// Tells applications that wait for a Repository without a head why they wait.

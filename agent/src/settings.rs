@@ -61,7 +61,8 @@ pub struct AgentSettings {
     /// How often the Lease is renewed, or tried for.
     #[arg(long, env = "SYNCLINE_LEASE_RETRY", default_value = "2s", value_parser = duration, help_heading = "Cluster")]
     pub lease_retry: Duration,
-    /// How many watches may be open; beyond them drift is found by the next sync only.
+    /// How many watches may be open; the kinds beyond them are checked slowly, and the status of the
+    /// Application names them.
     #[arg(
         long,
         env = "SYNCLINE_WATCH_BUDGET",
@@ -69,9 +70,17 @@ pub struct AgentSettings {
         help_heading = "Cluster"
     )]
     pub watch_budget: usize,
-    /// How long one watch request stays open; a connection that is silent for longer counts as dead.
+    /// How long one watch request stays open.
     #[arg(long, env = "SYNCLINE_WATCH_TIMEOUT", default_value = "290s", value_parser = duration, help_heading = "Cluster")]
     pub watch_timeout: Duration,
+    /// After how long without any byte a watch counts as dead and is started again. The API server
+    /// sends a bookmark about once a minute.
+    #[arg(long, env = "SYNCLINE_WATCH_SILENCE", default_value = "70s", value_parser = duration, help_heading = "Cluster")]
+    pub watch_silence: Duration,
+    /// Service account of the agent's namespace that watches the whole cluster: the metadata of
+    /// all kinds but Secrets. Without it each namespace is watched as the Application's account.
+    #[arg(long, env = "SYNCLINE_READER_ACCOUNT", help_heading = "Cluster")]
+    pub reader_account: Option<String>,
     /// Deadline of a connection to the API server.
     #[arg(long, env = "SYNCLINE_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Cluster")]
     pub connect_timeout: Duration,
@@ -128,6 +137,14 @@ pub struct AgentSettings {
         help_heading = "Sync"
     )]
     pub apply_concurrency: usize,
+    /// How often in a row a running sync gives way to a newer commit before one is let to its end.
+    #[arg(
+        long,
+        env = "SYNCLINE_MOST_TAKE_OVERS",
+        default_value_t = 3,
+        help_heading = "Sync"
+    )]
+    pub most_take_overs: u32,
     /// How long a sync waits for a CRD to be established.
     #[arg(long, env = "SYNCLINE_CRD_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Sync")]
     pub crd_timeout: Duration,
@@ -143,6 +160,24 @@ pub struct AgentSettings {
     /// For how long an object without new drift counts as calm: repairs begin at once again.
     #[arg(long, env = "SYNCLINE_DRIFT_CALM", default_value = "1m", value_parser = duration, help_heading = "Sync")]
     pub drift_calm: Duration,
+    /// How often every object of an application is compared with Git, whatever the watches say;
+    /// spread, so that not all applications do it at once.
+    #[arg(long, env = "SYNCLINE_FULL_CHECK_INTERVAL", default_value = "6h", value_parser = duration, help_heading = "Sync")]
+    pub full_check_interval: Duration,
+    /// Field managers that are tools of people, with commas between; `*` at the end stands for any
+    /// end. `foreign: RemoveManual` removes what they set and Git does not name.
+    #[arg(
+        long,
+        env = "SYNCLINE_MANUAL_TOOLS",
+        value_delimiter = ',',
+        default_values = syncline_core::ownership::MANUAL_TOOLS.iter().copied(),
+        help_heading = "Sync"
+    )]
+    pub manual_tools: Vec<String>,
+    /// For how long after its last write another GitOps tool counts as still at work on an object,
+    /// which is then not taken over.
+    #[arg(long, env = "SYNCLINE_TOOL_QUIET_PERIOD", default_value = "1h", value_parser = duration, help_heading = "Sync")]
+    pub tool_quiet_period: Duration,
     /// How long the deletion of an Application waits for a missing service account or API server
     /// before its objects are left behind and listed.
     #[arg(long, env = "SYNCLINE_DELETION_TIMEOUT", default_value = "5m", value_parser = duration, help_heading = "Sync")]
@@ -216,6 +251,15 @@ pub struct AgentSettings {
     /// The renderer program; beside the agent's own program by default.
     #[arg(long, env = "SYNCLINE_RENDERER", help_heading = "Renderer")]
     pub renderer: Option<PathBuf>,
+    /// How much memory rendered manifests may take, in MiB, so that a repair needs no render. The
+    /// oldest ones go first.
+    #[arg(
+        long,
+        env = "SYNCLINE_RENDER_CACHE_MIB",
+        default_value_t = 32,
+        help_heading = "Renderer"
+    )]
+    pub render_cache_mib: u32,
     /// How many renderer processes run at most.
     #[arg(
         long,
@@ -319,6 +363,29 @@ impl AgentSettings {
             "`--lease-retry` must be shorter than `--lease-renew-deadline`, and that shorter than \
              `--lease-duration`"
         );
+        anyhow::ensure!(
+            self.watch_silence >= LEAST_SILENCE && self.watch_silence < self.watch_timeout,
+            "`--watch-silence` must be at least {LEAST_SILENCE:?} and shorter than `--watch-timeout`"
+        );
+        anyhow::ensure!(
+            self.reader_account.as_deref() != Some(""),
+            "`--reader-account` is empty; leave it out to watch as the Applications' accounts"
+        );
+        anyhow::ensure!(
+            self.full_check_interval >= LEAST_FULL_CHECK,
+            "`--full-check-interval` must be at least {LEAST_FULL_CHECK:?}"
+        );
+        for tool in self.manual_tools.iter().filter(|tool| !tool.is_empty()) {
+            let stem = tool.strip_suffix('*').unwrap_or(tool);
+            anyhow::ensure!(
+                !stem.is_empty() && !stem.contains('*') && stem.trim() == stem,
+                "`--manual-tools`: `{tool}` is not a name, nor the beginning of one with a `*`"
+            );
+            anyhow::ensure!(
+                !stem.starts_with("syncline-") && (stem == tool || !"syncline-".starts_with(stem)),
+                "`--manual-tools`: `{tool}` also means Syncline itself"
+            );
+        }
         for (flag, value) in [
             ("--sync-workers", self.sync_workers),
             ("--apply-concurrency", self.apply_concurrency),
@@ -331,6 +398,11 @@ impl AgentSettings {
         Ok(())
     }
 }
+
+/// Shorter ones would end watches that are only quiet.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+/// A check reads every object of the application.
+const LEAST_FULL_CHECK: Duration = Duration::from_secs(1);
 
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
@@ -473,6 +545,40 @@ mod tests {
                 .to_string()
                 .contains("loopback")
         );
+    }
+
+    #[test]
+    fn the_defaults_work_together() {
+        let settings = settings(&[]);
+        settings.check().unwrap();
+        assert_eq!(settings.watch_silence, Duration::from_secs(70));
+        assert_eq!(settings.reader_account, None);
+        assert!(settings.manual_tools.contains(&"kubectl*".to_owned()));
+        assert!(settings.manual_tools.iter().all(|tool| tool.trim() == tool));
+    }
+
+    #[test]
+    fn the_list_of_manual_tools_is_divided_and_checked() {
+        let given = settings(&["--manual-tools", "kubectl*,k9s"]);
+        assert_eq!(given.manual_tools, ["kubectl*", "k9s"]);
+        settings(&["--manual-tools", ""]).check().unwrap();
+        for bad in ["*", "a*b", "k9s, curl", "syncline-abc", "sync*"] {
+            let error = settings(&["--manual-tools", bad]).check().unwrap_err();
+            assert!(error.to_string().contains("--manual-tools"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused() {
+        for (flag, value) in [
+            ("--watch-silence", "290s"),
+            ("--watch-silence", "0s"),
+            ("--full-check-interval", "0s"),
+            ("--reader-account", ""),
+        ] {
+            let error = settings(&[flag, value]).check().unwrap_err();
+            assert!(error.to_string().contains(flag), "{flag} {value}");
+        }
     }
 
     #[test]

@@ -2,25 +2,31 @@
 //!
 //! All of it can be lost: the cluster and Git give it back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use syncline_cluster::kinds::{ApplicationStatus, Condition, ImagePolicyStatus, RepositoryStatus};
+use syncline_cluster::watch::WatchKey;
 use syncline_core::application::{Application, Repository};
-use syncline_core::health::{Health, ObjectHealth};
+use syncline_core::digest::Digest;
+use syncline_core::health::Health;
 use syncline_core::image::Verdict;
+use syncline_core::kept::{Kept, KeptChange, KeptObject, Written};
 use syncline_core::manifest::ManifestSet;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
-use syncline_core::plan::Live;
+use syncline_core::read_index::ReadIndex;
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
+use syncline_store::KeptApplication;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::conversion::ImageUpdate;
+use crate::live::{Seen, Sight, Table};
 
 /// What is the case with one of our objects, why, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,21 +138,29 @@ pub(crate) struct RepositoryState {
     pub(crate) checked_at: Option<Timestamp>,
     /// Failed looks in a row.
     pub(crate) failures: u32,
+    /// How many heads there have been.
+    pub(crate) heads: u64,
+    /// Which application reads which path.
+    pub(crate) index: ReadIndex,
+    /// Applications that a commit touched and that are not rendered since: which head it was.
+    pub(crate) unrendered: BTreeMap<Name, u64>,
 }
 
 /// What a commit wants of an application: complete, normalised, with owner records.
 #[derive(Debug)]
 pub(crate) struct Rendered {
-    /// What it was rendered for; another spec needs another render.
-    pub(crate) application: Application,
+    /// Hash of what it was rendered for; another one needs another render.
+    pub(crate) inputs: Digest,
     /// What was read of the repository.
     pub(crate) reads: ReadSet,
     /// The objects.
     pub(crate) set: ManifestSet,
     /// The keyed hash of each, as in the annotation `syncline.dev/applied`.
-    pub(crate) applied: BTreeMap<ObjectKey, String>,
+    pub(crate) hashes: BTreeMap<ObjectKey, Digest>,
     /// Images that the workloads run, sorted.
     pub(crate) images: Vec<String>,
+    /// Roughly how many bytes of memory it takes.
+    pub(crate) weight: usize,
 }
 
 /// Repairs of one object in a row.
@@ -156,6 +170,8 @@ pub(crate) struct Fight {
     pub(crate) rounds: u32,
     /// When the last one was.
     pub(crate) last: Instant,
+    /// Who changed the object, where that is known.
+    pub(crate) manager: String,
 }
 
 /// The last sync of an application.
@@ -167,6 +183,17 @@ pub(crate) struct LastSync {
     pub(crate) result: SyncResult,
     /// When.
     pub(crate) finished_at: Option<Timestamp>,
+}
+
+/// What the database does not know yet of what is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved {
+    /// The render is another.
+    pub(crate) render: bool,
+    /// Objects that are new or different.
+    pub(crate) changed: BTreeSet<ObjectKey>,
+    /// Objects that are kept no more.
+    pub(crate) removed: BTreeSet<ObjectKey>,
 }
 
 /// An Application.
@@ -192,24 +219,31 @@ pub(crate) struct ApplicationState {
     pub(crate) applied: Option<Head>,
     /// The commit of an earlier run that was applied, from the status.
     pub(crate) recorded: Option<CommitId>,
+    /// The applied commit at which nothing waited for other applications: what a commit since then
+    /// approves is not used up.
+    pub(crate) decided: Option<CommitId>,
     /// The commit that was tried last.
     pub(crate) attempted: Option<Revision>,
-    /// What the last complete render gave, and the commit for which it is known to hold.
-    pub(crate) rendered: Option<(CommitId, Arc<Rendered>)>,
+    /// What the last complete render was made of.
+    pub(crate) kept: Option<Kept>,
+    /// The objects of that render.
+    pub(crate) objects: BTreeMap<ObjectKey, KeptObject>,
+    /// Its content, while there is room for it.
+    pub(crate) rendered: Option<Arc<Rendered>>,
+    /// Live objects of this application that Git no longer names.
+    pub(crate) left: BTreeSet<ObjectKey>,
+    /// What the database does not know yet.
+    pub(crate) unsaved: Unsaved,
     /// What a failed render had read; any change of it is worth another try.
     pub(crate) failed_reads: Option<ReadSet>,
-    /// Health of the live objects, as the watches see them.
-    pub(crate) observed: BTreeMap<ObjectKey, ObjectHealth>,
-    /// Whether a sync runs: what the objects should be like is about to change.
-    pub(crate) syncing: bool,
-    /// What the watches saw while a sync ran, to be looked at when it ends; `None` for an object
-    /// that is gone.
-    pub(crate) seen_meanwhile: BTreeMap<ObjectKey, Option<Live>>,
-    /// The resource version that our last write of each object answered with: an event that is not
-    /// newer is our own.
-    pub(crate) written: BTreeMap<ObjectKey, String>,
-    /// What the last sync did with each object.
+    /// While a sync runs: how it is told to give way to a newer commit.
+    pub(crate) running: Option<CancellationToken>,
+    /// How often in a row a sync gave way.
+    pub(crate) take_overs: u32,
+    /// What the last sync did with each object that did not simply stand.
     pub(crate) actions: BTreeMap<ObjectKey, ActionKind>,
+    /// What the last sync could not write: it waits for the retry.
+    pub(crate) failed: BTreeSet<ObjectKey>,
     /// The last sync that history has.
     pub(crate) last_sync: Option<LastSync>,
     /// Repairs in a row, by object.
@@ -220,9 +254,65 @@ pub(crate) struct ApplicationState {
     pub(crate) unhealthy_since: Option<Timestamp>,
     /// Hash of the plan that waits for approval.
     pub(crate) plan_hash: Option<String>,
+    /// What the last plan held; `None` before the first one of this run.
+    pub(crate) held: Option<BTreeMap<ObjectKey, Reason>>,
+    /// Something waits until other applications are rendered, or have taken over or left objects.
+    pub(crate) waits: bool,
+    /// The repository's head, counted, up to which nothing of this application waits.
+    pub(crate) settled: u64,
+    /// The repository's head, counted, at which a sync failed before it had a plan.
+    pub(crate) failed_head: u64,
+    /// Kinds of it that are not watched.
+    pub(crate) unwatched: BTreeSet<String>,
+    /// When everything was last compared with the cluster.
+    pub(crate) checked: Instant,
 }
 
 impl ApplicationState {
+    /// One that was just seen for the first time.
+    pub(crate) fn new(
+        spec: Result<Application, Failure>,
+        statement: Statement,
+        status: ApplicationStatus,
+        checked: Instant,
+    ) -> Self {
+        Self {
+            spec,
+            generation: None,
+            uid: String::new(),
+            annotations: BTreeMap::new(),
+            has_finalizer: false,
+            deleting: None,
+            statement,
+            plan_hash: status.plan_hash.clone(),
+            held: None,
+            status,
+            applied: None,
+            recorded: None,
+            decided: None,
+            attempted: None,
+            kept: None,
+            objects: BTreeMap::new(),
+            rendered: None,
+            left: BTreeSet::new(),
+            unsaved: Unsaved::default(),
+            failed_reads: None,
+            running: None,
+            take_overs: 0,
+            actions: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            last_sync: None,
+            fights: BTreeMap::new(),
+            failures: 0,
+            unhealthy_since: None,
+            waits: false,
+            settled: 0,
+            failed_head: 0,
+            unwatched: BTreeSet::new(),
+            checked,
+        }
+    }
+
     /// The items of an annotation that holds a list: the kinds or namespaces of the inventory.
     pub(crate) fn listed(&self, annotation: &str) -> BTreeSet<String> {
         let text = self
@@ -237,23 +327,33 @@ impl ApplicationState {
         items.map(str::to_owned).collect()
     }
 
-    /// The worst health of the objects that Git names.
-    pub(crate) fn health(&self) -> (Health, Option<(ObjectKey, String)>) {
-        let Some((_, rendered)) = &self.rendered else {
-            return (Health::Unknown, None);
-        };
-        let mut worst: (Health, Option<(ObjectKey, String)>) = (Health::Healthy, None);
-        for manifest in &rendered.set {
-            let (health, message) = match self.observed.get(&manifest.key) {
-                Some(observed) => (observed.health, observed.message.clone()),
-                None => (Health::Missing, "it is not in the cluster".to_owned()),
-            };
-            let combined = Health::worst([worst.0, health]);
-            if combined != worst.0 {
-                worst = (combined, Some((manifest.key.clone(), message)));
-            }
+    /// The live state of an object was found or made good.
+    pub(crate) fn wrote(&mut self, key: &ObjectKey, written: Written) {
+        if let Some(kept) = self.objects.get_mut(key)
+            && kept.written.as_ref() != Some(&written)
+        {
+            kept.written = Some(written);
+            self.unsaved.changed.insert(key.clone());
         }
-        worst
+    }
+
+    /// What the database has to be told, if anything.
+    pub(crate) fn take_unsaved(&mut self) -> Option<KeptChange> {
+        let kept = self.kept.clone()?;
+        let unsaved = std::mem::take(&mut self.unsaved);
+        if !unsaved.render && unsaved.changed.is_empty() && unsaved.removed.is_empty() {
+            return None;
+        }
+        let changed = unsaved.changed.into_iter();
+        let changed = changed.filter_map(|key| {
+            let object = self.objects.get(&key)?.clone();
+            Some((key, object))
+        });
+        Some(KeptChange {
+            kept,
+            changed: changed.collect(),
+            removed: unsaved.removed.into_iter().collect(),
+        })
     }
 }
 
@@ -293,8 +393,12 @@ pub(crate) struct State {
     pub(crate) applications: BTreeMap<Name, ApplicationState>,
     /// Image policies.
     pub(crate) policies: BTreeMap<Name, PolicyState>,
-    /// Which application's desired set has an object.
-    pub(crate) claims: HashMap<ObjectKey, Name>,
+    /// Live objects.
+    pub(crate) live: Table,
+    /// Watches of which all events so far were taken in.
+    pub(crate) current: HashSet<WatchKey>,
+    /// Which renders are in memory, the oldest first, and how many bytes each takes.
+    pub(crate) in_memory: VecDeque<(Name, usize)>,
 }
 
 impl State {
@@ -311,6 +415,199 @@ impl State {
             })
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// The repository of an application.
+    pub(crate) fn repository_of(&self, application: &Name) -> Option<Name> {
+        let spec = self.applications.get(application)?.spec.as_ref().ok()?;
+        Some(Name::new(&application.namespace, &spec.repository))
+    }
+
+    /// Takes the state of a live object in; `None` where a newer one is known.
+    pub(crate) fn see(&mut self, key: &ObjectKey, seen: Seen) -> Option<Sight> {
+        let owner = seen.owner.clone();
+        let sight = self.live.see(key, seen)?;
+        let former = sight.former_owner.as_ref();
+        if let Some(entry) = former.and_then(|name| self.applications.get_mut(name)) {
+            entry.left.remove(key);
+        }
+        if let Some(entry) = owner.and_then(|name| self.applications.get_mut(&name))
+            && !entry.objects.contains_key(key)
+        {
+            entry.left.insert(key.clone());
+        }
+        Some(sight)
+    }
+
+    /// A live object is gone; answers with the application that had it.
+    pub(crate) fn gone(&mut self, key: &ObjectKey) -> Option<Name> {
+        let owner = self.live.gone(key)?.owner?;
+        if let Some(entry) = self.applications.get_mut(&owner) {
+            entry.left.remove(key);
+        }
+        Some(owner)
+    }
+
+    /// Replaces what an application wants. Answers with the other applications that want what this
+    /// one has left.
+    pub(crate) fn wants(
+        &mut self,
+        name: &Name,
+        kept: Kept,
+        objects: BTreeMap<ObjectKey, KeptObject>,
+    ) -> BTreeSet<Name> {
+        let mut heirs = BTreeSet::new();
+        let Some(entry) = self.applications.get_mut(name) else {
+            return heirs;
+        };
+        entry.unsaved.render |= entry.kept.as_ref() != Some(&kept);
+        entry.kept = Some(kept);
+        let before = std::mem::take(&mut entry.objects);
+        for key in before.keys().filter(|key| !objects.contains_key(*key)) {
+            entry.unsaved.changed.remove(key);
+            entry.unsaved.removed.insert(key.clone());
+            entry.actions.remove(key);
+            entry.fights.remove(key);
+            self.live.unclaim(key, name);
+            heirs.extend(self.live.claims(key).iter().cloned());
+            let ours = self.live.seen(key).and_then(|seen| seen.owner.as_ref()) == Some(name);
+            if ours {
+                entry.left.insert(key.clone());
+            }
+        }
+        for (key, mut object) in objects {
+            let known = before.get(&key);
+            // What is gone and is wanted otherwise than it was never stood as it is wanted now.
+            let stood = known
+                .filter(|known| known.applied == object.applied || self.live.seen(&key).is_some());
+            object.written = stood.and_then(|known| known.written.clone());
+            if known != Some(&object) {
+                entry.unsaved.removed.remove(&key);
+                entry.unsaved.changed.insert(key.clone());
+            }
+            entry.left.remove(&key);
+            self.live.claim(&key, name);
+            entry.objects.insert(key, object);
+        }
+        heirs
+    }
+
+    /// An application leaves an object alone that it names: it neither judges nor repairs it.
+    pub(crate) fn leave_alone(&mut self, name: &Name, key: &ObjectKey) {
+        if let Some(entry) = self.applications.get_mut(name)
+            && entry.objects.remove(key).is_some()
+        {
+            entry.unsaved.changed.remove(key);
+            entry.unsaved.removed.insert(key.clone());
+            entry.fights.remove(key);
+            self.live.unclaim(key, name);
+        }
+    }
+
+    /// What was seen of an application's objects before the application itself.
+    pub(crate) fn find_left(&mut self, name: &Name) {
+        let Some(entry) = self.applications.get_mut(name) else {
+            return;
+        };
+        let owned = self.live.owned_by(name);
+        entry.left.extend(
+            owned
+                .filter(|key| !entry.objects.contains_key(*key))
+                .cloned(),
+        );
+    }
+
+    /// Takes in what the database kept of an application.
+    pub(crate) fn restore(
+        &mut self,
+        name: &Name,
+        kept: Kept,
+        objects: BTreeMap<ObjectKey, KeptObject>,
+    ) {
+        if let Some(entry) = self.applications.get_mut(name) {
+            for key in objects.keys() {
+                self.live.claim(key, name);
+            }
+            entry.kept = Some(kept);
+            entry.objects = objects;
+        }
+    }
+
+    /// Forgets an application.
+    pub(crate) fn forget(&mut self, name: &Name) -> Option<ApplicationState> {
+        let entry = self.applications.remove(name)?;
+        for key in entry.objects.keys() {
+            self.live.unclaim(key, name);
+        }
+        self.in_memory.retain(|(other, _)| other != name);
+        for repository in self.repositories.values_mut() {
+            repository.unrendered.remove(name);
+            repository.index.remove(name);
+        }
+        Some(entry)
+    }
+
+    /// Keeps the content of a render in memory; the oldest ones go while there are more bytes than
+    /// `budget`.
+    pub(crate) fn keep_in_memory(&mut self, name: &Name, rendered: Arc<Rendered>, budget: usize) {
+        let Some(entry) = self.applications.get_mut(name) else {
+            return;
+        };
+        let weight = rendered.weight;
+        entry.rendered = Some(rendered);
+        self.in_memory.retain(|(other, _)| other != name);
+        self.in_memory.push_back((name.clone(), weight));
+        let mut bytes: usize = self.in_memory.iter().map(|(_, weight)| weight).sum();
+        while bytes > budget {
+            let Some((oldest, weight)) = self.in_memory.pop_front() else {
+                return;
+            };
+            bytes -= weight;
+            if let Some(entry) = self.applications.get_mut(&oldest) {
+                entry.rendered = None;
+            }
+        }
+    }
+
+    /// The worst health of the objects that Git names.
+    pub(crate) fn health(&self, name: &Name) -> (Health, Option<(ObjectKey, String)>) {
+        let Some(entry) = self.applications.get(name).filter(|e| e.kept.is_some()) else {
+            return (Health::Unknown, None);
+        };
+        let mut worst: (Health, Option<(ObjectKey, String)>) = (Health::Healthy, None);
+        for key in entry.objects.keys() {
+            let (health, message) = match self.live.seen(key) {
+                Some(seen) => (seen.health.health, seen.health.message.as_str()),
+                None => (Health::Missing, "it is not in the cluster"),
+            };
+            let combined = Health::worst([worst.0, health]);
+            if combined != worst.0 {
+                worst = (combined, Some((key.clone(), message.to_owned())));
+            }
+        }
+        worst
+    }
+}
+
+/// What the database kept, until each application is seen.
+#[derive(Debug, Default)]
+pub(crate) struct Restored(Mutex<BTreeMap<Name, KeptApplication>>);
+
+impl Restored {
+    /// All of it.
+    pub(crate) fn new(all: Vec<KeptApplication>) -> Self {
+        let by_name = all.into_iter();
+        Self(Mutex::new(
+            by_name
+                .map(|(kept, objects)| (kept.application.clone(), (kept, objects)))
+                .collect(),
+        ))
+    }
+
+    /// What was kept of one application; it is handed out once.
+    pub(crate) fn take(&self, name: &Name) -> Option<KeptApplication> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(name)
     }
 }
 

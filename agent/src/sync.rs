@@ -1,21 +1,31 @@
 //! The deploy pipeline of one application, once: each step's output is the next one's input.
 //!
 //! ```text
-//! begin -> read, render, normalise -> inventory -> plan -> apply -> prune -> finish
+//! begin -> does everything stand? -> read, render, normalise -> inventory, facts -> plan
+//!       -> apply -> prune -> finish
 //! ```
+//!
+//! Nothing is rendered and nothing is asked while the commits since the last render touch nothing
+//! of it and every live object is as it was left.
 
 mod beginning;
 mod desired;
 mod ending;
+mod facts;
 mod inventory;
+mod replace;
 mod writes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_cluster::Account;
 use syncline_core::application::Application;
+use syncline_core::digest::Digest;
+use syncline_core::directives::Apply;
 use syncline_core::names;
+use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::owner::Owner;
 use syncline_core::plan::{Approval, Inputs, Plan, plan};
@@ -26,13 +36,16 @@ use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, blocking};
+use crate::failpoint;
 use crate::queue::Trigger;
-use crate::report;
-use crate::state::{Head, Rendered};
+use crate::state::Head;
+use crate::{report, repositories};
 
-pub(crate) use inventory::{end_idle_watches, reduced, watch_inventory};
+pub(crate) use facts::{heir, unrendered};
+pub(crate) use inventory::{Extent, Look, end_idle_watches, look};
 pub(crate) use writes::delete_with_proof;
 
 /// How many commits are looked through for an approval in Git.
@@ -44,23 +57,70 @@ struct Start {
     owner: Owner,
     target: Head,
     mirror: Mirror,
-    rendered: Option<(CommitId, Arc<Rendered>)>,
+    /// Hashes of what goes into the render beside the repository.
+    inputs: desired::Inputs,
     approved_plan: Option<String>,
     applied: Option<CommitId>,
-    groups: BTreeSet<String>,
-    namespaces: BTreeSet<String>,
+    /// The commits after this one may carry an approval.
+    approved_since: Option<CommitId>,
+    /// The extent on the parent.
+    listed: Extent,
+    cause: Cause,
+    /// How many heads the repository had.
+    heads: u64,
+    /// A newer commit asks this sync to give way.
+    give_way: CancellationToken,
+    /// When the sync has to be at its end.
+    deadline: Instant,
+}
+
+impl Start {
+    /// Whether the sync may go on to the next object.
+    fn checkpoint(&self) -> Result<(), Failure> {
+        if self.give_way.is_cancelled() {
+            return Err(Failure {
+                reason: Reason::Superseded,
+                detail: format!("at {}", self.target.info.id.short()),
+            });
+        }
+        if Instant::now() >= self.deadline {
+            let limit = self.application.sync.timeout;
+            return Err(Failure {
+                reason: Reason::ApiUnavailable,
+                detail: format!("not reached within `spec.sync.timeout` ({limit:?})"),
+            });
+        }
+        Ok(())
+    }
+
+    /// How long is left.
+    fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
 }
 
 /// What a sync that reached the cluster gives.
-struct Done {
-    rendered: Arc<Rendered>,
-    plan: Plan,
-    outcomes: Vec<ObjectOutcome>,
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it for each sync"
+)]
+enum Done {
+    /// Everything stands; nothing was rendered.
+    Stands,
+    /// A plan was made and carried out.
+    Carried {
+        plan: Plan,
+        outcomes: Vec<ObjectOutcome>,
+        /// Kinds and namespaces of which nothing is pruned, because they cannot be read.
+        unread: Vec<Failure>,
+        /// A newer commit took over in the middle.
+        superseded: bool,
+    },
 }
 
 /// Why a sync ended before anything was written.
 #[derive(Debug)]
-struct Stopped {
+pub(crate) struct Stopped {
     failures: Vec<Failure>,
     reads: Option<ReadSet>,
 }
@@ -84,7 +144,7 @@ impl Stopped {
     }
 
     /// All failures as one: the first one's reason, every detail.
-    fn summary(&self) -> Failure {
+    pub(crate) fn summary(&self) -> Failure {
         let reason = self
             .failures
             .first()
@@ -125,9 +185,14 @@ impl Stopwatch {
 #[tracing::instrument(name = "sync", skip_all, fields(app.name = %name, cause = %trigger.cause))]
 pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
-    let start = match beginning::begin(agent, name, trigger) {
+    // What the cluster serves is an input of a render. That it cannot be read shows in a moment.
+    let _ = agent.cluster.discovery().server_version().await;
+    let (begin, heads) = beginning::begin(agent, name, trigger);
+    let start = match begin {
         beginning::Begin::Go(start) => *start,
         beginning::Begin::Stay => {
+            // What is not rendered takes nothing over.
+            repositories::rendered(agent, name, heads);
             report::application(agent, name).await;
             return;
         }
@@ -157,10 +222,15 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     };
     let limit = start.application.sync.timeout;
     let attempt = attempt(agent, &start, &mut record, &mut watch);
-    let ended = tokio::time::timeout(limit, attempt)
+    // Between two objects the sync looks at its deadline itself; a single step may hang.
+    let hard = limit + agent.settings.request_timeout;
+    let ended = tokio::time::timeout(hard, attempt)
         .await
         .unwrap_or_else(|_| {
-            let detail = format!("the sync took longer than `spec.sync.timeout` ({limit:?})");
+            let after = watch.steps.last().map_or("begin", |step| &step.name);
+            let detail = format!(
+                "the step after `{after}` did not end within `spec.sync.timeout` ({limit:?})"
+            );
             Err(Failure {
                 reason: Reason::ApiUnavailable,
                 detail,
@@ -184,70 +254,228 @@ async fn attempt(
         .account(&name.namespace, &start.application.account)
         .await
         .map_err(|error| Stopped::cluster("service account", &error))?;
-    let rendered = desired::desired(agent, start, watch).await?;
-    let live = inventory::read(agent, start, &account, &rendered).await?;
-    remember_health(agent, start, &live);
+    let how = match start.cause {
+        Cause::Schedule => Look::Full,
+        _ => Look::Cheap,
+    };
+    let mut extent = inventory::extent(agent, start);
+    let mut known = inventory::look(agent, name, &account, &extent, how).await?;
+    watch.step("look");
+    if known.unread.is_empty() && stands(agent, start).await {
+        return Ok(Done::Stands);
+    }
+    let made = desired::desired(agent, start, watch).await?;
+    let rendered = Arc::clone(&made.rendered);
+    failpoint::reached("render.done").await?;
+    let before = before_of(agent, name);
+    desired::claim(agent, start, &rendered);
+    let listed = extent.clone();
+    rendered
+        .set
+        .iter()
+        .for_each(|manifest| extent.add(&manifest.key));
+    extent
+        .namespaces
+        .insert(start.application.namespace.clone());
+    if extent != listed {
+        known = inventory::look(agent, name, &account, &extent, Look::Cheap).await?;
+    }
+    let standing = standing(agent, start);
+    let objects = facts::live(agent, start, &account, &rendered, &known, &standing).await?;
+    let facts = facts::gather(agent, start, &account, &rendered, &known, &objects).await;
+    let live = objects.live;
     let approval = approval(start).await;
     watch.step("read");
     let mut policy = start.application.sync.clone();
     // Who asks for a sync wants what Git says.
-    policy.self_heal |= record.cause == Cause::User;
-    let plan = plan(&Inputs {
+    policy.self_heal |= start.cause == Cause::User;
+    let mut plan = plan(&Inputs {
         desired: &rendered.set,
-        live: &live.objects,
+        hashes: &rendered.hashes,
+        before: &before,
+        standing: &standing,
+        live: &live,
         owner: &start.owner,
-        key: agent.instance.key(),
         policy: &policy,
+        ignore: &start.application.ignore,
+        manual_tools: &agent.settings.manual_tools,
         approval: &approval,
+        facts: &facts,
         agent_namespace: &agent.settings.namespace,
     });
+    made.show_changes(agent, &mut plan);
     watch.step("plan");
     record.unchanged = plan.count(ActionKind::Unchanged);
     record.drift.clone_from(&plan.drift);
-    let writes = [ActionKind::Create, ActionKind::Update, ActionKind::Prune];
-    if writes.iter().all(|kind| plan.count(*kind) == 0) {
-        inventory::narrow(agent, start, &rendered, &live, &plan, &[]).await;
-        let outcomes = writes::skipped(&plan);
-        return Ok(Done {
-            rendered,
+    if !plan.warnings.is_empty() {
+        let warnings = plan.warnings.join("; ");
+        tracing::warn!(detail = warnings, "annotations are not understood");
+        report::event(agent, name, Reason::Ignored, &warnings).await;
+    }
+    leave_alone(agent, start, &plan, &live);
+    accept(agent, name, &plan, &live);
+    let mut outcomes = writes::skipped(&plan);
+    outcomes.extend(objects.unknown);
+    if !plan.has_writes() {
+        inventory::narrow(agent, start, &rendered, &known, &plan, &[]).await;
+        return Ok(Done::Carried {
             plan,
             outcomes,
+            unread: known.unread,
+            superseded: false,
         });
     }
     agent.history.record_sync(record);
     watch.began = true;
-    inventory::widen(agent, start, &rendered).await?;
-    // Before the first write: a watch sees that an object loses our label only while it runs.
-    watch_inventory(agent, start.application.clone(), &rendered).await;
-    let outcomes = writes::apply(agent, start, &account, &rendered, &plan).await;
+    failpoint::reached("history.begun").await?;
+    let writer = writes::Writer::new(agent, start, &account, &rendered, &live);
+    if start.application.sync.atomic {
+        let refused = writer.rehearse(&plan).await;
+        watch.step("dry run");
+        if !refused.is_empty() {
+            outcomes.extend(refused);
+            return Ok(Done::Carried {
+                plan,
+                outcomes,
+                unread: known.unread,
+                superseded: false,
+            });
+        }
+    }
+    inventory::widen(agent, start, &extent).await?;
+    outcomes.extend(writer.apply(&plan).await);
     watch.step("apply");
-    let pruned = writes::prune(agent, start, &account, &live, &plan).await;
+    if extent
+        .kinds
+        .iter()
+        .any(|kind| !known.resources.contains_key(kind))
+    {
+        // A kind that this very sync defined is watched from now on.
+        known = inventory::look(agent, name, &account, &extent, Look::Cheap).await?;
+    }
+    failpoint::reached("prune.list_done").await?;
+    let pruned = writer.prune(&known, &plan).await;
     watch.step("prune");
-    inventory::narrow(agent, start, &rendered, &live, &plan, &pruned).await;
-    let outcomes = outcomes
-        .into_iter()
-        .chain(pruned)
-        .chain(writes::skipped(&plan))
-        .collect();
-    Ok(Done {
-        rendered,
+    inventory::narrow(agent, start, &rendered, &known, &plan, &pruned).await;
+    outcomes.extend(pruned);
+    let superseded = start.give_way.is_cancelled();
+    Ok(Done::Carried {
         plan,
         outcomes,
+        unread: known.unread,
+        superseded,
     })
 }
 
-/// Keeps the health of objects that no watch has shown yet; a watch knows better.
-fn remember_health(agent: &Agent, start: &Start, live: &inventory::Inventory) {
+/// Whether nothing has to be done: the render still holds, and each object is as it was left.
+async fn stands(agent: &Agent, start: &Start) -> bool {
+    let name = &start.application.name;
+    let kept = {
+        let state = agent.state.lock();
+        let Some(entry) = state.applications.get(name) else {
+            return false;
+        };
+        let quiet = entry.left.is_empty() && entry.plan_hash.is_none() && !entry.waits;
+        let stand = |(key, kept)| {
+            state
+                .live
+                .seen(key)
+                .is_some_and(|seen| seen.stands(kept, name))
+        };
+        if start.cause == Cause::User || !quiet || !entry.objects.iter().all(stand) {
+            return false;
+        }
+        entry.kept.clone()
+    };
+    let Some(kept) = kept.filter(|kept| start.inputs.fit(kept.inputs)) else {
+        return false;
+    };
+    desired::still_holds(start, &kept.commit, &kept.reads).await
+}
+
+/// The desired objects that are live just as they were left.
+fn standing(agent: &Agent, start: &Start) -> BTreeSet<ObjectKey> {
+    let name = &start.application.name;
+    let state = agent.state.lock();
+    let Some(entry) = state.applications.get(name) else {
+        return BTreeSet::new();
+    };
+    let objects = entry.objects.iter();
+    objects
+        .filter(|(key, kept)| {
+            state
+                .live
+                .seen(key)
+                .is_some_and(|seen| seen.stands(kept, name))
+        })
+        .map(|(key, _)| key.clone())
+        .collect()
+}
+
+/// The hash of each object that was applied and stood once.
+fn before_of(agent: &Agent, name: &Name) -> BTreeMap<ObjectKey, Digest> {
+    let state = agent.state.lock();
+    let entry = state.applications.get(name);
+    let objects = entry.into_iter().flat_map(|entry| &entry.objects);
+    objects
+        .filter(|(_, kept)| kept.written.is_some())
+        .map(|(key, kept)| (key.clone(), kept.applied))
+        .collect()
+}
+
+/// What an annotation keeps from being written is good as it is where it is ours, and else no
+/// matter of this application.
+fn leave_alone(
+    agent: &Agent,
+    start: &Start,
+    plan: &Plan,
+    live: &BTreeMap<ObjectKey, syncline_core::plan::Live>,
+) {
+    let name = &start.application.name;
     let mut state = agent.state.lock();
-    if let Some(entry) = state.applications.get_mut(&start.application.name) {
-        for (key, health) in &live.health {
-            let owned = live.objects.get(key).and_then(|object| object.owner(key));
-            if owned.as_ref() == Some(&start.owner) {
-                entry
-                    .observed
-                    .entry(key.clone())
-                    .or_insert_with(|| health.clone());
+    let actions = plan.actions.iter();
+    let actions = actions.filter(|a| a.apply != Apply::Always && a.kind == ActionKind::Unchanged);
+    for action in actions {
+        let key = &action.key;
+        match live.get(key) {
+            Some(object) if object.owner(key).as_ref() == Some(&start.owner) => {
+                let entry = state.applications.get_mut(name);
+                let kept = entry.and_then(|entry| entry.objects.get_mut(key));
+                if let (Some(kept), Some(applied)) = (kept, object.applied()) {
+                    kept.applied = applied;
+                }
             }
+            _ => state.leave_alone(name, key),
+        }
+    }
+}
+
+/// What was looked at and needs nothing is good as it is.
+fn accept(
+    agent: &Agent,
+    name: &Name,
+    plan: &Plan,
+    live: &BTreeMap<ObjectKey, syncline_core::plan::Live>,
+) {
+    let manager = names::field_manager(agent.instance.id());
+    let mut state = agent.state.lock();
+    let Some(entry) = state.applications.get_mut(name) else {
+        return;
+    };
+    let good = plan
+        .actions
+        .iter()
+        .filter(|action| action.kind == ActionKind::Unchanged && action.because.is_none());
+    for action in good {
+        if let Some(object) = live.get(&action.key) {
+            entry.wrote(
+                &action.key,
+                syncline_core::kept::Written {
+                    uid: object.uid.clone(),
+                    resource_version: object.resource_version.clone(),
+                    fields: syncline_core::ownership::digests(&object.managed_fields, &manager),
+                },
+            );
         }
     }
 }
@@ -256,7 +484,7 @@ fn remember_health(agent: &Agent, start: &Start, live: &inventory::Inventory) {
 async fn approval(start: &Start) -> Approval {
     let plan_hash = start.approved_plan.clone();
     let (mirror, target) = (start.mirror.clone(), start.target.info.id.clone());
-    let Some(applied) = start.applied.clone() else {
+    let Some(applied) = start.approved_since.clone() else {
         return Approval {
             in_git: false,
             plan_hash,
@@ -272,7 +500,8 @@ async fn approval(start: &Start) -> Approval {
                 .lines()
                 .filter_map(|line| line.split_once(':'))
                 .any(|(trailer, value)| {
-                    trailer.trim() == names::TRAILER_PRUNE && value.trim() == application
+                    trailer.trim() == names::TRAILER_PRUNE
+                        && value.split(',').any(|name| name.trim() == application)
                 })
         })
     })

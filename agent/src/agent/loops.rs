@@ -17,6 +17,9 @@ use crate::{applications, deletion, health, image_update, repositories, sync};
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 
+/// Most events of live objects that are taken together.
+const EVENTS_TOGETHER: usize = 256;
+
 /// Takes events of our own kinds, in order.
 pub(super) async fn own_events(agent: Arc<Agent>, mut events: mpsc::Receiver<own::OwnEvent>) {
     while let Some(event) = events.recv().await {
@@ -24,10 +27,11 @@ pub(super) async fn own_events(agent: Arc<Agent>, mut events: mpsc::Receiver<own
     }
 }
 
-/// Takes events of live objects, in order.
+/// Takes events of live objects, in order; those that wait already are taken together.
 pub(super) async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<watch::Event>) {
-    while let Some(event) = events.recv().await {
-        health::take(&agent, event).await;
+    let mut together = Vec::new();
+    while events.recv_many(&mut together, EVENTS_TOGETHER).await > 0 {
+        health::take(&agent, std::mem::take(&mut together)).await;
     }
 }
 
@@ -136,7 +140,7 @@ pub(super) async fn work(agent: Arc<Agent>) {
         {
             tracing::error!(app.name = %name, "a sync ended in a panic");
             if let Some(entry) = agent.state.lock().applications.get_mut(&name) {
-                entry.syncing = false;
+                entry.running = None;
             }
             let due = agent.clock.monotonic() + agent.settings.retry_slow;
             agent
@@ -154,6 +158,7 @@ pub(super) async fn look_around(agent: Arc<Agent>) {
     loop {
         interval.tick().await;
         health::judge_late(&agent).await;
+        health::check_slowly(&agent);
         let counts = agent.deliveries.read();
         agent.metrics.webhook_refused.set(counts.rejected as i64);
         let now = agent.clock.monotonic();

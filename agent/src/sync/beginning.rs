@@ -7,11 +7,13 @@ use syncline_core::record::Name;
 use syncline_core::revision::Revision;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::Start;
+use super::{Extent, Start, desired};
 use crate::agent::Agent;
 use crate::queue::Trigger;
-use crate::state::{ApplicationState, Head};
+use crate::state::{ApplicationState, Head, State};
 
 /// What a trigger leads to.
 pub(super) enum Begin {
@@ -23,11 +25,18 @@ pub(super) enum Begin {
     Wait,
 }
 
-/// Gathers what the sync needs, or says why it cannot run.
-pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
+/// Gathers what the sync needs, or says why it cannot run. The second is the number of the
+/// repository's head that this was said of.
+pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Begin, u64) {
+    let mut state = agent.state.lock();
+    let repository = state.repository_of(name);
+    let repository = repository.and_then(|repository| state.repositories.get(&repository));
+    let heads = repository.map_or(0, |repository| repository.heads);
+    (decide(agent, &mut state, name, trigger), heads)
+}
+
+fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> Begin {
     let now = agent.clock.now();
-    let mut guard = agent.state.lock();
-    let state = &mut *guard;
     let Some(entry) = state.applications.get_mut(name) else {
         return Begin::Wait;
     };
@@ -82,7 +91,14 @@ pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
         entry.statement.say(Reason::ManualSync, detail, now);
         return Begin::Stay;
     };
-    entry.syncing = true;
+    let applied = entry
+        .applied
+        .as_ref()
+        .map(|head| head.info.id.clone())
+        .or(entry.recorded.clone());
+    let approved_since = entry.decided.clone().or(applied.clone());
+    let give_way = CancellationToken::new();
+    entry.running = Some(give_way.clone());
     Begin::Go(Box::new(Start {
         owner: Owner {
             instance: agent.instance.id().to_owned(),
@@ -90,15 +106,18 @@ pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> Begin {
         },
         target,
         mirror,
-        rendered: entry.rendered.clone(),
+        inputs: desired::Inputs::of(agent, &application),
         approved_plan: entry.annotations.get(names::ANNOTATION_APPROVE).cloned(),
-        applied: entry
-            .applied
-            .as_ref()
-            .map(|h| h.info.id.clone())
-            .or(entry.recorded.clone()),
-        groups: entry.listed(names::ANNOTATION_CONTAINS),
-        namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
+        applied,
+        approved_since,
+        listed: Extent {
+            kinds: entry.listed(names::ANNOTATION_CONTAINS),
+            namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
+        },
+        cause: trigger.cause,
+        heads: source.heads,
+        give_way,
+        deadline: Instant::now() + application.sync.timeout,
         application,
     }))
 }

@@ -6,63 +6,178 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use syncline_cluster::discovery;
 use syncline_core::application::{Application, Renderer};
+use syncline_core::diff;
+use syncline_core::digest::Digest;
+use syncline_core::kept::{Kept, KeptObject};
 use syncline_core::manifest::{Manifest, ManifestSet, Scope, normalise, to_manifests, yaml};
 use syncline_core::names;
-use syncline_core::object::Origin;
-use syncline_core::outcome::Failure;
+use syncline_core::object::{ObjectKey, Origin};
+use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::owner::applied_hash;
+use syncline_core::ownership;
+use syncline_core::plan::Plan;
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
+use syncline_core::revision::CommitId;
+use syncline_core::trigger::Cause;
 use syncline_render::{Answer, Ask, AskError, Job, Release};
 use syncline_source::{EntryKind, Snapshot};
 
 use super::{Start, Stopped, Stopwatch};
 use crate::agent::{Agent, blocking};
-use crate::report;
 use crate::state::Rendered;
+use crate::{report, repositories};
 
 /// Objects with their place in Git.
 type Objects = Vec<(Value, Origin)>;
 
-/// The desired set of the target commit; the one that is there already where nothing that it was
-/// made of has changed.
+/// Hashes of what goes into a render beside the repository; a change of any of it asks for a new
+/// render.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inputs {
+    /// Of the spec and the agent.
+    alone: Digest,
+    /// Of those and what the cluster serves, which a Helm chart may ask for.
+    with_cluster: Digest,
+}
+
+impl Inputs {
+    /// Those of an application.
+    pub(super) fn of(agent: &Agent, application: &Application) -> Self {
+        let spec = (
+            &application.path,
+            application.renderer,
+            &application.helm,
+            &application.namespace,
+            &application.ignore,
+        );
+        let text = format!("{} {spec:?}", env!("CARGO_PKG_VERSION"));
+        let cluster = agent.cluster.discovery().fingerprint();
+        let hash = |text: String| applied_hash(agent.instance.key(), &Value::from(text));
+        Self {
+            alone: hash(text.clone()),
+            with_cluster: hash(format!("{text} {cluster}")),
+        }
+    }
+
+    /// Whether a render with these inputs is as good as a new one.
+    pub(super) fn fit(&self, inputs: Digest) -> bool {
+        inputs == self.alone || inputs == self.with_cluster
+    }
+}
+
+/// Whether no commit between the two has changed what was read.
+pub(super) async fn still_holds(start: &Start, commit: &CommitId, reads: &ReadSet) -> bool {
+    let target = start.target.info.id.clone();
+    if *commit == target {
+        return true;
+    }
+    let (mirror, commit) = (start.mirror.clone(), commit.clone());
+    let changed = blocking(move || mirror.changed_paths(&commit, &target)).await;
+    changed.is_ok_and(|changed| !reads.is_touched_by(&changed))
+}
+
+/// The desired set of the target commit; the one that is in memory already where nothing that it
+/// was made of has changed. The second is the set of before, if it is at hand and another one.
 pub(super) async fn desired(
     agent: &Arc<Agent>,
     start: &Start,
     watch: &mut Stopwatch,
-) -> Result<Arc<Rendered>, Stopped> {
-    if let Some(rendered) = unchanged(start).await {
+) -> Result<Made, Stopped> {
+    let previous = {
+        let state = agent.state.lock();
+        let entry = state.applications.get(&start.application.name);
+        entry.and_then(|entry| Some((entry.kept.clone()?, entry.rendered.clone()?)))
+    };
+    if let Some((kept, rendered)) = &previous
+        && start.inputs.fit(rendered.inputs)
+        && still_holds(start, &kept.commit, &rendered.reads).await
+    {
         watch.step("render");
-        return Ok(rendered);
+        return Ok(Made {
+            rendered: Arc::clone(rendered),
+            previous: None,
+        });
     }
     agent.metrics.renders.inc();
     let mut reads = ReadSet::default();
     let made = make(agent, start, &mut reads, watch).await;
-    made.map_err(|failures| {
+    let rendered = made.map_err(|failures| {
         // Whatever is pushed below the path is worth another try.
         reads.add_tree(start.application.path.as_str());
         Stopped {
             failures,
             reads: Some(reads),
         }
+    })?;
+    Ok(Made {
+        rendered,
+        previous: previous.map(|(_, rendered)| rendered),
     })
 }
 
-/// The set of an earlier commit, if no commit since has changed what it was made of.
-async fn unchanged(start: &Start) -> Option<Arc<Rendered>> {
-    let (commit, rendered) = start.rendered.clone()?;
-    if rendered.application != start.application {
-        return None;
+/// A complete desired set.
+pub(super) struct Made {
+    pub(super) rendered: Arc<Rendered>,
+    pub(super) previous: Option<Arc<Rendered>>,
+}
+
+impl Made {
+    /// Says what Git changes in each object, where the set of before is at hand.
+    pub(super) fn show_changes(&self, agent: &Agent, plan: &mut Plan) {
+        let Some(previous) = &self.previous else {
+            return;
+        };
+        let key = agent.instance.key();
+        let updates = plan.actions.iter_mut();
+        for action in updates.filter(|action| action.kind == ActionKind::Update) {
+            let before = previous.set.get(&action.key);
+            let after = self.rendered.set.get(&action.key);
+            if let (Some(before), Some(after)) = (before, after) {
+                let before = diff::masked(&before.body, key);
+                action.changes = diff::changes(&before, &diff::masked(&after.body, key));
+            }
+        }
     }
-    let target = start.target.info.id.clone();
-    if commit == target {
-        return Some(rendered);
+}
+
+/// Tells everybody what the application wants from now on, and wakes those who waited for it.
+pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
+    let name = &start.application.name;
+    let kept = Kept {
+        application: name.clone(),
+        commit: start.target.info.id.clone(),
+        inputs: rendered.inputs,
+        reads: rendered.reads.clone(),
+        images: rendered.images.clone(),
+    };
+    let objects = rendered.set.iter().filter_map(|manifest| {
+        let object = KeptObject {
+            origin: manifest.origin.clone(),
+            applied: *rendered.hashes.get(&manifest.key)?,
+            written: None,
+        };
+        Some((manifest.key.clone(), object))
+    });
+    let objects: BTreeMap<ObjectKey, KeptObject> = objects.collect();
+    let mut state = agent.state.lock();
+    let heirs = state.wants(name, kept, objects);
+    let budget = agent.settings.render_cache_mib as usize * 1024 * 1024;
+    state.keep_in_memory(name, Arc::clone(rendered), budget);
+    if let Some(entry) = state.applications.get_mut(name) {
+        entry.failed_reads = None;
     }
-    let mirror = start.mirror.clone();
-    let changed = blocking(move || mirror.changed_paths(&commit, &target))
-        .await
-        .ok()?;
-    (!rendered.reads.is_touched_by(&changed)).then_some(rendered)
+    if let Some(repository) = state.repository_of(name)
+        && let Some(repository) = state.repositories.get_mut(&repository)
+    {
+        repository.index.insert(name, rendered.reads.clone());
+    }
+    for heir in heirs.iter().filter(|heir| *heir != name) {
+        let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+        agent.queue.push(heir, Cause::Dependency, now, due);
+    }
+    drop(state);
+    repositories::rendered(agent, name, start.heads);
 }
 
 async fn make(
@@ -103,16 +218,7 @@ async fn make(
             rendered(agent, start, renderer, snapshot, reads).await?
         }
     };
-    let set = complete(agent, start, objects, &mut warnings).await?;
-    let applied = set
-        .iter()
-        .map(|m| {
-            (
-                m.key.clone(),
-                applied_hash(agent.instance.key(), &m.body.to_wire()),
-            )
-        })
-        .collect();
+    let (set, hashes) = complete(agent, start, objects, &mut warnings).await?;
     let images = images(&set);
     if !warnings.is_empty() {
         let name = &application.name;
@@ -120,13 +226,32 @@ async fn make(
         tracing::warn!(detail = warnings.join("; "), "something in Git is ignored");
     }
     watch.step("render");
+    let weight = set
+        .iter()
+        .map(|manifest| weigh(manifest.body.visible()))
+        .sum();
     Ok(Arc::new(Rendered {
-        application: application.clone(),
+        inputs: match renderer {
+            Renderer::Helm => start.inputs.with_cluster,
+            Renderer::Plain | Renderer::Auto | Renderer::Kustomize => start.inputs.alone,
+        },
         reads: std::mem::take(reads),
         set,
-        applied,
+        hashes,
         images,
+        weight,
     }))
+}
+
+/// Roughly how many bytes of memory a value takes.
+fn weigh(value: &Value) -> usize {
+    let own = size_of::<Value>();
+    own + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weigh).sum(),
+        Value::Object(fields) => fields.iter().map(|(k, v)| 80 + k.len() + weigh(v)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// How a path is rendered; `None` where it does not exist.
@@ -326,7 +451,7 @@ async fn complete(
     start: &Start,
     objects: Objects,
     warnings: &mut Vec<String>,
-) -> Result<ManifestSet, Vec<Failure>> {
+) -> Result<(ManifestSet, BTreeMap<ObjectKey, Digest>), Vec<Failure>> {
     let scopes = scopes(agent, &objects).await?;
     let scope_of = |group: &str, version: &str, kind: &str| {
         scopes
@@ -336,12 +461,19 @@ async fn complete(
     let limits = agent.yaml_limits();
     let manifests = to_manifests(objects, &start.application.namespace, &scope_of, &limits)?;
     let mut complete: Vec<Manifest> = Vec::with_capacity(manifests.len());
+    let mut hashes = BTreeMap::new();
     let mut failures = Vec::new();
     for manifest in manifests {
         match normalise(manifest) {
             Ok(normalised) => {
                 warnings.extend(normalised.warnings);
                 let mut manifest = normalised.manifest;
+                let ignore = start.application.ignore.iter();
+                let ignore: Vec<_> = ignore.filter(|rule| rule.selects(&manifest.key)).collect();
+                ownership::without_ignored(manifest.body.visible_mut(), &ignore);
+                // Before the owner record: another application's like object has the same hash.
+                let hash = applied_hash(agent.instance.key(), &manifest.body.to_wire());
+                hashes.insert(manifest.key.clone(), hash);
                 decorate(&mut manifest, start);
                 complete.push(manifest);
             }
@@ -351,7 +483,8 @@ async fn complete(
     if !failures.is_empty() {
         return Err(failures);
     }
-    ManifestSet::new(start.target.info.id.clone(), complete)
+    let set = ManifestSet::new(start.target.info.id.clone(), complete)?;
+    Ok((set, hashes))
 }
 
 /// What is known of each kind among the objects: from discovery, or from a CRD beside them.

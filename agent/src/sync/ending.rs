@@ -11,11 +11,13 @@ use syncline_core::record::{Name, SyncRecord, SyncResult};
 use syncline_core::trigger::Cause;
 use syncline_web_ui::Topic;
 
-use super::{Done, Start, Stopped, end_idle_watches, watch_inventory};
+use tokio::time::Instant;
+
+use super::{Done, Start, Stopped, end_idle_watches};
 use crate::agent::Agent;
 use crate::metrics::{ActionLabels, SyncLabels};
 use crate::state::{ApplicationState, Head, LastSync};
-use crate::{health, report};
+use crate::{failpoint, health, report, repositories};
 
 /// Puts the end of a sync into state, history, status and metrics, and decides on a retry.
 pub(super) async fn finish(
@@ -28,29 +30,21 @@ pub(super) async fn finish(
     let name = &start.application.name;
     let now = agent.clock.now();
     record.finished_at = Some(now);
-    let (failure, held) = match &ended {
-        Err(stopped) => (Some(stopped.summary()), false),
-        Ok(done) => match object_failure(&done.outcomes) {
-            Some(failure) => (Some(failure), false),
-            None => {
-                let waits = done.plan.hold.clone().or_else(|| drift_left(&done.plan));
-                let held = waits.is_some();
-                (waits, held)
-            }
-        },
-    };
-    record.result = match (&failure, held) {
-        (None, _) => SyncResult::Succeeded,
-        (Some(_), true) => SyncResult::Held,
-        (Some(_), false) => SyncResult::Failed,
-    };
-    record.failure.clone_from(&failure);
-    if let Ok(done) = &ended {
-        record.outcomes.clone_from(&done.outcomes);
-        count_objects(agent, &done.outcomes);
-        agent.metrics.drift.inc_by(done.plan.drift.len() as u64);
+    let mut judged = Judged::of(&ended);
+    if judged.result == SyncResult::Superseded && agent.queue.is_closed() {
+        judged = Judged::interrupted();
     }
-    let (retry, news) = {
+    record.result = judged.result;
+    record.failure.clone_from(&judged.failure);
+    if let Ok(Done::Carried { outcomes, plan, .. }) = &ended {
+        record.outcomes.clone_from(outcomes);
+        count_objects(agent, outcomes);
+        agent.metrics.drift.inc_by(plan.drift.len() as u64);
+    }
+    if matches!(ended, Ok(Done::Stands)) {
+        confirm(agent, start);
+    }
+    let (retry, news, unsaved, drifted) = {
         let mut guard = agent.state.lock();
         let state = &mut *guard;
         let Some(entry) = state.applications.get_mut(name) else {
@@ -59,7 +53,10 @@ pub(super) async fn finish(
         // A row that says `running` gets its end in any case.
         let keep = began || is_worth_a_row(&record, entry, start);
         let before = entry.statement.clone();
-        settle(entry, start, &ended, failure.as_ref(), now);
+        settle(entry, start, &ended, &judged, now);
+        if judged.failure.is_none() {
+            health::judge(state, name, now);
+        }
         let repository = Name::new(&name.namespace, &start.application.repository);
         let head = state
             .repositories
@@ -67,23 +64,13 @@ pub(super) async fn finish(
             .and_then(|source| source.head.as_ref());
         let touched = matches!(record.cause, Cause::Poll | Cause::Webhook | Cause::Image)
             || before.reason == Reason::ManualSync;
-        let head = head.filter(|_| failure.is_none() && touched);
+        let head = head.filter(|_| judged.failure.is_none() && touched);
+        let Some(entry) = state.applications.get_mut(name) else {
+            return;
+        };
         if let Some(head) = head.filter(|head| waits(start, head)) {
             let detail = format!("{} waits", head.info.id.short());
             entry.statement.say(Reason::ManualSync, detail, now);
-        }
-        if let Ok(done) = &ended {
-            state.claims.retain(|_, owner| owner != name);
-            // What belongs to somebody else is not watched for this one.
-            let own = done.plan.actions.iter().filter(|action| {
-                matches!(
-                    action.kind,
-                    ActionKind::Create | ActionKind::Update | ActionKind::Unchanged
-                )
-            });
-            for action in own {
-                state.claims.insert(action.key.clone(), name.clone());
-            }
         }
         if keep {
             entry.last_sync = Some(LastSync {
@@ -94,16 +81,41 @@ pub(super) async fn finish(
             agent.history.record_sync(&record);
             agent.feed.publish(Topic::Sync, name.to_string());
         }
-        entry.syncing = false;
-        let retry = retry_delay(agent, entry, failure.as_ref());
-        for (key, seen) in std::mem::take(&mut entry.seen_meanwhile) {
-            health::check(agent, name, entry, &key, seen.as_ref());
+        entry.running = None;
+        if let Some(reads) = entry.failed_reads.clone()
+            && let Some(repository) = state.repositories.get_mut(&repository)
+        {
+            repository.index.insert(name, reads);
         }
+        if ended.is_err() {
+            // Who waited to see whether it can be rendered knows now.
+            repositories::wake_waiting(agent, state, &repository);
+        }
+        let Some(entry) = state.applications.get_mut(name) else {
+            return;
+        };
+        let retry = retry_delay(agent, entry, &judged);
         let said =
             (before.reason, &before.detail) != (entry.statement.reason, &entry.statement.detail);
         let news = (keep && said).then(|| (entry.statement.reason, entry.statement.message()));
-        (retry, news)
+        if agent.history.has_lost(name) {
+            // The database knows nothing of it any more.
+            agent.history.forget(name);
+            entry.unsaved.render = true;
+            entry.unsaved.changed.extend(entry.objects.keys().cloned());
+        }
+        let unsaved = entry.take_unsaved();
+        // What the watches saw while the sync ran is looked at now.
+        let drifted = match ended {
+            Ok(_) => health::check_all(agent, state, name),
+            Err(_) => false,
+        };
+        (retry, news, unsaved, drifted)
     };
+    if let Some(change) = unsaved {
+        agent.history.keep(Arc::new(change));
+    }
+    let _ = failpoint::reached("history.ended").await;
     log(&record);
     agent
         .metrics
@@ -115,21 +127,104 @@ pub(super) async fn finish(
         .inc();
     let seconds = now.duration_since(record.queued_at).as_secs_f64();
     agent.metrics.sync_seconds.observe(seconds);
-    if let Some(delay) = retry {
+    if let Some(delay) = retry.filter(|_| !drifted) {
         agent
             .queue
             .push(name, Cause::Retry, now, agent.clock.monotonic() + delay);
     }
     report::application(agent, name).await;
+    let _ = failpoint::reached("status.written").await;
     if let Some((reason, message)) = news {
         report::event(agent, name, reason, &message).await;
     }
-    if let Ok(done) = &ended {
-        watch_inventory(agent, start.application.clone(), &done.rendered).await;
-        if done.plan.count(ActionKind::Prune) > 0 {
-            end_idle_watches(agent);
+    let Ok(Done::Carried { plan, .. }) = &ended else {
+        return;
+    };
+    if plan.count(ActionKind::Prune) > 0 {
+        end_idle_watches(agent);
+    }
+}
+
+/// How a sync ended.
+struct Judged {
+    result: SyncResult,
+    failure: Option<Failure>,
+    /// Something waits for other applications.
+    waits: bool,
+}
+
+impl Judged {
+    /// The agent ends: it gave way to no commit.
+    fn interrupted() -> Self {
+        Self {
+            result: SyncResult::Interrupted,
+            failure: Some(Failure {
+                reason: Reason::Interrupted,
+                detail: String::new(),
+            }),
+            waits: true,
         }
     }
+
+    fn of(ended: &Result<Done, Stopped>) -> Self {
+        let ended_as = |result, failure, waits| Self {
+            result,
+            failure,
+            waits,
+        };
+        let (plan, outcomes, unread, superseded) = match ended {
+            Err(stopped) => return ended_as(SyncResult::Failed, Some(stopped.summary()), false),
+            Ok(Done::Stands) => return ended_as(SyncResult::Succeeded, None, false),
+            Ok(Done::Carried {
+                plan,
+                outcomes,
+                unread,
+                superseded,
+            }) => (plan, outcomes, unread, *superseded),
+        };
+        let errors = || outcomes.iter().filter_map(|outcome| outcome.error.as_ref());
+        let waiting = errors().find(|error| error.reason == Reason::WaitsForRender);
+        let waits = waiting.is_some();
+        if superseded {
+            let failure = Failure {
+                reason: Reason::Superseded,
+                detail: String::new(),
+            };
+            return ended_as(SyncResult::Superseded, Some(failure), waits);
+        }
+        if let Some(failure) = object_failure(outcomes) {
+            return ended_as(SyncResult::Failed, Some(failure), waits);
+        }
+        let claimed = errors().find(|error| error.reason == Reason::ClaimedElsewhere);
+        let held = plan.hold.as_ref().or(claimed);
+        if let Some(held) = held.cloned().or_else(|| drift_left(plan)) {
+            return ended_as(SyncResult::Held, Some(held), waits);
+        }
+        let going = errors().find(|error| error.reason == Reason::BeingDeleted);
+        match waiting.or(going).or(unread.first()) {
+            Some(waiting) => ended_as(SyncResult::Succeeded, Some(waiting.clone()), waits),
+            None => ended_as(SyncResult::Succeeded, None, false),
+        }
+    }
+}
+
+/// The render of before holds for the newest commit as well.
+fn confirm(agent: &Agent, start: &Start) {
+    let name = &start.application.name;
+    {
+        let mut guard = agent.state.lock();
+        let state = &mut *guard;
+        let reads = state
+            .applications
+            .get(name)
+            .and_then(|entry| entry.kept.as_ref())
+            .map(|kept| kept.reads.clone());
+        let repository = Name::new(&name.namespace, &start.application.repository);
+        if let (Some(reads), Some(repository)) = (reads, state.repositories.get_mut(&repository)) {
+            repository.index.insert(name, reads);
+        }
+    }
+    repositories::rendered(agent, name, start.heads);
 }
 
 /// Updates the entry of the application.
@@ -137,45 +232,66 @@ fn settle(
     entry: &mut ApplicationState,
     start: &Start,
     ended: &Result<Done, Stopped>,
-    failure: Option<&Failure>,
+    judged: &Judged,
     now: Timestamp,
 ) {
     entry.attempted = Some(start.target.revision.clone());
+    entry.waits = judged.waits;
+    if !judged.waits && ended.is_ok() && judged.result != SyncResult::Superseded {
+        entry.settled = start.heads;
+        entry.take_overs = 0;
+    }
+    let failure = judged.failure.as_ref();
     match ended {
-        Ok(done) => {
-            let commit = start.target.info.id.clone();
-            entry.rendered = Some((commit, Arc::clone(&done.rendered)));
-            entry.failed_reads = None;
-            entry
-                .written
-                .retain(|key, _| done.rendered.set.get(key).is_some());
-            entry.actions = done
-                .plan
-                .actions
-                .iter()
-                .map(|a| (a.key.clone(), a.kind))
-                .collect();
-            entry.plan_hash = done.plan.hold.as_ref().map(|_| done.plan.hash.clone());
+        Ok(Done::Stands) => {
+            entry.applied = Some(start.target.clone());
+            entry.decided = Some(start.target.info.id.clone());
+        }
+        Ok(Done::Carried { plan, outcomes, .. }) => {
+            entry.checked = Instant::now();
+            let failed = outcomes.iter();
+            let failed = failed.filter(|outcome| outcome.error.as_ref().is_some_and(is_bad));
+            entry.failed = failed.map(|outcome| outcome.key.clone()).collect();
+            for action in &plan.actions {
+                entry.actions.insert(action.key.clone(), action.kind);
+            }
+            for (key, fight) in &mut entry.fights {
+                let name = key.to_string();
+                if let Some(drift) = plan.drift.iter().find(|drift| drift.object == name) {
+                    fight.manager.clone_from(&drift.manager);
+                }
+            }
+            entry.plan_hash = plan.hold.as_ref().map(|_| plan.hash.clone());
+            entry.held = Some(plan.held.clone());
             let drifted = failure.is_some_and(|f| f.reason == Reason::DriftFound);
-            if failure.is_none() || done.plan.hold.is_some() || drifted {
+            let done = match judged.result {
+                SyncResult::Succeeded => true,
+                SyncResult::Held => plan.hold.is_some() || drifted,
+                _ => false,
+            };
+            if done {
                 entry.applied = Some(start.target.clone());
+                if judged.waits {
+                    entry.decided.clone_from(&start.approved_since);
+                } else {
+                    entry.decided = Some(start.target.info.id.clone());
+                }
             }
         }
         Err(stopped) => {
             entry.failed_reads.clone_from(&stopped.reads);
+            entry.failed_head = start.heads;
         }
     }
     match failure {
+        Some(failure) if failure.reason == Reason::Superseded => {}
         Some(failure) => {
-            entry.failures += 1;
+            entry.failures += u32::from(judged.result == SyncResult::Failed);
             entry
                 .statement
                 .say(failure.reason, failure.detail.clone(), now);
         }
-        None => {
-            entry.failures = 0;
-            health::judge(entry, now);
-        }
+        None => entry.failures = 0,
     }
 }
 
@@ -211,13 +327,21 @@ fn drift_left(plan: &Plan) -> Option<Failure> {
         .cloned()
 }
 
+/// Whether something went wrong: not what is held, waits or is left alone on purpose.
+fn is_bad(failure: &Failure) -> bool {
+    !matches!(
+        failure.reason.class(),
+        Class::Good | Class::Hold | Class::Progress
+    )
+}
+
 /// All failures of objects as one, or `None`.
 fn object_failure(outcomes: &[ObjectOutcome]) -> Option<Failure> {
     // A skip for a hold or by the user's own wish is not a failure.
     let failed: Vec<_> = outcomes
         .iter()
         .filter_map(|outcome| outcome.error.as_ref())
-        .filter(|error| !matches!(error.reason.class(), Class::Good | Class::Hold))
+        .filter(|error| is_bad(error))
         .collect();
     let first = failed.first()?;
     let detail = match failed.len() {
@@ -234,13 +358,13 @@ fn object_failure(outcomes: &[ObjectOutcome]) -> Option<Failure> {
 }
 
 /// How long to wait before the next attempt; `None` where only a change can help.
-fn retry_delay(
-    agent: &Agent,
-    entry: &ApplicationState,
-    failure: Option<&Failure>,
-) -> Option<Duration> {
+fn retry_delay(agent: &Agent, entry: &ApplicationState, judged: &Judged) -> Option<Duration> {
     let settings = &agent.settings;
-    match failure?.reason.class() {
+    if judged.waits {
+        // Whoever is waited for asks for it; this is for what nobody foresaw.
+        return Some(settings.retry_slow);
+    }
+    match judged.failure.as_ref()?.reason.class() {
         Class::Good | Class::Progress | Class::Hold => None,
         Class::Transient => {
             let doublings = entry.failures.saturating_sub(1).min(16);
@@ -258,7 +382,7 @@ fn retry_delay(
 fn count_objects(agent: &Agent, outcomes: &[ObjectOutcome]) {
     for outcome in outcomes {
         let action = match &outcome.error {
-            Some(error) if !matches!(error.reason.class(), Class::Good | Class::Hold) => "failed",
+            Some(error) if is_bad(error) => "failed",
             _ => outcome.action.as_str(),
         };
         agent

@@ -1,230 +1,371 @@
-//! The inventory of an application: which live objects are its own, and where to look for them.
+//! The inventory of an application: in which kinds and namespaces its objects are, and that what is
+//! known of them is up to date.
+//!
+//! A watch that has shown everything once is as good as a list and costs nothing. What is not
+//! watched is listed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use serde_json::json;
+use syncline_cluster::discovery::Scope;
 use syncline_cluster::kinds::Kind;
-use syncline_cluster::watch::{Area, Ensured, WatchKey, watched_in_full};
-use syncline_cluster::{Account, Live, Resource};
-use syncline_core::application::Application;
-use syncline_core::health::ObjectHealth;
+use syncline_cluster::watch::{Area, Ensured, WatchKey};
+use syncline_cluster::{Account, Resource};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{Failure, ObjectOutcome};
-use syncline_core::plan::{self, Plan};
+use syncline_core::plan::Plan;
 use syncline_core::reason::Reason;
+use syncline_core::record::Name;
 
 use super::{Start, Stopped};
 use crate::agent::Agent;
+use crate::failpoint;
+use crate::live::Seen;
 use crate::state::Rendered;
 
-/// What was read of the cluster.
-pub(super) struct Inventory {
-    /// Objects with our label, and desired ones that exist without it.
-    pub(super) objects: BTreeMap<ObjectKey, plan::Live>,
-    /// The kinds of all of them.
-    pub(super) resources: BTreeMap<String, Resource>,
-    /// Health of what no watch has shown yet.
-    pub(super) health: BTreeMap<ObjectKey, ObjectHealth>,
-    /// Kinds and namespaces that could not be read; nothing of theirs is pruned.
-    pub(super) unread: Vec<Failure>,
+/// Kinds and namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Kinds, as `Kind.group`.
+    pub(crate) kinds: BTreeSet<String>,
+    /// Namespaces.
+    pub(crate) namespaces: BTreeSet<String>,
 }
 
-/// What the plan needs of a live object.
-pub(crate) fn reduced(live: &Live) -> plan::Live {
-    plan::Live {
-        uid: live.uid.clone(),
-        resource_version: live.resource_version.clone(),
-        annotations: live.annotations.clone(),
-        managed_fields: live.managed_fields.clone(),
-        controller: live
-            .controller()
-            .map(|owner| format!("{} {}", owner.kind, owner.name)),
-        deleting: live.deleted.is_some(),
+impl Extent {
+    /// Adds the kind and namespace of an object.
+    pub(crate) fn add(&mut self, key: &ObjectKey) {
+        let kind = key.group_kind();
+        if !self.kinds.contains(&kind) {
+            self.kinds.insert(kind);
+        }
+        if let Some(namespace) = &key.namespace
+            && !self.namespaces.contains(namespace)
+        {
+            self.namespaces.insert(namespace.clone());
+        }
     }
 }
 
-/// Lists what carries our label, in the kinds and namespaces that the Application names or the
-/// desired set has, and looks up desired objects that are not among it.
-pub(super) async fn read(
+/// What is known of an extent.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The kinds that the cluster serves.
+    pub(crate) resources: BTreeMap<String, Resource>,
+    /// Kinds and namespaces that could not be read; nothing of theirs is pruned.
+    pub(crate) unread: Vec<Failure>,
+    /// Those of them that the account may not list.
+    pub(crate) closed: HashSet<WatchKey>,
+}
+
+impl Known {
+    /// Whether all that is near an object could be read.
+    pub(crate) fn covers(&self, key: &ObjectKey) -> bool {
+        let area = key.namespace.clone().map_or(Area::Cluster, Area::Namespace);
+        !self.closed.contains(&WatchKey {
+            group: key.group.clone(),
+            kind: key.kind.clone(),
+            area,
+        })
+    }
+}
+
+/// Where what is known comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Watches where they are up to date, lists where not.
+    Cheap,
+    /// Lists of everything.
+    Full,
+}
+
+/// Part of an extent: one kind in one namespace, or in the cluster.
+struct Part {
+    resource: Resource,
+    area: Area,
+    watch: Option<WatchKey>,
+}
+
+/// Makes sure that the state knows every live object of an application in an extent.
+///
+/// Fails where the API server does not answer; what may not be read is in [`Known::unread`].
+pub(crate) async fn look(
     agent: &Agent,
-    start: &Start,
+    name: &Name,
     account: &Account,
-    rendered: &Rendered,
-) -> Result<Inventory, Stopped> {
-    let mut inventory = Inventory {
-        objects: BTreeMap::new(),
-        resources: BTreeMap::new(),
-        health: BTreeMap::new(),
-        unread: Vec::new(),
-    };
-    let (groups, namespaces) = wanted(start, rendered);
-    for group_kind in &groups {
-        let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
-        match agent.cluster.discovery().preferred(group, kind).await {
+    extent: &Extent,
+    look: Look,
+) -> Result<Known, Stopped> {
+    let mut known = Known::default();
+    for kind in &extent.kinds {
+        let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
+        match agent.cluster.discovery().preferred(group, short).await {
             Ok(resource) => {
-                inventory.resources.insert(group_kind.clone(), resource);
+                known.resources.insert(kind.clone(), resource);
             }
             // Not served: nothing of it can be live. Desired objects of it fail one by one.
             Err(syncline_cluster::Error::UnknownKind { .. }) => {}
-            Err(error) => inventory.unread.push(Failure {
+            Err(error) => known.unread.push(Failure {
                 reason: error.reason(),
-                detail: format!("{group_kind}: {error}"),
+                detail: format!("{kind}: {error}"),
             }),
         }
     }
-    let mut lists = Vec::new();
-    for resource in inventory.resources.values().filter(|r| r.supports("list")) {
-        if resource.scope == syncline_cluster::discovery::Scope::Cluster {
-            lists.push((resource.clone(), None));
-        } else {
-            lists.extend(
-                namespaces
-                    .iter()
-                    .map(|ns| (resource.clone(), Some(ns.clone()))),
-            );
+    let reader = reader(agent).await;
+    let mut parts = Vec::new();
+    for resource in known.resources.values().filter(|r| r.supports("list")) {
+        let areas: Vec<Area> = match resource.scope {
+            Scope::Cluster => vec![Area::Cluster],
+            Scope::Namespaced => {
+                let namespaces = extent.namespaces.iter().cloned();
+                namespaces.map(Area::Namespace).collect()
+            }
+        };
+        for area in areas {
+            let watch = watch(agent, account, reader.as_ref(), resource, &area);
+            parts.push(Part {
+                resource: resource.clone(),
+                area,
+                watch,
+            });
         }
     }
-    let selector = format!("{}={}", names::LABEL_MANAGED, start.owner.instance);
-    let unseen = unseen(agent, start, rendered);
-    let found: Vec<_> = stream::iter(lists)
-        .map(|(resource, namespace)| {
-            let selector = selector.clone();
-            let group_kind = resource.key(None, "").group_kind();
-            let in_full = unseen.contains(&group_kind) && watched_in_full(&resource);
-            async move {
-                let area = namespace.as_deref();
-                let list = if in_full {
-                    account.list(&resource, area, &selector).await
-                } else {
-                    account.list_metadata(&resource, area, &selector).await
-                };
-                (resource, namespace, list)
-            }
-        })
-        .buffered(agent.settings.apply_concurrency)
-        .collect()
-        .await;
-    for (resource, namespace, list) in found {
-        match list {
-            Ok(list) => {
-                for live in list {
-                    let health = crate::health::observe(live.object.as_ref());
-                    inventory.health.insert(live.key.clone(), health);
-                    inventory.objects.insert(live.key.clone(), reduced(&live));
-                }
-            }
-            Err(error) if error.reason() == Reason::ApiUnavailable => {
-                return Err(Stopped::cluster("list the live objects", &error));
-            }
-            Err(error) => inventory.unread.push(Failure {
-                reason: error.reason(),
-                detail: format!(
-                    "{} in {}: {error}",
-                    resource.kind,
-                    namespace.as_deref().unwrap_or("the cluster")
-                ),
-            }),
-        }
+    agent.metrics.watches.set(agent.watches.len() as i64);
+    let unwatched: BTreeSet<String> = parts
+        .iter()
+        .filter(|part| part.watch.is_none())
+        .map(|part| part.resource.key(None, "").group_kind())
+        .collect();
+    if let Some(entry) = agent.state.lock().applications.get_mut(name) {
+        entry.unwatched.extend(unwatched);
     }
-    for failure in &inventory.unread {
+    until_current(agent, &parts).await;
+    let stale: Vec<Part> = {
+        let state = agent.state.lock();
+        let current = |part: &Part| {
+            let watch = part.watch.as_ref();
+            look == Look::Cheap
+                && watch.is_some_and(|watch| {
+                    state.current.contains(watch) && agent.watches.is_current(watch)
+                })
+        };
+        parts.into_iter().filter(|part| !current(part)).collect()
+    };
+    list(agent, name, account, stale, &mut known).await?;
+    for failure in &known.unread {
         tracing::warn!(reason = %failure.reason, detail = failure.detail, "a part of the inventory cannot be read");
     }
-    look_up_desired(agent, account, rendered, &mut inventory).await?;
-    Ok(inventory)
+    Ok(known)
 }
 
-/// Kinds of desired objects that no watch has shown yet, as after a start.
-fn unseen(agent: &Agent, start: &Start, rendered: &Rendered) -> BTreeSet<String> {
-    let state = agent.state.lock();
-    let Some(entry) = state.applications.get(&start.application.name) else {
-        return BTreeSet::new();
-    };
-    rendered
-        .set
-        .iter()
-        .filter(|manifest| !entry.observed.contains_key(&manifest.key))
-        .map(|manifest| manifest.key.group_kind())
-        .collect()
+/// The account that watches the whole cluster, where there is one.
+async fn reader(agent: &Agent) -> Option<Account> {
+    let name = agent.settings.reader_account.as_ref()?;
+    let found = agent.cluster.account(&agent.settings.namespace, name).await;
+    found
+        .inspect_err(|error| tracing::warn!(%error, "the reader account cannot be used"))
+        .ok()
 }
 
-/// Ends the watches of kinds and namespaces in which no application has an object any more.
-pub(crate) fn end_idle_watches(agent: &Agent) {
-    let wanted: HashSet<WatchKey> = {
-        let state = agent.state.lock();
-        let keys = state.claims.keys();
-        keys.map(|key| WatchKey {
-            group: key.group.clone(),
-            kind: key.kind.clone(),
-            area: key.namespace.clone().map_or(Area::Cluster, Area::Namespace),
-        })
-        .collect()
-    };
-    agent.watches.retain(&wanted);
-    agent.metrics.watches.set(agent.watches.len() as i64);
-}
-
-/// Reads desired objects that the lists did not show: they may exist without our label.
-async fn look_up_desired(
+/// Starts the watch that shows a part: of the whole cluster where the reader may, else as the
+/// application's account. `None` where it is not watched.
+fn watch(
     agent: &Agent,
     account: &Account,
-    rendered: &Rendered,
-    inventory: &mut Inventory,
+    reader: Option<&Account>,
+    resource: &Resource,
+    area: &Area,
+) -> Option<WatchKey> {
+    let is_secret = resource.key(None, "").is_secret();
+    if let Some(reader) = reader.filter(|_| !is_secret) {
+        let key = WatchKey::new(resource, Area::Cluster);
+        let ensured = agent.watches.ensure(reader, resource, Area::Cluster);
+        let failing = agent.watches.failing().contains(&key);
+        if matches!(ensured, Ensured::Running | Ensured::Started) && !failing {
+            return Some(key);
+        }
+    }
+    match agent.watches.ensure(account, resource, area.clone()) {
+        Ensured::Running | Ensured::Started => Some(WatchKey::new(resource, area.clone())),
+        Ensured::OverBudget | Ensured::Unwatchable => None,
+    }
+}
+
+/// Waits until each watch has shown everything once, or fails; at most as long as a request may
+/// take.
+async fn until_current(agent: &Agent, parts: &[Part]) {
+    let settled = || {
+        let failing = agent.watches.failing();
+        let state = agent.state.lock();
+        let mut watches = parts.iter().filter_map(|part| part.watch.as_ref());
+        watches.all(|watch| state.current.contains(watch) || failing.contains(watch))
+    };
+    let wait = async {
+        loop {
+            let changed = agent.seen.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if settled() {
+                return;
+            }
+            changed.await;
+        }
+    };
+    // What did not come in time is listed, and that says why.
+    let _ = tokio::time::timeout(agent.settings.request_timeout, wait).await;
+}
+
+/// Whether an error is that of a single API group: the server that it is delegated to is away, and
+/// the API server itself answers. Its objects are unknown then, and all others are synced.
+pub(super) async fn is_group_down(
+    agent: &Agent,
+    group: &str,
+    error: &syncline_cluster::Error,
+) -> bool {
+    !group.is_empty()
+        && error.code() == Some(503)
+        && agent.cluster.discovery().refresh().await.is_ok()
+}
+
+/// Lists parts and takes the objects in.
+async fn list(
+    agent: &Agent,
+    name: &Name,
+    account: &Account,
+    parts: Vec<Part>,
+    known: &mut Known,
 ) -> Result<(), Stopped> {
-    let absent: Vec<(Resource, ObjectKey)> = rendered
-        .set
-        .iter()
-        .filter(|manifest| !inventory.objects.contains_key(&manifest.key))
-        .filter_map(|manifest| {
-            let resource = inventory.resources.get(&manifest.key.group_kind())?;
-            Some((resource.clone(), manifest.key.clone()))
+    let selector = format!("{}={}", names::LABEL_MANAGED, agent.instance.id());
+    let found: Vec<_> = stream::iter(parts)
+        .map(|part| {
+            let selector = selector.clone();
+            async move {
+                let namespace = match &part.area {
+                    Area::Cluster => None,
+                    Area::Namespace(namespace) => Some(namespace.as_str()),
+                };
+                let list = if part.resource.is_read_in_full() {
+                    account.list(&part.resource, namespace, &selector).await
+                } else {
+                    let resource = &part.resource;
+                    account.list_metadata(resource, namespace, &selector).await
+                };
+                let down = match &list {
+                    Err(error) => is_group_down(agent, &part.resource.group, error).await,
+                    Ok(_) => false,
+                };
+                (part, list, down)
+            }
         })
-        .collect();
-    let found: Vec<_> = stream::iter(absent)
-        .map(|(resource, key)| async move { (account.get(&resource, &key).await, key) })
         .buffered(agent.settings.apply_concurrency)
         .collect()
         .await;
-    for (live, key) in found {
-        match live {
-            Ok(Some(live)) => {
-                inventory.objects.insert(key, reduced(&live));
+    for (part, list, down) in found {
+        let list = match list {
+            Ok(list) => list,
+            Err(error) if error.reason() == Reason::ApiUnavailable && !down => {
+                return Err(Stopped::cluster("list the live objects", &error));
             }
-            Ok(None) => {}
-            Err(error) if error.reason() == Reason::ApiUnavailable => {
-                return Err(Stopped::cluster("read a live object", &error));
+            Err(error) => {
+                let key = WatchKey::new(&part.resource, part.area);
+                known.unread.push(Failure {
+                    reason: Reason::InventoryUnreadable,
+                    detail: format!("{key}: {error}"),
+                });
+                known.closed.insert(key);
+                continue;
             }
-            // The apply says the same of this one object.
-            Err(_) => {}
+        };
+        let mut state = agent.state.lock();
+        let mut there = HashSet::new();
+        for live in list {
+            let seen = Seen::of(&live, agent.instance.id());
+            there.insert(live.key.clone());
+            state.see(&live.key, seen);
+        }
+        let missing: Vec<ObjectKey> = {
+            let Some(entry) = state.applications.get(name) else {
+                return Ok(());
+            };
+            let all = entry.objects.keys().chain(&entry.left);
+            all.filter(|key| is_in(key, &part) && !there.contains(*key))
+                .cloned()
+                .collect()
+        };
+        for key in missing {
+            state.gone(&key);
         }
     }
     Ok(())
 }
 
-/// Kinds and namespaces: those that the Application lists and those of the desired set.
-fn wanted(start: &Start, rendered: &Rendered) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut groups, mut namespaces) = (start.groups.clone(), start.namespaces.clone());
-    namespaces.insert(start.application.namespace.clone());
-    for manifest in &rendered.set {
-        groups.insert(manifest.key.group_kind());
-        namespaces.extend(manifest.key.namespace.clone());
+fn is_in(key: &ObjectKey, part: &Part) -> bool {
+    let area = match &part.area {
+        Area::Cluster => true,
+        Area::Namespace(namespace) => key.namespace.as_ref() == Some(namespace),
+    };
+    key.kind == part.resource.kind && key.group == part.resource.group && area
+}
+
+/// Kinds and namespaces in which there may be objects of the application: those on the parent, and
+/// those of what it is known to want.
+pub(crate) fn extent(agent: &Agent, start: &Start) -> Extent {
+    let state = agent.state.lock();
+    let mut extent = Extent {
+        kinds: start.listed.kinds.clone(),
+        namespaces: start.listed.namespaces.clone(),
+    };
+    if let Some(entry) = state.applications.get(&start.application.name) {
+        for key in entry.objects.keys().chain(&entry.left) {
+            extent.add(key);
+        }
     }
-    (groups, namespaces)
+    if !extent.kinds.is_empty() {
+        extent
+            .namespaces
+            .insert(start.application.namespace.clone());
+    }
+    extent
+}
+
+/// Ends the watches of kinds and namespaces in which no application has an object any more.
+pub(crate) fn end_idle_watches(agent: &Agent) {
+    let has_reader = agent.settings.reader_account.is_some();
+    let wanted: HashSet<WatchKey> = {
+        let state = agent.state.lock();
+        let left = state.applications.values().flat_map(|entry| &entry.left);
+        let keys = state.live.claimed().chain(left).map(|key| WatchKey {
+            group: key.group.clone(),
+            kind: key.kind.clone(),
+            area: key.namespace.clone().map_or(Area::Cluster, Area::Namespace),
+        });
+        keys.flat_map(|key| {
+            let cluster = WatchKey {
+                area: Area::Cluster,
+                ..key.clone()
+            };
+            std::iter::once(key).chain(Some(cluster).filter(|_| has_reader))
+        })
+        .collect()
+    };
+    agent.watches.retain(&wanted);
+    agent
+        .state
+        .lock()
+        .current
+        .retain(|key| wanted.contains(key));
+    agent.metrics.watches.set(agent.watches.len() as i64);
 }
 
 /// Writes the kinds and namespaces on the Application, before the first object is written, so that
 /// a later agent finds all that this one may leave behind (inv_i10).
-pub(super) async fn widen(
-    agent: &Agent,
-    start: &Start,
-    rendered: &Rendered,
-) -> Result<(), Stopped> {
-    let (groups, namespaces) = wanted(start, rendered);
-    write_lists(agent, start, &groups, &namespaces)
+pub(super) async fn widen(agent: &Agent, start: &Start, extent: &Extent) -> Result<(), Stopped> {
+    write_lists(agent, start, extent)
         .await
-        .map_err(|error| Stopped::cluster("note the inventory on the Application", &error))
+        .map_err(|error| Stopped::cluster("note the inventory on the Application", &error))?;
+    Ok(failpoint::reached("inventory.union_written").await?)
 }
 
 /// Takes kinds and namespaces off the Application that hold nothing of it any more.
@@ -232,44 +373,48 @@ pub(super) async fn narrow(
     agent: &Agent,
     start: &Start,
     rendered: &Rendered,
-    inventory: &Inventory,
+    known: &Known,
     plan: &Plan,
     pruned: &[ObjectOutcome],
 ) {
-    if !inventory.unread.is_empty() {
+    if !known.unread.is_empty() {
         return;
     }
-    let (mut groups, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
-    namespaces.insert(start.application.namespace.clone());
+    let mut extent = Extent::default();
+    extent
+        .namespaces
+        .insert(start.application.namespace.clone());
     let gone: BTreeSet<_> = pruned
         .iter()
         .filter(|o| o.error.is_none() && o.note.is_empty())
         .map(|o| &o.key)
         .collect();
-    let kept = plan
-        .actions
-        .iter()
-        .map(|action| &action.key)
-        .filter(|key| !gone.contains(key));
+    let kept = plan.actions.iter().map(|action| &action.key);
+    let kept = kept.filter(|key| !gone.contains(key));
     for key in kept.chain(rendered.set.iter().map(|manifest| &manifest.key)) {
-        groups.insert(key.group_kind());
-        namespaces.extend(key.namespace.clone());
+        extent.add(key);
     }
-    if let Err(error) = write_lists(agent, start, &groups, &namespaces).await {
+    if let Some(entry) = agent.state.lock().applications.get(&start.application.name) {
+        for key in entry.left.iter().filter(|key| !gone.contains(key)) {
+            extent.add(key);
+        }
+    }
+    if let Err(error) = write_lists(agent, start, &extent).await {
         // A list that is too wide costs a few reads and nothing else.
         tracing::warn!(%error, "the inventory list could not be narrowed");
     }
+    // Nothing depends on the narrower list.
+    let _ = failpoint::reached("inventory.shrunk").await;
 }
 
 async fn write_lists(
     agent: &Agent,
     start: &Start,
-    groups: &BTreeSet<String>,
-    namespaces: &BTreeSet<String>,
+    extent: &Extent,
 ) -> Result<(), syncline_cluster::Error> {
     let join =
         |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-    let (groups, namespaces) = (join(groups), join(namespaces));
+    let (kinds, namespaces) = (join(&extent.kinds), join(&extent.namespaces));
     let name = &start.application.name;
     let (same, has_finalizer) = {
         let state = agent.state.lock();
@@ -279,15 +424,15 @@ async fn write_lists(
         let is = |annotation: &str, value: &str| {
             entry.annotations.get(annotation).map(String::as_str) == Some(value)
         };
-        let same = is(names::ANNOTATION_CONTAINS, &groups)
-            && is(names::ANNOTATION_NAMESPACES, &namespaces);
+        let same =
+            is(names::ANNOTATION_CONTAINS, &kinds) && is(names::ANNOTATION_NAMESPACES, &namespaces);
         (same, entry.has_finalizer)
     };
     if same && has_finalizer {
         return Ok(());
     }
     let annotations = json!({
-        names::ANNOTATION_CONTAINS: groups,
+        names::ANNOTATION_CONTAINS: kinds,
         names::ANNOTATION_NAMESPACES: namespaces,
     });
     agent
@@ -297,42 +442,10 @@ async fn write_lists(
         .await?;
     let mut state = agent.state.lock();
     if let Some(entry) = state.applications.get_mut(name) {
-        entry
-            .annotations
-            .insert(names::ANNOTATION_CONTAINS.to_owned(), groups);
-        entry
-            .annotations
-            .insert(names::ANNOTATION_NAMESPACES.to_owned(), namespaces);
+        let annotations = &mut entry.annotations;
+        annotations.insert(names::ANNOTATION_CONTAINS.to_owned(), kinds);
+        annotations.insert(names::ANNOTATION_NAMESPACES.to_owned(), namespaces);
         entry.has_finalizer = true;
     }
     Ok(())
-}
-
-/// Makes sure that changes of all desired objects are seen.
-pub(crate) async fn watch_inventory(
-    agent: &Arc<Agent>,
-    application: Application,
-    rendered: &Rendered,
-) {
-    let Ok(account) = super::account_of(agent, &application).await else {
-        return;
-    };
-    let mut wanted = BTreeSet::new();
-    for manifest in &rendered.set {
-        wanted.insert((manifest.key.group_kind(), manifest.key.namespace.clone()));
-    }
-    for (group_kind, namespace) in wanted {
-        let (kind, group) = group_kind.split_once('.').unwrap_or((&group_kind, ""));
-        let Ok(resource) = agent.cluster.discovery().preferred(group, kind).await else {
-            continue;
-        };
-        let area = match namespace {
-            Some(namespace) => Area::Namespace(namespace),
-            None => Area::Cluster,
-        };
-        if agent.watches.ensure(&account, &resource, area) == Ensured::OverBudget {
-            tracing::warn!(kind = resource.kind, "the budget of watches is used up");
-        }
-    }
-    agent.metrics.watches.set(agent.watches.len() as i64);
 }

@@ -1,0 +1,114 @@
+//! What an Application asks of a sync, from the wire to the domain.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn convert(spec: &Value) -> Result<Application, Failure> {
+    let mut whole = json!({"repository": "config", "path": "apps/web"});
+    for (name, value) in spec.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    let wire = serde_json::from_value(json!({
+        "apiVersion": "syncline.dev/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": whole,
+    }))
+    .unwrap();
+    application(&wire, "applier")
+}
+
+fn refusal(spec: &Value) -> String {
+    let failure = convert(spec).unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    failure.detail
+}
+
+#[test]
+fn an_application_that_says_nothing_gets_the_safe_defaults() {
+    let application = convert(&json!({})).unwrap();
+    assert_eq!(application.sync.foreign, ForeignFields::RemoveManual);
+    assert_eq!(application.sync.conflicts, Conflicts::Take);
+    assert_eq!(application.sync.prune_approval, PruneApproval::WhenRisky);
+    assert!(!application.sync.atomic);
+    assert!(application.ignore.is_empty() && application.adopt_from.is_none());
+}
+
+#[test]
+fn each_option_of_a_sync_reaches_the_domain() {
+    let sync = |sync: Value| convert(&json!({ "sync": sync })).unwrap().sync;
+    assert_eq!(
+        sync(json!({"foreign": "Keep"})).foreign,
+        ForeignFields::Keep
+    );
+    assert_eq!(
+        sync(json!({"foreign": "RemoveAll"})).foreign,
+        ForeignFields::RemoveAll
+    );
+    assert_eq!(
+        sync(json!({"conflicts": "Fail"})).conflicts,
+        Conflicts::Fail
+    );
+    assert!(sync(json!({"atomic": true})).atomic);
+    assert_eq!(
+        sync(json!({"pruneApproval": "Always"})).prune_approval,
+        PruneApproval::Always
+    );
+    assert_eq!(
+        sync(json!({"pruneApproval": "Never"})).prune_approval,
+        PruneApproval::Never
+    );
+    assert_eq!(
+        convert(&json!({"adoptFrom": "old"})).unwrap().adopt_from,
+        Some("old".to_owned())
+    );
+}
+
+#[test]
+fn rules_on_ignored_fields_are_parsed() {
+    let application = convert(&json!({"ignore": [
+        {"group": "apps", "kind": "Deployment", "name": "web", "fields": ["/spec/replicas"]},
+        {"group": "", "fields": ["/data/a~1b"]},
+        {"manager": "vpa-*"},
+    ]}))
+    .unwrap();
+    let [first, second, third] = application.ignore.as_slice() else {
+        panic!("{:?}", application.ignore);
+    };
+    assert_eq!(first.group.as_deref(), Some("apps"));
+    assert_eq!(first.kind.as_deref(), Some("Deployment"));
+    assert_eq!(first.name.as_deref(), Some("web"));
+    assert_eq!(first.fields[0].steps(), ["spec", "replicas"]);
+    assert_eq!(second.group.as_deref(), Some(""));
+    assert_eq!(second.fields[0].steps(), ["data", "a/b"]);
+    assert_eq!(third.manager.as_deref(), Some("vpa-*"));
+    assert!(third.fields.is_empty());
+}
+
+#[test]
+fn a_wrong_rule_on_ignored_fields_is_refused_with_its_place() {
+    for (rule, named) in [
+        (json!({"kind": "Deployment"}), "spec.ignore[1]`"),
+        (
+            json!({"fields": ["/spec/x", "spec/replicas"]}),
+            "spec.ignore[1].fields[1]`",
+        ),
+        (
+            json!({"fields": ["/metadata/name"]}),
+            "spec.ignore[1].fields[0]`",
+        ),
+        (json!({"manager": "*"}), "spec.ignore[1].manager`"),
+        (json!({"manager": "a*b"}), "spec.ignore[1].manager`"),
+        (json!({"manager": ""}), "spec.ignore[1].manager`"),
+    ] {
+        let detail = refusal(&json!({"ignore": [{"manager": "hpa"}, rule]}));
+        assert!(detail.contains(named), "{rule}: {detail}");
+    }
+}
+
+#[test]
+fn an_application_cannot_adopt_from_itself() {
+    let detail = refusal(&json!({"adoptFrom": "web"}));
+    assert!(detail.contains("spec.adoptFrom"), "{detail}");
+}

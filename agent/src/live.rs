@@ -1,0 +1,299 @@
+//! The live objects as watches, lists and our own writes show them: reduced to what tells whether
+//! an object stands, and how it is.
+
+use std::collections::HashMap;
+
+use syncline_core::digest::Digest;
+use syncline_core::health::{Health, ObjectHealth, assess};
+use syncline_core::kept::{FieldDigests, KeptObject, Written};
+use syncline_core::names;
+use syncline_core::object::ObjectKey;
+use syncline_core::owner::Owner;
+use syncline_core::ownership;
+use syncline_core::plan;
+use syncline_core::record::Name;
+
+/// A live object at one resource version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// `metadata.uid`.
+    pub(crate) uid: String,
+    /// `metadata.resourceVersion`.
+    pub(crate) resource_version: String,
+    /// The application of this installation that its owner record names.
+    pub(crate) owner: Option<Name>,
+    /// The hash that it was applied with.
+    pub(crate) applied: Option<Digest>,
+    /// Who holds which field.
+    pub(crate) fields: FieldDigests,
+    /// It is being deleted.
+    pub(crate) deleting: bool,
+    /// How it is.
+    pub(crate) health: ObjectHealth,
+}
+
+impl Seen {
+    /// Reduces what a watch, a list or a write answered with.
+    pub(crate) fn of(live: &syncline_cluster::Live, instance: &str) -> Self {
+        let annotation = |name: &str| live.annotations.get(name);
+        let owner = annotation(names::ANNOTATION_OWNER)
+            .and_then(|record| Owner::read(record, &live.key))
+            .filter(|owner| owner.instance == instance)
+            .map(|owner| owner.application);
+        let manager = names::field_manager(instance);
+        Self {
+            uid: live.uid.clone(),
+            resource_version: live.resource_version.clone(),
+            owner,
+            applied: annotation(names::ANNOTATION_APPLIED).and_then(|hash| hash.parse().ok()),
+            fields: ownership::digests(&live.managed_fields, &manager),
+            deleting: live.deleted.is_some(),
+            // Kinds of which only metadata is read have no health of their own.
+            health: live
+                .object
+                .as_ref()
+                .map_or_else(|| ObjectHealth::new(Health::Healthy, ""), assess),
+        }
+    }
+
+    /// Whether this is not newer than another state of the same object. Resource versions of one
+    /// kind are ordered numbers (KEP-5504).
+    fn is_old(&self, known: &Self) -> bool {
+        let number = |version: &str| version.parse::<u128>().ok();
+        let (mine, theirs) = (&self.resource_version, &known.resource_version);
+        match (number(mine), number(theirs)) {
+            (Some(mine), Some(theirs)) => mine < theirs,
+            _ => false,
+        }
+    }
+
+    /// What is kept of it as the state that is good.
+    pub(crate) fn written(&self) -> Written {
+        Written {
+            uid: self.uid.clone(),
+            resource_version: self.resource_version.clone(),
+            fields: self.fields,
+        }
+    }
+
+    /// Whether it is as an application left it: nothing was changed, taken or added since.
+    pub(crate) fn stands(&self, kept: &KeptObject, owner: &Name) -> bool {
+        let written = kept.written.as_ref();
+        self.owner.as_ref() == Some(owner)
+            && self.applied == Some(kept.applied)
+            && written.is_some_and(|w| w.uid == self.uid && w.fields == self.fields)
+    }
+}
+
+/// What the plan needs of a live object.
+pub(crate) fn reduced(live: &syncline_cluster::Live) -> plan::Live {
+    plan::Live {
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+        labels: live.labels.clone(),
+        annotations: live.annotations.clone(),
+        managed_fields: live.managed_fields.clone(),
+        controller: live
+            .controller()
+            .map(|owner| format!("{} {}", owner.kind, owner.name)),
+        deleting: live.deleted.is_some(),
+    }
+}
+
+/// What a new state of an object changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The application that its record named before, where that is another one now.
+    pub(crate) former_owner: Option<Name>,
+    /// Its health is another.
+    pub(crate) health: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tracked {
+    seen: Option<Seen>,
+    claims: Vec<Name>,
+}
+
+/// All live objects that carry our label or that an application wants.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    objects: HashMap<ObjectKey, Tracked>,
+}
+
+impl Table {
+    /// The object as it was seen last; `None` where it is not known to be there.
+    pub(crate) fn seen(&self, key: &ObjectKey) -> Option<&Seen> {
+        self.objects.get(key)?.seen.as_ref()
+    }
+
+    /// The applications that want it.
+    pub(crate) fn claims(&self, key: &ObjectKey) -> &[Name] {
+        self.objects
+            .get(key)
+            .map(|tracked| tracked.claims.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// An application wants it.
+    pub(crate) fn claim(&mut self, key: &ObjectKey, application: &Name) {
+        if self.claims(key).contains(application) {
+            return;
+        }
+        let tracked = self.objects.entry(key.clone()).or_default();
+        tracked.claims.push(application.clone());
+    }
+
+    /// An application no longer wants it.
+    pub(crate) fn unclaim(&mut self, key: &ObjectKey, application: &Name) {
+        if let Some(tracked) = self.objects.get_mut(key) {
+            tracked.claims.retain(|name| name != application);
+            self.drop_if_empty(key);
+        }
+    }
+
+    /// Takes a state in; `None` where a newer one is known.
+    pub(crate) fn see(&mut self, key: &ObjectKey, seen: Seen) -> Option<Sight> {
+        let tracked = self.objects.entry(key.clone()).or_default();
+        let sight = match &tracked.seen {
+            Some(known) if seen.is_old(known) => return None,
+            Some(known) => Sight {
+                former_owner: known.owner.clone().filter(|_| known.owner != seen.owner),
+                health: known.health != seen.health,
+            },
+            None => Sight {
+                former_owner: None,
+                health: true,
+            },
+        };
+        tracked.seen = Some(seen);
+        Some(sight)
+    }
+
+    /// The object is gone; answers with its last state.
+    pub(crate) fn gone(&mut self, key: &ObjectKey) -> Option<Seen> {
+        let last = self.objects.get_mut(key)?.seen.take();
+        self.drop_if_empty(key);
+        last
+    }
+
+    /// All objects that an application wants.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = &ObjectKey> {
+        let objects = self.objects.iter();
+        objects
+            .filter(|(_, tracked)| !tracked.claims.is_empty())
+            .map(|(key, _)| key)
+    }
+
+    /// All live objects whose record names an application.
+    pub(crate) fn owned_by<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a ObjectKey> {
+        let objects = self.objects.iter();
+        let owner = |tracked: &'a Tracked| tracked.seen.as_ref()?.owner.as_ref();
+        objects
+            .filter(move |(_, tracked)| owner(tracked) == Some(name))
+            .map(|(key, _)| key)
+    }
+
+    fn drop_if_empty(&mut self, key: &ObjectKey) {
+        let empty = |t: &Tracked| t.seen.is_none() && t.claims.is_empty();
+        if self.objects.get(key).is_some_and(empty) {
+            self.objects.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> ObjectKey {
+        ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some("shop".into()),
+            name: "a".into(),
+        }
+    }
+
+    fn seen(version: &str, owner: &str) -> Seen {
+        Seen {
+            uid: "u".into(),
+            resource_version: version.into(),
+            owner: Some(Name::new("team", owner)),
+            applied: None,
+            fields: FieldDigests::default(),
+            deleting: false,
+            health: ObjectHealth::new(Health::Healthy, ""),
+        }
+    }
+
+    #[test]
+    fn an_older_event_changes_nothing_and_a_new_owner_is_told() {
+        let mut table = Table::default();
+        assert!(table.see(&key(), seen("10", "a")).unwrap().health);
+        assert_eq!(table.see(&key(), seen("9", "b")), None);
+        let sight = table.see(&key(), seen("11", "b")).unwrap();
+        assert_eq!(sight.former_owner, Some(Name::new("team", "a")));
+        assert_eq!(table.gone(&key()).unwrap().resource_version, "11");
+        assert_eq!(table.seen(&key()), None);
+    }
+
+    #[test]
+    fn an_object_stands_only_as_it_was_left() {
+        let live = seen("10", "a");
+        let owner = Name::new("team", "a");
+        let kept = KeptObject {
+            origin: syncline_core::object::Origin::default(),
+            applied: Digest::default(),
+            written: Some(live.written()),
+        };
+        let good = Seen {
+            applied: Some(Digest::default()),
+            ..live
+        };
+        assert!(good.stands(&kept, &owner));
+        assert!(!good.stands(&kept, &Name::new("team", "b")));
+        let changed = FieldDigests {
+            ours: Digest::from_hash(b"x"),
+            ..good.fields
+        };
+        let digest = Some(Digest::from_hash(b"x"));
+        for other in [
+            Seen {
+                fields: changed,
+                ..good.clone()
+            },
+            Seen {
+                applied: digest,
+                ..good.clone()
+            },
+            Seen {
+                uid: "v".into(),
+                ..good.clone()
+            },
+            Seen {
+                owner: None,
+                ..good.clone()
+            },
+        ] {
+            assert!(!other.stands(&kept, &owner), "{other:?}");
+        }
+        let unwritten = KeptObject {
+            written: None,
+            ..kept
+        };
+        assert!(!good.stands(&unwritten, &owner));
+    }
+
+    #[test]
+    fn what_nobody_wants_and_nobody_sees_is_forgotten() {
+        let mut table = Table::default();
+        let a = Name::new("team", "a");
+        table.claim(&key(), &a);
+        table.claim(&key(), &a);
+        assert_eq!(table.claims(&key()), std::slice::from_ref(&a));
+        table.unclaim(&key(), &a);
+        assert_eq!((table.claimed().count(), table.objects.len()), (0, 0));
+    }
+}

@@ -1,0 +1,414 @@
+//! What a plan has to know beyond the objects themselves: who else wants them, which other tool is
+//! at work on them, what an autoscaler sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use syncline_cluster::{Account, Resource};
+use syncline_core::digest::Digest;
+use syncline_core::handover::{Holder, Other, Right};
+use syncline_core::names;
+use syncline_core::object::ObjectKey;
+use syncline_core::other_tool::{self, Mark, ToolState};
+use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
+use syncline_core::ownership;
+use syncline_core::plan::{Facts, Live};
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+
+use super::inventory::{Known, is_group_down};
+use super::{Start, Stopped};
+use crate::agent::Agent;
+use crate::live::{Seen, reduced};
+use crate::state::{Rendered, State};
+
+/// Reads every object that does not simply stand: desired ones, which may exist without our label,
+/// and those of ours that left Git. Of the latter, those that cannot be read at the moment are
+/// outcomes: they are not pruned now.
+pub(super) async fn live(
+    agent: &Agent,
+    start: &Start,
+    account: &Account,
+    rendered: &Rendered,
+    known: &Known,
+    standing: &BTreeSet<ObjectKey>,
+) -> Result<Objects, Stopped> {
+    let left: BTreeSet<ObjectKey> = {
+        let state = agent.state.lock();
+        let entry = state.applications.get(&start.application.name);
+        entry.map(|entry| entry.left.clone()).unwrap_or_default()
+    };
+    let wanted = rendered.set.iter().map(|manifest| &manifest.key);
+    let wanted = wanted.filter(|key| !standing.contains(*key));
+    let keys: Vec<(Resource, ObjectKey)> = wanted
+        .chain(left.iter().filter(|key| known.covers(key)))
+        .filter_map(|key| {
+            let resource = known.resources.get(&key.group_kind())?;
+            // What cannot be read by its name is never there: it is a question, no object.
+            resource
+                .supports("get")
+                .then(|| (resource.clone(), key.clone()))
+        })
+        .collect();
+    let found: Vec<_> = stream::iter(keys)
+        .map(|(resource, key)| async move {
+            // In full where health depends on it: then the answer is as good as an event.
+            let live = if resource.is_read_in_full() {
+                account.get(&resource, &key).await
+            } else {
+                account.get_metadata(&resource, &key).await
+            };
+            let down = match &live {
+                Err(error) => is_group_down(agent, &key.group, error).await,
+                Ok(_) => false,
+            };
+            (live, key, down)
+        })
+        .buffered(agent.settings.apply_concurrency)
+        .collect()
+        .await;
+    let mut objects = Objects::default();
+    let mut state = agent.state.lock();
+    for (found, key, down) in found {
+        match found {
+            Ok(Some(found)) => {
+                let seen = Seen::of(&found, agent.instance.id());
+                if seen.owner.is_some() {
+                    state.see(&key, seen);
+                }
+                objects.live.insert(key, reduced(&found));
+            }
+            Ok(None) => {
+                state.gone(&key);
+            }
+            Err(error) if error.reason() == Reason::ApiUnavailable && !down => {
+                return Err(Stopped::cluster("read a live object", &error));
+            }
+            Err(error) if down && left.contains(&key) => objects.unknown.push(ObjectOutcome {
+                error: Some(Failure {
+                    reason: Reason::PruneFailed,
+                    detail: format!("{key}: {error}"),
+                }),
+                key,
+                origin: None,
+                action: ActionKind::Prune,
+                note: String::new(),
+                changes: Vec::new(),
+            }),
+            Err(error) => {
+                let place = rendered.set.get(&key).map(|manifest| &manifest.origin);
+                let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+                let failure = Failure {
+                    reason: error.reason(),
+                    detail: format!("{place}{key}: {error}"),
+                };
+                objects.unreadable.insert(key, failure);
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// What was read of single objects.
+#[derive(Default)]
+pub(super) struct Objects {
+    /// Those that are there.
+    pub(super) live: BTreeMap<ObjectKey, Live>,
+    /// Those that could not be read.
+    pub(super) unreadable: BTreeMap<ObjectKey, Failure>,
+    /// What left Git and cannot be read at the moment: it is not pruned now.
+    pub(super) unknown: Vec<ObjectOutcome>,
+}
+
+/// Gathers what the decisions about these objects need.
+pub(super) async fn gather(
+    agent: &Agent,
+    start: &Start,
+    account: &Account,
+    rendered: &Rendered,
+    known: &Known,
+    objects: &Objects,
+) -> Facts {
+    let live = &objects.live;
+    let tools = tools(agent, start, account, rendered, live).await;
+    let autoscaled = autoscaled(start, account, rendered, live).await;
+    let state = agent.state.lock();
+    let mut others = BTreeMap::new();
+    for (key, object) in live {
+        let other = match rendered.hashes.get(key) {
+            Some(hash) => object
+                .owner(key)
+                .filter(|owner| owner.instance == start.owner.instance)
+                .filter(|owner| *owner != start.owner)
+                .map(|owner| holder(&state, start, &owner.application, key, *hash)),
+            None => other_heir(&state, start, key),
+        };
+        if let Some(other) = other {
+            others.insert(key.clone(), other);
+        }
+    }
+    Facts {
+        others,
+        tools,
+        autoscaled,
+        unrendered: unrendered(&state, &start.application.name),
+        unread: known.unread.clone(),
+        unreadable: objects.unreadable.clone(),
+        forged: forged(agent, &state, start, live),
+        held: held(&state, start, rendered, live),
+    }
+}
+
+/// Objects whose entry of ours is not the one that our last write left.
+fn forged(
+    agent: &Agent,
+    state: &State,
+    start: &Start,
+    live: &BTreeMap<ObjectKey, Live>,
+) -> BTreeSet<ObjectKey> {
+    let manager = names::field_manager(agent.instance.id());
+    let Some(entry) = state.applications.get(&start.application.name) else {
+        return BTreeSet::new();
+    };
+    let is_forged = |(key, object): &(&ObjectKey, &Live)| {
+        let kept = entry.objects.get(*key);
+        let written = kept.and_then(|kept| kept.written.as_ref());
+        written.is_some_and(|written| {
+            let fields = ownership::digests(&object.managed_fields, &manager);
+            written.uid == object.uid && written.fields.ours != fields.ours
+        })
+    };
+    live.iter()
+        .filter(is_forged)
+        .map(|(key, _)| key.clone())
+        .collect()
+}
+
+/// What the last plan held. An earlier run of the agent left the hash of it and no more: then all
+/// that left Git waits.
+fn held(
+    state: &State,
+    start: &Start,
+    rendered: &Rendered,
+    live: &BTreeMap<ObjectKey, Live>,
+) -> BTreeMap<ObjectKey, Reason> {
+    let Some(entry) = state.applications.get(&start.application.name) else {
+        return BTreeMap::new();
+    };
+    match (&entry.held, &entry.plan_hash) {
+        (Some(held), _) => held.clone(),
+        (None, None) => BTreeMap::new(),
+        (None, Some(_)) => {
+            let left = live.keys().filter(|key| rendered.set.get(key).is_none());
+            left.map(|key| (key.clone(), Reason::PruneHeld)).collect()
+        }
+    }
+}
+
+/// The applications of the repository that commits touched and that are not rendered yet. One that
+/// failed to render is waited for only where that commit came since this one was settled.
+pub(crate) fn unrendered(state: &State, name: &Name) -> Vec<Name> {
+    let settled = state
+        .applications
+        .get(name)
+        .map_or(0, |entry| entry.settled);
+    let repository = state.repository_of(name);
+    let Some(repository) = repository.and_then(|name| state.repositories.get(&name)) else {
+        return Vec::new();
+    };
+    let others = repository.unrendered.iter();
+    let untried = |other: &Name, head: u64| {
+        let entry = state.applications.get(other);
+        entry.is_some_and(|entry| entry.failed_head < head)
+    };
+    others
+        .filter(|(other, head)| *other != name && (**head > settled || untried(other, **head)))
+        .map(|(other, _)| other.clone())
+        .collect()
+}
+
+/// What the application that has an object wants of it.
+fn holder(state: &State, start: &Start, owner: &Name, key: &ObjectKey, hash: Digest) -> Other {
+    let ours = &start.application;
+    let same_namespace = owner.namespace == ours.name.namespace;
+    let entry = state.applications.get(owner);
+    let (holder, same_account, allows) = match entry {
+        None => (Holder::LeftIt, true, false),
+        Some(entry) => {
+            let account = entry.spec.as_ref().map_or("", |spec| &spec.account);
+            let repository = state.repository_of(owner);
+            let repository = repository.and_then(|name| state.repositories.get(&name));
+            let pending = repository.is_some_and(|r| r.unrendered.contains_key(owner));
+            let holder = match entry.objects.get(key) {
+                _ if entry.deleting.is_some() => Holder::LeftIt,
+                _ if pending || entry.kept.is_none() => Holder::Unrendered,
+                Some(kept) if kept.applied == hash => Holder::WantsTheSame,
+                Some(_) => Holder::WantsAnother,
+                None => Holder::LeftIt,
+            };
+            let allows = entry.annotations.get(names::ANNOTATION_ADOPT);
+            let allows = allows.map(String::as_str) == Some("allowed");
+            (holder, account == ours.account, allows)
+        }
+    };
+    let adopts = ours.adopt_from.as_deref() == Some(owner.name.as_str());
+    let granted = (same_namespace && (same_account || adopts)) || allows;
+    Other {
+        application: owner.clone(),
+        holder,
+        right: if granted {
+            Right::Granted
+        } else {
+            Right::Missing
+        },
+    }
+}
+
+/// Another application that wants what left Git here.
+fn other_heir(state: &State, start: &Start, key: &ObjectKey) -> Option<Other> {
+    let ours = &start.application.name;
+    let granted = heir(state, ours, key);
+    let right = if granted.is_some() {
+        Right::Granted
+    } else {
+        Right::Missing
+    };
+    let mut claims = state.live.claims(key).iter();
+    let application = granted.or_else(|| claims.find(|name| *name != ours).cloned())?;
+    Some(Other {
+        application,
+        holder: Holder::LeftIt,
+        right,
+    })
+}
+
+/// The application that may take over what an application leaves, and wants it.
+pub(crate) fn heir(state: &State, name: &Name, key: &ObjectKey) -> Option<Name> {
+    let ours = state.applications.get(name)?;
+    let account = ours.spec.as_ref().ok().map(|spec| &spec.account);
+    let open = ours.annotations.get(names::ANNOTATION_ADOPT);
+    let open = open.map(String::as_str) == Some("allowed");
+    let mut claims = state.live.claims(key).iter().filter(|other| *other != name);
+    let may = |other: &&Name| {
+        let entry = state.applications.get(*other);
+        let entry = entry.filter(|entry| entry.deleting.is_none());
+        let spec = entry.and_then(|entry| entry.spec.as_ref().ok());
+        spec.is_some_and(|spec| {
+            let adopts = spec.adopt_from.as_deref() == Some(name.name.as_str());
+            let near = other.namespace == name.namespace;
+            open || (near && (adopts || account == Some(&spec.account)))
+        })
+    };
+    claims.find(may).cloned()
+}
+
+/// Objects without an owner on which another GitOps tool is at work.
+async fn tools(
+    agent: &Agent,
+    start: &Start,
+    account: &Account,
+    rendered: &Rendered,
+    live: &BTreeMap<ObjectKey, Live>,
+) -> BTreeMap<ObjectKey, String> {
+    let mut states: BTreeMap<Mark, ToolState> = BTreeMap::new();
+    let mut tools = BTreeMap::new();
+    let now = agent.clock.now();
+    for (key, object) in live {
+        if rendered.set.get(key).is_none() || object.owner(key).is_some() {
+            continue;
+        }
+        let mut marks = Vec::new();
+        for mark in other_tool::marks(&object.labels, &object.annotations) {
+            let state = match states.get(&mark) {
+                Some(state) => *state,
+                None => {
+                    let state = tool_state(agent, account, &mark).await;
+                    states.insert(mark.clone(), state);
+                    state
+                }
+            };
+            marks.push((mark, state));
+        }
+        let quiet = agent.settings.tool_quiet_period;
+        if let Some(tool) = other_tool::at_work(&marks, &object.managed_fields, now, quiet) {
+            tools.insert(key.clone(), tool);
+        }
+    }
+    if !tools.is_empty() {
+        tracing::info!(app.name = %start.application.name, count = tools.len(), "other tools are at work on objects");
+    }
+    tools
+}
+
+/// Looks whether the other tool's own object is there and works.
+async fn tool_state(agent: &Agent, account: &Account, mark: &Mark) -> ToolState {
+    let discovery = agent.cluster.discovery();
+    let Ok(resource) = discovery.preferred(mark.group, mark.kind).await else {
+        return ToolState::Unknown;
+    };
+    let key = resource.key(mark.namespace.clone(), mark.name.clone());
+    match account.get_full(&resource, &key).await {
+        Ok(Some(object)) => other_tool::state_of(mark, &object),
+        // What may not be read may be at work: its writes tell.
+        Ok(None) | Err(_) => ToolState::Unknown,
+    }
+}
+
+/// Objects whose replicas Git no longer names and an autoscaler sets. Asks the cluster only where
+/// an object of ours gives its replicas up.
+async fn autoscaled(
+    start: &Start,
+    account: &Account,
+    rendered: &Rendered,
+    live: &BTreeMap<ObjectKey, Live>,
+) -> BTreeSet<ObjectKey> {
+    let manager = names::field_manager(&start.owner.instance);
+    let gives_up = live.iter().filter(|(key, object)| {
+        let entry = ownership::applied_entry(&object.managed_fields, &manager);
+        let held = entry.is_some_and(|entry| !entry["f:spec"]["f:replicas"].is_null());
+        let manifest = rendered.set.get(key);
+        held && manifest.is_some_and(|m| m.body.visible()["spec"]["replicas"].is_null())
+    });
+    let candidates: Vec<&ObjectKey> = gives_up.map(|(key, _)| key).collect();
+    let mut found = BTreeSet::new();
+    if candidates.is_empty() {
+        return found;
+    }
+    let mut targets: BTreeSet<(String, String, String)> = BTreeSet::new();
+    let mut aim = |namespace: Option<&str>, spec: &Value| {
+        let target = &spec["scaleTargetRef"];
+        let (Some(kind), Some(name)) = (target["kind"].as_str(), target["name"].as_str()) else {
+            return;
+        };
+        let namespace = namespace.unwrap_or_default().to_owned();
+        targets.insert((namespace, kind.to_owned(), name.to_owned()));
+    };
+    for manifest in &rendered.set {
+        if matches!(
+            manifest.key.kind.as_str(),
+            "HorizontalPodAutoscaler" | "ScaledObject"
+        ) {
+            aim(
+                manifest.key.namespace.as_deref(),
+                &manifest.body.visible()["spec"],
+            );
+        }
+    }
+    let namespaces: BTreeSet<_> = candidates
+        .iter()
+        .filter_map(|k| k.namespace.clone())
+        .collect();
+    for namespace in namespaces {
+        for object in account.autoscalers(&namespace).await {
+            aim(Some(&namespace), &object["spec"]);
+        }
+    }
+    for key in candidates {
+        let namespace = key.namespace.clone().unwrap_or_default();
+        if targets.contains(&(namespace, key.kind.clone(), key.name.clone())) {
+            found.insert(key.clone());
+        }
+    }
+    found
+}
