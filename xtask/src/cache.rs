@@ -62,8 +62,10 @@ impl Cache {
             return Ok(());
         }
         let _guard = self.lock()?;
-        let fingerprints = target.join("debug/.fingerprint");
-        for entry in std::fs::read_dir(&fingerprints).into_iter().flatten() {
+        let fingerprints =
+            ["debug", "release"].map(|profile| target.join(profile).join(".fingerprint"));
+        let entries = fingerprints.iter().flat_map(std::fs::read_dir).flatten();
+        for entry in entries {
             let path = entry?.path();
             let name = path
                 .file_name()

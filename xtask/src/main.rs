@@ -36,6 +36,9 @@ Usage: cargo xtask COMMAND
   lint                 format, clippy and the check of dependencies
   gen [--check]        write the generated files (CRDs, OpenAPI, reference pages), or compare them
   bench                play the demo's story five times and print the measured times
+  bench sync [FLAG...] measure the sync of a release build against a bare client; the figures are
+                       kept as JSON. --applications 100,500,1000 --objects 6 --one-large 10000
+                       --profile a|b|both (one namespace, a namespace each) --latency-ms 50 --quick
   tools                build or find what all of these need, where it is missing
 
 What is built is kept in ~/.cache/syncline; SYNCLINE_CACHE names another folder.
@@ -68,6 +71,12 @@ fn command(words: &[&str]) -> Result<ExitCode> {
         }
         ["demo"] => demo(&[]),
         ["demo", "--check"] => demo(&["--check"]),
+        ["bench", "sync", rest @ ..] => {
+            let cache = Cache::open()?;
+            let tools = Tools::for_tests(&cache)?;
+            stages::bench_sync(&cache, &tools, rest)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         ["bench"] => demo(&["--check", "--rounds", "5"]),
         ["test", "--list"] => {
             stages::list();

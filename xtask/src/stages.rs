@@ -170,7 +170,15 @@ fn report(ended: &[Ended], took: Duration) -> ExitCode {
 /// The integration tests, as a step that is still to be run.
 pub(crate) fn integration_tests(cache: &Cache, tools: &Tools, filters: &[&str]) -> Result<Step> {
     build(cache)?;
-    let test = ["test", "--locked", "--workspace", "--test", "it", "--"];
+    let test = [
+        "test",
+        "--locked",
+        "--workspace",
+        FAILPOINTS,
+        "--test",
+        "it",
+        "--",
+    ];
     Ok(with_programs(
         cargo(cache, &test).arguments(filters),
         cache,
@@ -185,12 +193,35 @@ pub(crate) fn demo(cache: &Cache, tools: &Tools, arguments: &[&str]) -> Result<S
     Ok(with_programs(Step::new(&program, arguments), cache, tools))
 }
 
+/// The bench of the sync, as a step that is still to be run: the agent as it is released, and the
+/// client that it is compared with built in the same way.
+pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result<Step> {
+    let build = ["build", "--locked", "--release"];
+    cargo(cache, &build)
+        .arguments(&["--package", "syncline", "--package", "syncline-tests"])
+        .arguments(&["--bin", "syncline", "--bin", "bench"])
+        .run()?;
+    let built = |name: &str| cache.cargo_target().join("release").join(name);
+    let out = cache.cargo_target().join("bench").display().to_string();
+    let step = Step::new(&built("bench").display().to_string(), &["--out", &out]);
+    Ok(with_programs(step.arguments(flags), cache, tools).env("SYNCLINE_AGENT", built("syncline")))
+}
+
+/// The agent of the tests has failpoints; a released one has not.
+const FAILPOINTS: &str = "--features=syncline/failpoints";
+
 /// Builds everything at once. Every step selects the whole workspace, because cargo builds a
 /// dependency anew for each set of features that a smaller selection asks for.
 pub(crate) fn build(cache: &Cache) -> Result<()> {
     cargo(
         cache,
-        &["build", "--locked", "--workspace", "--all-targets"],
+        &[
+            "build",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            FAILPOINTS,
+        ],
     )
     .run()
 }
@@ -214,6 +245,7 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
             tools.control_plane.join("registry"),
         )
         .env("SYNCLINE_RENDERER", &tools.renderer)
+        .env("SYNCLINE_HELM", &tools.helm)
         .env("SYNCLINE_AGENT", built(cache, "syncline"));
     match chromium() {
         Ok(program) => step.env("SYNCLINE_CHROMIUM", program),
@@ -257,6 +289,7 @@ fn clippy(cache: &Cache, _: &mut Count) -> Result<()> {
         "--locked",
         "--workspace",
         "--all-targets",
+        FAILPOINTS,
         "--",
         "-D",
         "warnings",
@@ -297,7 +330,7 @@ fn renderer(_: &Cache, counted: &mut Count) -> Result<()> {
 fn tests(cache: &Cache, counted: &mut Count) -> Result<()> {
     let tools = Tools::for_tests(cache)?;
     build(cache)?;
-    let step = cargo(cache, &["test", "--locked", "--workspace"]);
+    let step = cargo(cache, &["test", "--locked", "--workspace", FAILPOINTS]);
     count(&with_programs(step, cache, &tools), counted)
 }
 

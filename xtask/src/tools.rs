@@ -16,6 +16,8 @@ pub(crate) struct Tools {
     pub(crate) control_plane: PathBuf,
     /// The renderer.
     pub(crate) renderer: PathBuf,
+    /// Helm's program, whose releases the tests adopt.
+    pub(crate) helm: PathBuf,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -70,10 +72,12 @@ impl Tools {
         check_machine()?;
         let control_plane = control_plane(cache)?;
         let renderer = renderer(cache)?;
+        let helm = helm(cache)?;
         front_end(cache)?;
         Ok(Self {
             control_plane,
             renderer,
+            helm,
         })
     }
 }
@@ -126,7 +130,9 @@ fn control_plane(cache: &Cache) -> Result<PathBuf> {
         .text(tools_flags)
         .text(&STAGES.join(" "))
         .folder(&root, |name| {
-            name.ends_with("go.mod") || name.ends_with("go.sum")
+            // Helm is built apart.
+            let here = !name.starts_with("helm/");
+            here && (name.ends_with("go.mod") || name.ends_with("go.sum"))
         })?;
     let folder = cache.get_or_build("control-plane", key, |folder| {
         let bin = folder.join("bin");
@@ -217,6 +223,25 @@ fn renderer(cache: &Cache) -> Result<PathBuf> {
         .build("the renderer")
     })?;
     Ok(folder.join("syncline-renderer"))
+}
+
+/// Helm's program, of the version that the renderer embeds.
+fn helm(cache: &Cache) -> Result<PathBuf> {
+    const FOLDER: &str = "tests/control-plane/helm";
+    let flags = "-s -w";
+    let root = repository_root().join(FOLDER);
+    let key = Key::default()
+        .text(flags)
+        .folder(&root, |name| matches!(name, "go.mod" | "go.sum"))?;
+    let folder = cache.get_or_build("helm", key, |folder| {
+        let out = folder.join("helm").display().to_string();
+        let arguments = ["build", "-v", "-trimpath", "-ldflags", flags, "-o", &out];
+        go(FOLDER, &arguments)
+            .arguments(&["helm.sh/helm/v4/cmd/helm"])
+            .env("CGO_ENABLED", "0")
+            .build("Helm")
+    })?;
+    Ok(folder.join("helm"))
 }
 
 /// A Go command inside a module of this repository.

@@ -1,0 +1,111 @@
+//! Measures the sync against a bare client, see `cargo xtask bench sync`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it speaks to a terminal"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use syncline_tests::bench::report::Report;
+use syncline_tests::bench::scene::Accounts;
+use syncline_tests::bench::{Effort, Wish, run};
+
+/// What is asked for.
+struct Arguments {
+    wish: Wish,
+    /// Where the figures are kept.
+    out: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match bench().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench() -> Result<()> {
+    let Arguments { wish, out } = read(std::env::args().skip(1))?;
+    std::fs::create_dir_all(&out)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let file = out.join(format!("sync-{now}.json"));
+    let keep = |report: &Report| {
+        let text = serde_json::to_string_pretty(report)?;
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
+        let last = &report.runs[report.runs.len().saturating_sub(1)..];
+        let only = Report {
+            runs: last.to_vec(),
+            ..report.clone()
+        };
+        println!("\n{}", only.table());
+        Ok(())
+    };
+    tokio::select! {
+        result = run(&wish, |line| println!("  {line}"), keep) => result?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+    println!("the figures are in {}", file.display());
+    Ok(())
+}
+
+fn read(words: impl Iterator<Item = String>) -> Result<Arguments> {
+    let mut arguments = Arguments {
+        wish: Wish {
+            applications: vec![100],
+            objects: 6,
+            one_large: None,
+            accounts: vec![Accounts::One],
+            latency: None,
+            effort: Effort::Thorough,
+        },
+        out: PathBuf::from("target/bench"),
+    };
+    let wish = &mut arguments.wish;
+    let mut words = words;
+    while let Some(word) = words.next() {
+        if word == "--quick" {
+            wish.effort = Effort::Quick;
+            continue;
+        }
+        let value = words
+            .next()
+            .with_context(|| format!("`{word}` needs a value, or is not an argument"))?;
+        let number = || {
+            let parsed = value.parse::<usize>().ok().filter(|number| *number > 0);
+            parsed.with_context(|| format!("`{word} {value}` is not a number above 0"))
+        };
+        match word.as_str() {
+            "--applications" => {
+                let numbers = value.split(',').map(str::parse::<usize>);
+                wish.applications = numbers
+                    .collect::<Result<_, _>>()
+                    .with_context(|| format!("`{word} {value}`"))?;
+                ensure!(!wish.applications.contains(&0), "`{word} {value}` has a 0");
+            }
+            "--objects" => wish.objects = number()?,
+            "--one-large" => wish.one_large = Some(number()?),
+            "--latency-ms" => wish.latency = Some(number()? as u64),
+            "--out" => arguments.out = PathBuf::from(value),
+            "--profile" => {
+                wish.accounts = match value.as_str() {
+                    "a" => vec![Accounts::One],
+                    "b" => vec![Accounts::Each],
+                    "both" => vec![Accounts::One, Accounts::Each],
+                    other => bail!("`--profile {other}` is not one of a, b, both"),
+                }
+            }
+            other => bail!(
+                "`{other}` is not an argument: --applications N,N --objects M --one-large M \
+                 --profile a|b|both --latency-ms D --quick --out FOLDER"
+            ),
+        }
+    }
+    Ok(arguments)
+}
