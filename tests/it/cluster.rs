@@ -1,17 +1,20 @@
 //! The cluster crate on a real API server.
 
+mod fields;
 mod identity;
 mod kinds;
 mod lease;
 mod objects;
+mod ownership;
 mod watch;
+mod watch_faults;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use syncline_cluster::connect::Settings;
-use syncline_cluster::{Account, ApplyMode, Cluster, Error, Live, Resource};
+use syncline_cluster::{Account, ApplyOptions, Cluster, Error, Live, Resource};
 use syncline_tests::agent::account_with_role;
 use syncline_tests::control_plane::install_crypto;
 use syncline_tests::world::suffix;
@@ -83,7 +86,7 @@ impl Corner {
         );
         let deployer = self.deployer().await?;
         Ok(deployer
-            .apply(&kind, &key, object, MANAGER, ApplyMode::Force, None)
+            .apply(&kind, &key, object, MANAGER, ApplyOptions::default())
             .await)
     }
 

@@ -8,6 +8,8 @@ mod deletion;
 mod flow;
 mod holds;
 
+pub(crate) use bad_objects::cluster_admin;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use syncline_tests::control_plane::audit::{Audit, AuditEvent};

@@ -28,7 +28,7 @@ async fn with_config(name: &str, more: Value) -> Result<World> {
 }
 
 /// Runs the real kubectl in the world's namespace.
-fn kubectl(world: &World, arguments: &[&str]) -> Result<()> {
+pub(crate) fn kubectl(world: &World, arguments: &[&str]) -> Result<()> {
     let out = Command::new(programs::control_plane("kubectl")?)
         .arg("--kubeconfig")
         .arg(world.control_plane().admin_kubeconfig())
@@ -42,7 +42,7 @@ fn kubectl(world: &World, arguments: &[&str]) -> Result<()> {
 }
 
 /// Waits for the history row of a repair, and answers with what it says of the drift.
-async fn told(world: &World, person: &Person<'_>, field: &str) -> Result<Value> {
+pub(crate) async fn told(world: &World, person: &Person<'_>, field: &str) -> Result<Value> {
     let sync = person
         .wait_for_sync(world, "web", &format!("that put back {field}"), |sync| {
             sync["summary"]["cause"] == "drift"

@@ -5,6 +5,9 @@
     reason = "the time that a start takes is worth seeing"
 )]
 
+mod failpoints;
+mod fault_proxy;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -239,6 +239,71 @@ async fn the_examples_of_the_documentation_are_valid() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn what_an_application_cannot_mean_is_refused_by_the_api_server() -> Result<()> {
+    let control_plane = ControlPlane::shared().await?;
+    install_rights(control_plane).await?;
+    make_namespaces(control_plane, &["example"]).await?;
+    let application = |more: Value| {
+        let mut spec = json!({ "repository": "config", "path": "apps/web" });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            spec[name] = value.clone();
+        }
+        json!({
+            "apiVersion": "syncline.dev/v1alpha1",
+            "kind": "Application",
+            "metadata": { "name": "web" },
+            "spec": spec,
+        })
+    };
+    let good = application(json!({
+        "adoptFrom": "other",
+        "sync": { "foreign": "Keep", "conflicts": "Fail", "atomic": true, "pruneApproval": "Never" },
+        "ignore": [
+            { "group": "", "kind": "ConfigMap", "fields": ["/data/a~1b", "/metadata/labels/x"] },
+            { "manager": "vpa-*" },
+        ],
+    }));
+    dry_run(control_plane, "example", &[good])?;
+    for (more, named) in [
+        (json!({ "adoptFrom": "web" }), "cannot adopt from itself"),
+        (
+            json!({ "ignore": [{ "kind": "ConfigMap" }] }),
+            "a `manager`, or both",
+        ),
+        (
+            json!({ "ignore": [{ "fields": [] }] }),
+            "a `manager`, or both",
+        ),
+        (
+            json!({ "ignore": [{ "fields": ["spec/replicas"] }] }),
+            "spec.ignore[0].fields[0]",
+        ),
+        (
+            json!({ "ignore": [{ "fields": ["/spec//x"] }] }),
+            "spec.ignore[0].fields[0]",
+        ),
+        (
+            json!({ "ignore": [{ "manager": "*" }] }),
+            "spec.ignore[0].manager",
+        ),
+        (
+            json!({ "sync": { "foreign": "Remove" } }),
+            "spec.sync.foreign",
+        ),
+        (
+            json!({ "sync": { "pruneApproval": "Sometimes" } }),
+            "spec.sync.pruneApproval",
+        ),
+    ] {
+        let Err(error) = dry_run(control_plane, "example", &[application(more.clone())]) else {
+            anyhow::bail!("{more} was accepted");
+        };
+        ensure!(format!("{error:#}").contains(named), "{more}: {error:#}");
+    }
+    Ok(())
+}
+
 fn is_ours(object: &Value) -> bool {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     version.starts_with("syncline.dev/")

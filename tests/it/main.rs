@@ -3,8 +3,10 @@
 
 mod architecture;
 mod cluster;
+mod crashes;
 mod deploy;
 mod drift;
+mod faults;
 mod harness;
 mod image_push;
 mod image_registry;
@@ -15,6 +17,9 @@ mod layout;
 mod lifecycle;
 mod lifecycle_cli;
 mod lifecycle_setup;
+mod options;
+mod ownership;
+mod prune;
 mod security;
 mod ui_api;
 mod ui_session;

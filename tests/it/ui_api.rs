@@ -188,6 +188,99 @@ async fn lists_details_and_history_tell_what_was_deployed() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_sync_tells_what_git_changed_and_nothing_of_a_secret() -> Result<()> {
+    let world = World::new("ui-changes").await?;
+    let session = Session::open(world.agent()).await?;
+    let files = |value: &str, password: &str| {
+        let map = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{value: \"{value}\"}}\n"
+        );
+        let secret = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{word: {password}}}\n"
+        );
+        [("app/a.yaml", map), ("app/s.yaml", secret)]
+    };
+    let push = |value: &str, password: &str| {
+        let files = files(value, password);
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        world.repo.commit(&files, "Change it")
+    };
+    let commit = push("<b>1</b>", "hunter22")?;
+    world.repository(json!({})).await?;
+    world.application("app", "app", json!({})).await?;
+    world.wait_until_synced("app", &commit).await?;
+    let commit = push("2", "swordfish")?;
+    world.request("Repository", "config").await?;
+    world.wait_until_synced("app", &commit).await?;
+
+    let namespace = &world.namespace;
+    let sync = wait_for("the update in the history", DEADLINE, async || {
+        let syncs = session.syncs(namespace, "app").await?;
+        let done = syncs
+            .into_iter()
+            .find(|sync| sync["counts"]["updated"] == 2);
+        done.context("no sync that updated both")
+    })
+    .await?;
+    let id = sync["id"].as_str().context("no id")?;
+    let sync = session.get(&format!("/api/v1/syncs/{id}")).await?;
+    let changes = |name: &str| {
+        let all = sync["outcomes"].as_array().into_iter().flatten();
+        let mut found = all.filter(|outcome| outcome["object"]["name"] == name);
+        let outcome = found.next().context("no outcome")?;
+        let changes = outcome["changes"].as_array().context("no changes")?;
+        ensure!(changes.len() == 1, "{outcome:#}");
+        anyhow::Ok(changes[0].clone())
+    };
+    let expected = json!({
+        "path": "data.value",
+        "before": "\"<b>1</b>\"",
+        "after": "\"2\"",
+    });
+    ensure!(changes("a")? == expected, "{sync:#}");
+    let masked = changes("s")?;
+    ensure!(masked["path"] == "data.word", "{masked:#}");
+    ensure!(masked["before"] != masked["after"], "{masked:#}");
+    for word in ["hunter22", "swordfish", "aHVudGVyMjI", "c3dvcmRmaXNo"] {
+        ensure!(!sync.to_string().contains(word), "{sync:#}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_is_told_with_the_command_that_approves_it() -> Result<()> {
+    let world = World::new("ui-approval").await?;
+    let session = Session::open(world.agent()).await?;
+    let commit = world.repo.commit(&FILES, "Two maps")?;
+    world.repository(json!({})).await?;
+    world.application("app", "app", json!({})).await?;
+    world.wait_until_synced("app", &commit).await?;
+    let path = format!("/api/v1/applications/{}/app", world.namespace);
+    let detail = session.get(&path).await?;
+    ensure!(detail["approval"].is_null(), "{detail:#}");
+
+    let files = FILES.map(|(path, _)| path);
+    world
+        .repo
+        .replace(&files, &[("app/README.md", "Empty\n")], "Empty it")?;
+    world.request("Repository", "config").await?;
+    let live = world
+        .wait_for_reason("Application", "app", "EmptyPath")
+        .await?;
+    let hash = live["status"]["planHash"].as_str().context("no plan")?;
+    let detail = session.get(&path).await?;
+    let approval = &detail["approval"];
+    ensure!(approval["planHash"] == hash, "{detail:#}");
+    let command = approval["command"].as_str().unwrap_or_default();
+    ensure!(
+        command.ends_with(&format!(" app --overwrite syncline.dev/approve={hash}")),
+        "{command}"
+    );
+    ensure!(approval["trailer"] == "Syncline-Prune: app", "{detail:#}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_image_policy_is_listed_with_its_verdicts_and_its_last_update() -> Result<()> {
     let images = Images::new("ui-image", &["1.0.0", "1.1.0", "2.0.0", "latest"]).await?;
     let world = &images.world;

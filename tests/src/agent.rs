@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use crate::fault_proxy::kubeconfig_through;
 use crate::process::{Process, command, state_folder};
-use crate::{ControlPlane, objects, programs, wait_for};
+use crate::{ControlPlane, FaultProxy, objects, programs, wait_for};
 
 /// Namespace of the agent, as `deploy/base` has it.
 pub const NAMESPACE: &str = "syncline";
@@ -25,21 +26,62 @@ pub const ACCOUNT: &str = "syncline-agent";
 pub struct AgentSettings {
     /// Its kubeconfig.
     pub kubeconfig: PathBuf,
+    /// Its namespace: [`NAMESPACE`] but for a second installation.
+    pub namespace: String,
     /// More flags.
     pub flags: Vec<String>,
     /// How long it may take until it listens.
     pub deadline: Duration,
     /// A program to run in place of the one that was built; its renderer is beside it.
     pub program: Option<PathBuf>,
+    /// Points at which it ends, fails or waits, see `docs/failpoints.md`.
+    pub failpoints: Option<String>,
+    /// The URL of the API server in place of the one in the kubeconfig.
+    pub server: Option<String>,
+    /// The size of a disk of its own for its data, as `mount -o size=` takes it.
+    pub disk: Option<String>,
 }
 
 /// A running agent. Dropping it kills it.
 #[derive(Debug)]
 pub struct AgentProcess {
     process: Mutex<Process>,
-    settings: AgentSettings,
+    settings: Mutex<AgentSettings>,
     addresses: Mutex<Addresses>,
+    disk: Option<Disk>,
     folder: TempDir,
+}
+
+/// A file system in memory. Dropping it unmounts it.
+#[derive(Debug)]
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(folder: &Path, options: &str) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let out = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(folder)
+            .output()
+            .context("run mount")?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(
+            out.status.success(),
+            "a disk that is full needs root: mount {}: {errors}",
+            folder.display()
+        );
+        Ok(Self(folder.to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A process that still ends may hold a file in it.
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .status();
+    }
 }
 
 /// Where an agent listens, as it writes it to `addresses.json` in its data folder.
@@ -67,15 +109,43 @@ impl AgentSettings {
             .await?;
         Ok(Self {
             kubeconfig,
+            namespace: NAMESPACE.to_owned(),
             flags: Vec::new(),
             deadline: Duration::from_mins(1),
             program: None,
+            failpoints: None,
+            server: None,
+            disk: None,
         })
     }
 
     /// Adds a flag, for example `--retry-first=100ms`.
     pub fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Lets it reach the API server through a proxy only.
+    pub fn through(mut self, proxy: &FaultProxy) -> Self {
+        self.server = Some(proxy.url());
+        self
+    }
+
+    /// Gives it a disk of its own for its data, of a size such as `8m`. Needs the right to mount.
+    pub fn disk(mut self, size: &str) -> Self {
+        self.disk = Some(size.to_owned());
+        self
+    }
+
+    /// Configures failpoints, for example `apply.before=2*off->1*return(kill)`.
+    pub fn failpoints(mut self, points: &str) -> Self {
+        self.failpoints = Some(points.to_owned());
+        self
+    }
+
+    /// The same settings without failpoints, for the start after the one that they ended.
+    pub fn without_failpoints(mut self) -> Self {
+        self.failpoints = None;
         self
     }
 }
@@ -95,12 +165,18 @@ impl AgentProcess {
     /// Starts an agent with an empty data folder and waits until it is ready.
     pub async fn start(settings: AgentSettings) -> Result<Self> {
         let folder = state_folder("agent")?;
+        let disk = settings.disk.as_ref().map(|size| {
+            let options = format!("size={size}");
+            Disk::mount(&folder.path().join("data"), &options)
+        });
+        let disk = disk.transpose()?;
         let process = launch(&settings, folder.path())?;
         let addresses = wait_until_ready(&process, &settings, folder.path()).await?;
         Ok(Self {
             process,
-            settings,
+            settings: Mutex::new(settings),
             addresses: Mutex::new(addresses),
+            disk,
             folder,
         })
     }
@@ -150,12 +226,46 @@ impl AgentProcess {
         lock(&self.process).kill()
     }
 
-    /// Starts it again on the same data folder, after [`Self::kill`] or [`Self::terminate`].
+    /// Waits until it has ended by itself, as a failpoint lets it.
+    pub async fn wait_until_ended(&self, deadline: Duration) -> Result<ExitStatus> {
+        wait_for("the agent to end", deadline, async || {
+            lock(&self.process).ended()?.context("the agent still runs")
+        })
+        .await
+    }
+
+    /// How it was started last.
+    pub fn settings(&self) -> AgentSettings {
+        lock(&self.settings).clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        lock(&self.process).id()
+    }
+
+    /// Starts it again with the same settings on the same data folder, after it has ended.
     pub async fn restart(&self) -> Result<()> {
-        let process = launch(&self.settings, self.folder.path())?;
-        let addresses = wait_until_ready(&process, &self.settings, self.folder.path()).await?;
+        self.start_again(self.settings()).await
+    }
+
+    /// Starts it again with other settings on the same data folder, after it has ended. Fails if it
+    /// ends again before it is ready.
+    pub async fn start_again(&self, settings: AgentSettings) -> Result<()> {
+        *lock(&self.settings) = settings.clone();
+        let process = launch(&settings, self.folder.path())?;
+        let addresses = wait_until_ready(&process, &settings, self.folder.path()).await?;
         *lock(&self.process) = process.into_inner().unwrap_or_else(PoisonError::into_inner);
         *lock(&self.addresses) = addresses;
+        Ok(())
+    }
+
+    /// Makes the disk of its own larger.
+    pub fn enlarge_disk(&self, size: &str) -> Result<()> {
+        let disk = self.disk.as_ref().context("it has no disk of its own")?;
+        let options = format!("remount,size={size}");
+        // It is mounted once: this one must not unmount it.
+        std::mem::forget(Disk::mount(&disk.0, &options)?);
         Ok(())
     }
 
@@ -214,13 +324,18 @@ fn launch(settings: &AgentSettings, folder: &Path) -> Result<Mutex<Process>> {
             agent.env_remove(name);
         }
     }
+    agent.env_remove("FAILPOINTS");
+    if let Some(points) = &settings.failpoints {
+        agent.env("FAILPOINTS", points);
+    }
     agent.arg("agent");
-    agent.arg("--kubeconfig").arg(&settings.kubeconfig);
+    let kubeconfig = kubeconfig(settings, folder)?;
+    agent.arg("--kubeconfig").arg(kubeconfig);
     agent.arg("--data-dir").arg(&data);
     if settings.program.is_none() {
         agent.arg("--renderer").arg(programs::renderer()?);
     }
-    agent.args(["--namespace", NAMESPACE]);
+    agent.args(["--namespace", &settings.namespace]);
     agent.args([
         "--ui-listen",
         "127.0.0.1:0",
@@ -234,6 +349,17 @@ fn launch(settings: &AgentSettings, folder: &Path) -> Result<Mutex<Process>> {
         agent,
         &folder.join("log"),
     )?))
+}
+
+/// The kubeconfig of the settings, or a copy of it that names another server.
+fn kubeconfig(settings: &AgentSettings, folder: &Path) -> Result<PathBuf> {
+    let Some(server) = &settings.server else {
+        return Ok(settings.kubeconfig.clone());
+    };
+    let text = std::fs::read_to_string(&settings.kubeconfig)?;
+    let file = folder.join("kubeconfig");
+    std::fs::write(&file, kubeconfig_through(server, &text)?)?;
+    Ok(file)
 }
 
 async fn wait_until_ready(

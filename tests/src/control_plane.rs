@@ -167,6 +167,11 @@ impl ControlPlane {
         &self.server
     }
 
+    /// The certificate of its authority, PEM.
+    pub fn certificate(&self) -> &str {
+        &self.authority.certificate
+    }
+
     /// A client of an administrator. Each test makes its own: a client lives in one runtime.
     pub async fn admin(&self) -> Result<Client> {
         client_of(&std::fs::read_to_string(self.admin_kubeconfig())?).await
@@ -212,6 +217,11 @@ impl ControlPlane {
     pub fn process_ids(&self) -> Vec<u32> {
         let parts = self.followers.iter().chain([&self.api_server, &self.etcd]);
         parts.map(Process::id).collect()
+    }
+
+    /// The process id of the API server.
+    pub fn api_server_id(&self) -> u32 {
+        self.api_server.id()
     }
 
     /// What the API server has logged.

@@ -125,6 +125,8 @@ impl Demo {
             "application": format!("{NAMESPACE}/roar-dev"),
             "objects": ["Deployment roar-web"],
             "syncNow": true,
+            // The story gave it a new image.
+            "change": "spec.template.spec.containers[web].image",
         });
         let mut node = std::process::Command::new("node");
         node.arg("e2e/run.mjs")

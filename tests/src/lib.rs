@@ -5,8 +5,10 @@
 //! plays a part: the programs are the real ones, built by `cargo xtask tools`.
 
 pub mod agent;
+pub mod bench;
 pub mod control_plane;
 pub mod demo;
+pub mod fault_proxy;
 pub mod git_server;
 pub mod objects;
 pub mod process;
@@ -18,6 +20,7 @@ pub mod world;
 
 pub use agent::{AgentProcess, AgentSettings};
 pub use control_plane::{ControlPlane, Options, Parts};
+pub use fault_proxy::{Action, FaultProxy, Interruption, Rule};
 pub use git_server::{Access, Fault, GitServer, Repo};
 pub use registry::Registry;
 pub use wait::wait_for;

@@ -27,9 +27,19 @@ pub fn documents(text: &str) -> Result<Vec<Value>> {
 /// Applies an object as the administrator of the test (server-side, forced), and its status where
 /// it has one and the kind keeps it apart. `namespace` is for one that names none.
 pub async fn apply(client: &Client, object: &Value, namespace: Option<&str>) -> Result<Value> {
+    apply_as(client, object, namespace, "syncline-tests").await
+}
+
+/// As [`apply`], under a field manager's name.
+pub async fn apply_as(
+    client: &Client,
+    object: &Value,
+    namespace: Option<&str>,
+    manager: &str,
+) -> Result<Value> {
     let api = api(client, object, namespace).await?;
     let name = name(object)?;
-    let params = PatchParams::apply("syncline-tests").force();
+    let params = PatchParams::apply(manager).force();
     let applied = api
         .patch(name, &params, &Patch::Apply(object))
         .await

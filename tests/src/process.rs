@@ -79,7 +79,7 @@ impl Process {
 
     /// Fails with the end of its log if the process is gone.
     pub fn ensure_running(&mut self) -> Result<()> {
-        if let Some(status) = self.status()? {
+        if let Some(status) = self.ended()? {
             bail!(
                 "{} ended with {status}; the end of its log:\n{}",
                 self.name,
@@ -91,7 +91,7 @@ impl Process {
 
     /// Asks it to end (SIGTERM) and waits; fails if it has not ended by the deadline.
     pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus> {
-        if self.status()?.is_none() {
+        if self.ended()?.is_none() {
             let id = self.id().to_string();
             let sent = Command::new("kill")
                 .args(["-TERM", &id])
@@ -101,20 +101,21 @@ impl Process {
         }
         let name = self.name.clone();
         wait_blocking(&format!("{name} to end"), deadline, || {
-            self.status()?.with_context(|| format!("{name} still runs"))
+            self.ended()?.with_context(|| format!("{name} still runs"))
         })
     }
 
     /// Kills it (SIGKILL) and waits for its end.
     pub fn kill(&mut self) -> Result<()> {
-        if self.status()?.is_none() {
+        if self.ended()?.is_none() {
             self.child.kill()?;
             self.ended = Some(self.child.wait()?);
         }
         Ok(())
     }
 
-    fn status(&mut self) -> Result<Option<ExitStatus>> {
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait()?;
         }

@@ -19,6 +19,14 @@ pub fn renderer() -> Result<PathBuf> {
     }
 }
 
+/// Helm's program.
+pub fn helm() -> Result<PathBuf> {
+    match std::env::var_os("SYNCLINE_HELM") {
+        Some(path) => existing(path.into()),
+        None => existing(newest("helm")?.join("helm")),
+    }
+}
+
 /// The registry program.
 pub fn registry() -> Result<PathBuf> {
     match std::env::var_os("SYNCLINE_REGISTRY_BIN") {
@@ -55,6 +63,7 @@ fn build_agent() -> Result<PathBuf> {
             "syncline",
             "--bin",
             "syncline",
+            "--features=failpoints",
             "--message-format=json",
         ])
         .current_dir(repository_root())

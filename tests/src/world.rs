@@ -9,7 +9,9 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::agent::{self, account_with_role};
-use crate::{Access, AgentProcess, AgentSettings, ControlPlane, GitServer, Options, Repo};
+use crate::{
+    Access, AgentProcess, AgentSettings, ControlPlane, FaultProxy, GitServer, Options, Repo,
+};
 use crate::{objects, wait_for};
 
 /// The service account that applies in a world's namespace; it has the role `admin` there.
@@ -33,6 +35,7 @@ pub struct World {
     pub git: &'static GitServer,
     // The agent ends before its control plane; fields are dropped in this order.
     agent: Shared<AgentProcess>,
+    proxy: Option<Shared<FaultProxy>>,
     control_plane: Shared<ControlPlane>,
 }
 
@@ -87,6 +90,29 @@ impl World {
         .await
     }
 
+    /// As [`World::alone`], and the agent reaches the API server through [`World::proxy`] only.
+    pub async fn behind_proxy(
+        name: &str,
+        options: Options,
+        settle: impl FnOnce(AgentSettings) -> AgentSettings,
+    ) -> Result<Self> {
+        let control_plane = ControlPlane::start(options).await?;
+        let proxy = FaultProxy::start(&control_plane).await?;
+        let settings = AgentSettings::in_cluster(&control_plane).await?;
+        let agent = AgentProcess::start(settle(settings.through(&proxy))).await?;
+        let world = Self::build(
+            name,
+            Access::Open,
+            Shared::Owned(Box::new(control_plane)),
+            Shared::Owned(Box::new(agent)),
+        )
+        .await?;
+        Ok(Self {
+            proxy: Some(Shared::Owned(Box::new(proxy))),
+            ..world
+        })
+    }
+
     /// A world in a control plane that other tests use as well, with an agent of its own. Only one
     /// agent works in a control plane at a time, so those tests take turns.
     pub async fn with_agent(
@@ -98,6 +124,39 @@ impl World {
         let agent = Shared::Owned(Box::new(AgentProcess::start(settings).await?));
         let control_plane = Shared::WithOthers(control_plane);
         Self::build(name, Access::Open, control_plane, agent).await
+    }
+
+    /// As [`World::with_agent`], and the agent reaches the API server through a proxy of its own.
+    pub async fn with_agent_behind_proxy(
+        name: &str,
+        control_plane: &'static ControlPlane,
+        settle: impl FnOnce(AgentSettings) -> AgentSettings,
+    ) -> Result<Self> {
+        let proxy = FaultProxy::start(control_plane).await?;
+        let world = Self::with_agent(name, control_plane, |settings| {
+            settle(settings.through(&proxy))
+        })
+        .await?;
+        Ok(Self {
+            proxy: Some(Shared::Owned(Box::new(proxy))),
+            ..world
+        })
+    }
+
+    /// A world in a control plane, with an agent and a proxy before it, that other tests use as
+    /// well. A test lets only those requests go wrong that name its own namespace.
+    pub async fn among(
+        name: &str,
+        control_plane: &'static ControlPlane,
+        agent: &'static AgentProcess,
+        proxy: &'static FaultProxy,
+    ) -> Result<Self> {
+        let (control_plane, agent) = (Shared::WithOthers(control_plane), Shared::WithOthers(agent));
+        let world = Self::build(name, Access::Open, control_plane, agent).await?;
+        Ok(Self {
+            proxy: Some(Shared::WithOthers(proxy)),
+            ..world
+        })
     }
 
     async fn build(
@@ -116,6 +175,7 @@ impl World {
             repo,
             git,
             agent,
+            proxy: None,
             control_plane,
         };
         world
@@ -144,6 +204,14 @@ impl World {
     /// The control plane.
     pub fn control_plane(&self) -> &ControlPlane {
         self.control_plane.get()
+    }
+
+    /// The proxy between the agent and the API server, in a world of [`World::behind_proxy`].
+    pub fn proxy(&self) -> Result<&FaultProxy> {
+        self.proxy
+            .as_ref()
+            .map(Shared::get)
+            .context("the agent reaches the API server without a proxy")
     }
 
     /// The agent.

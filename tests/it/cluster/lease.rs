@@ -10,6 +10,7 @@ use syncline_tests::world::DEADLINE;
 use tokio::time::timeout;
 
 use super::Corner;
+use super::watch_faults::{Fault, Proxy};
 
 fn settings(corner: &Corner, identity: &str) -> Settings {
     Settings {
@@ -79,5 +80,23 @@ async fn a_lease_of_a_process_that_died_is_taken_after_its_end() -> Result<()> {
         "it was taken before its end"
     );
     ensure!(guard.transitions() == 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_f16_a_holder_whose_renewals_hang_says_so_and_goes_on_over_a_new_connection()
+-> Result<()> {
+    let corner = Corner::new("hangs").await?;
+    let proxy = Proxy::start(corner.control_plane.server()).await?;
+    let cluster = proxy.cluster(&corner, Duration::from_secs(70)).await?;
+    let guard = cluster.agent().acquire_lease(settings(&corner, "one"));
+    let guard = timeout(DEADLINE, guard).await??;
+    let mut renewing = guard.renewing();
+    timeout(DEADLINE, renewing.wait_for(|now| *now)).await??;
+    proxy.strike(Fault::Stall);
+    timeout(DEADLINE, renewing.wait_for(|now| !*now)).await??;
+    ensure!(guard.is_held() && !guard.is_renewing());
+    timeout(DEADLINE, renewing.wait_for(|now| *now)).await??;
+    ensure!(guard.is_held() && guard.is_renewing());
     Ok(())
 }

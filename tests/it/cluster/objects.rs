@@ -4,12 +4,33 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use syncline_cluster::{ApplyMode, Deleted, Error, NamespaceState};
+use syncline_cluster::{ApplyOptions, DeleteOptions, Deleted, DryRun, Error, NamespaceState};
+use syncline_core::application::Conflicts;
+use syncline_core::directives::Propagation;
 use syncline_core::reason::Reason;
 use syncline_tests::objects as plain;
 use syncline_tests::world::DEADLINE;
 
 use super::{Corner, INSTANCE, MANAGER};
+
+const FAIL: ApplyOptions<'static> = ApplyOptions {
+    conflicts: Conflicts::Fail,
+    dry_run: DryRun::No,
+    resource_version: None,
+};
+const DRY: ApplyOptions<'static> = ApplyOptions {
+    conflicts: Conflicts::Take,
+    dry_run: DryRun::Yes,
+    resource_version: None,
+};
+
+fn exactly<'a>(uid: &'a str, resource_version: &'a str) -> DeleteOptions<'a> {
+    DeleteOptions {
+        uid,
+        resource_version,
+        propagation: Propagation::Background,
+    }
+}
 
 #[tokio::test]
 async fn inv_i03_a_delete_only_hits_the_object_that_was_read() -> Result<()> {
@@ -26,14 +47,22 @@ async fn inv_i03_a_delete_only_hits_the_object_that_was_read() -> Result<()> {
 
     let second = corner.apply(&corner.config_map("one", "2")).await??;
     let stale = deployer
-        .delete(&kind, &first.key, &first.uid, &first.resource_version)
+        .delete(
+            &kind,
+            &first.key,
+            exactly(&first.uid, &first.resource_version),
+        )
         .await;
     ensure!(conflict(&stale), "a changed object was deleted: {stale:?}");
 
     plain::delete(&corner.admin, &object, None).await?;
     let anew = corner.apply(&object).await??;
     let other = deployer
-        .delete(&kind, &first.key, &second.uid, &anew.resource_version)
+        .delete(
+            &kind,
+            &first.key,
+            exactly(&second.uid, &anew.resource_version),
+        )
         .await;
     ensure!(
         conflict(&other),
@@ -49,11 +78,11 @@ async fn inv_i03_a_delete_only_hits_the_object_that_was_read() -> Result<()> {
     );
 
     let gone = deployer
-        .delete(&kind, &anew.key, &anew.uid, &anew.resource_version)
+        .delete(&kind, &anew.key, exactly(&anew.uid, &anew.resource_version))
         .await?;
     ensure!(gone == Deleted::Gone && deployer.get(&kind, &anew.key).await?.is_none());
     let again = deployer
-        .delete(&kind, &anew.key, &anew.uid, &anew.resource_version)
+        .delete(&kind, &anew.key, exactly(&anew.uid, &anew.resource_version))
         .await?;
     ensure!(again == Deleted::Gone, "deleting what is gone is no error");
     Ok(())
@@ -68,7 +97,7 @@ async fn a_finalizer_makes_a_delete_only_start() -> Result<()> {
     let kind = corner.kind("v1", "ConfigMap").await?;
     let deployer = corner.deployer().await?;
     let started = deployer
-        .delete(&kind, &live.key, &live.uid, &live.resource_version)
+        .delete(&kind, &live.key, exactly(&live.uid, &live.resource_version))
         .await?;
     ensure!(started == Deleted::Started);
     let live = deployer
@@ -112,13 +141,17 @@ async fn fault_f25_a_conflict_names_the_field_and_force_takes_it_over() -> Resul
     let deployer = corner.deployer().await?;
     let object = corner.config_map("one", "1");
     let answer = deployer
-        .apply(&kind, &live.key, &object, MANAGER, ApplyMode::Fail, None)
+        .apply(&kind, &live.key, &object, MANAGER, FAIL)
         .await;
     let Err(Error::Refused(refusal)) = answer else {
         anyhow::bail!("{answer:?}")
     };
-    ensure!(refusal.reason == Reason::Conflict && refusal.fields[0].field == ".data.value");
-    ensure!(refusal.message.contains("kubectl-edit"), "{refusal}");
+    ensure!(refusal.reason == Reason::FieldConflict, "{refusal}");
+    let cause = &refusal.fields[0];
+    ensure!(
+        cause.field == ".data.value" && cause.manager() == Some("kubectl-edit"),
+        "{cause:?}"
+    );
     let version = Some(live.resource_version.as_str());
     let stale = deployer
         .apply(
@@ -126,8 +159,10 @@ async fn fault_f25_a_conflict_names_the_field_and_force_takes_it_over() -> Resul
             &live.key,
             &object,
             MANAGER,
-            ApplyMode::Force,
-            version,
+            ApplyOptions {
+                resource_version: version,
+                ..ApplyOptions::default()
+            },
         )
         .await;
     ensure!(
@@ -137,7 +172,7 @@ async fn fault_f25_a_conflict_names_the_field_and_force_takes_it_over() -> Resul
         "{stale:?}"
     );
     deployer
-        .apply(&kind, &live.key, &object, MANAGER, ApplyMode::DryRun, None)
+        .apply(&kind, &live.key, &object, MANAGER, DRY)
         .await?;
     let full = deployer
         .get_full(&kind, &live.key)
@@ -235,7 +270,7 @@ async fn each_refusal_of_the_api_server_is_its_own_reason() -> Result<()> {
         let object = json!({ "apiVersion": "v1", "kind": "ConfigMap",
                              "metadata": { "name": "one", "namespace": elsewhere } });
         let answer = deployer
-            .apply(&kind, &key, &object, MANAGER, ApplyMode::Force, None)
+            .apply(&kind, &key, &object, MANAGER, ApplyOptions::default())
             .await;
         ensure!(
             answer.as_ref().is_err_and(|e| e.reason() == reason),

@@ -232,7 +232,7 @@ async fn an_object_of_ours_with_a_wrong_field_says_so_and_the_others_live() -> R
 }
 
 /// Gives the world's deployer all rights.
-pub(super) async fn cluster_admin(world: &World) -> Result<()> {
+pub(crate) async fn cluster_admin(world: &World) -> Result<()> {
     world
         .apply(&json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -1,9 +1,9 @@
 //! The end of an Application.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, World, objects, wait_for};
+use syncline_tests::{World, objects, wait_for};
 
 use super::{config_map, deploy, value_of, wait_for_value};
 
@@ -81,53 +81,4 @@ async fn the_objects_of_an_orphaning_application_stay() -> Result<()> {
     let writes = super::deployed(&world, &audit)?;
     ensure!(writes.is_empty(), "{writes:?}");
     Ok(())
-}
-
-#[tokio::test]
-async fn a_deletion_does_not_wait_for_ever_for_a_missing_account() -> Result<()> {
-    let world = World::alone("stuck", Options::default(), |settings| {
-        settings
-            .flag("--deletion-timeout=3s")
-            .flag("--retry-first=200ms")
-            .flag("--account-check-interval=100ms")
-    })
-    .await?;
-    let file = config_map("web", "1");
-    deploy(
-        &world,
-        &[("apps/web/web.yaml", &file)],
-        &[("web", "apps/web", json!({}))],
-    )
-    .await?;
-    let account = objects::reference("v1", "ServiceAccount", syncline_tests::world::DEPLOYER);
-    objects::delete(&world.client, &account, Some(&world.namespace)).await?;
-    // Until the agent has seen that, the account is believed to be there.
-    wait_for("the account to be missed", DEADLINE, async || {
-        world.request("Application", "web").await?;
-        let live = world.ours("Application", "web").await?;
-        let ready = objects::find_condition(&live, "Ready").context("no condition")?;
-        ensure!(ready["reason"] == "AccountMissing", "{ready}");
-        Ok(())
-    })
-    .await?;
-    delete(&world, "web").await?;
-    wait_until_gone(&world, "web").await?;
-    ensure!(
-        value_of(&world, "web").await?.is_some(),
-        "deleted without an account"
-    );
-    ensure!(
-        world.agent().log().contains("left behind"),
-        "the log does not say what stays"
-    );
-
-    // One that never had its account goes at once.
-    world
-        .application("never", "apps/web", json!({ "serviceAccount": "applier" }))
-        .await?;
-    world
-        .wait_for_reason("Application", "never", "AccountMissing")
-        .await?;
-    delete(&world, "never").await?;
-    wait_until_gone(&world, "never").await
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use syncline_tests::World;
 
-use super::{annotate, config_map, deploy, ensure_says, message, push, value_of, wait_for_value};
+use super::{annotate, config_map, deploy, ensure_says, message, value_of, wait_for_value};
 
 /// A world with an application of some ConfigMaps `c0`, `c1`, ... in a file each.
 async fn crowd(name: &str, count: usize) -> Result<World> {
@@ -71,26 +71,6 @@ async fn an_object_whose_file_is_removed_is_pruned_and_no_other() -> Result<()> 
             "{name} is gone"
         );
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_copy_of_an_owned_object_is_not_pruned() -> Result<()> {
-    let world = crowd("copy", 2).await?;
-    let mut copy = world.get("v1", "ConfigMap", "c1").await?;
-    copy["metadata"] = json!({
-        "name": "copy",
-        "labels": copy["metadata"]["labels"],
-        "annotations": copy["metadata"]["annotations"],
-    });
-    world.apply(&copy).await?;
-    let commit = remove(&world, 1, "Remove c0").await?;
-    world.wait_until_synced("web", &commit).await?;
-    wait_for_value(&world, "c0", None).await?;
-    ensure!(
-        world.exists("v1", "ConfigMap", "copy").await?,
-        "the copy was pruned"
-    );
     Ok(())
 }
 
@@ -276,50 +256,6 @@ async fn what_holds_data_is_not_removed_without_approval() -> Result<()> {
         },
     )
     .await
-}
-
-#[tokio::test]
-async fn a_rewritten_history_is_held_until_the_commit_is_approved() -> Result<()> {
-    let world = World::new("rewritten").await?;
-    let files = [("apps/web/web.yaml", config_map("web", "1"))];
-    let files: Vec<_> = files
-        .iter()
-        .map(|(path, text)| (*path, text.as_str()))
-        .collect();
-    let first = deploy(&world, &files, &[("web", "apps/web", json!({}))]).await?;
-    let more = [
-        ("apps/web/web.yaml", config_map("web", "2")),
-        ("apps/web/b.yaml", config_map("b", "2")),
-    ];
-    let more: Vec<_> = more
-        .iter()
-        .map(|(path, text)| (*path, text.as_str()))
-        .collect();
-    let second = push(&world, &more, "Change").await?;
-    world.wait_until_synced("web", &second).await?;
-
-    world.repo.rewind_to(&first)?;
-    world.request("Repository", "config").await?;
-    let live = world
-        .wait_for_reason("Repository", "config", "HistoryRewritten")
-        .await?;
-    ensure_says(&message(&live), &[&first, &second])?;
-    ensure!(value_of(&world, "web").await?.as_deref() == Some("2"));
-    ensure!(value_of(&world, "b").await?.is_some());
-    // A request is no approval.
-    world.request("Application", "web").await?;
-
-    annotate(
-        &world,
-        "Repository",
-        "config",
-        "syncline.dev/approve",
-        &first,
-    )
-    .await?;
-    world.wait_until_synced("web", &first).await?;
-    wait_for_value(&world, "web", Some("1")).await?;
-    wait_for_value(&world, "b", None).await
 }
 
 #[tokio::test]

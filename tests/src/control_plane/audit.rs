@@ -50,6 +50,9 @@ pub struct AuditEvent {
     pub object_ref: Option<ObjectRef>,
     /// The answer.
     pub response_status: Option<ResponseStatus>,
+    /// When this was written, RFC 3339.
+    #[serde(default)]
+    pub stage_timestamp: String,
 }
 
 /// A user as the API server knows it.
@@ -127,14 +130,29 @@ impl Audit {
 
     /// All answered requests since the mark, in the order of the answers.
     pub fn events(&self) -> Result<Vec<AuditEvent>> {
+        self.clone().take()
+    }
+
+    /// The answered requests since the mark, which moves behind them.
+    pub fn take(&mut self) -> Result<Vec<AuditEvent>> {
         let mut file = std::fs::File::open(&self.file).context("open the audit log")?;
-        file.seek(SeekFrom::Start(self.from))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)
-            .context("read the audit log")?;
+        // The mark may be inside a line: its beginning was written before, so it does not count.
+        let start = self.from.saturating_sub(1);
+        file.seek(SeekFrom::Start(start))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).context("read the audit log")?;
+        let skipped = match self.from {
+            0 => 0,
+            _ => match text.iter().position(|byte| *byte == b'\n') {
+                Some(end) => end + 1,
+                None => return Ok(Vec::new()),
+            },
+        };
         // The last line may be half written.
-        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-        complete
+        let end = text.iter().rposition(|byte| *byte == b'\n');
+        let end = end.map_or(skipped, |end| end + 1);
+        self.from = start + end as u64;
+        std::str::from_utf8(&text[skipped..end])?
             .lines()
             .map(|line| serde_json::from_str(line).with_context(|| format!("audit line {line}")))
             .collect()
