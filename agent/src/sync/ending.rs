@@ -195,6 +195,10 @@ impl Judged {
         if let Some(failure) = object_failure(outcomes) {
             return ended_as(SyncResult::Failed, Some(failure), waits);
         }
+        let down = unread.iter().find(|f| f.reason.class() == Class::Transient);
+        if let Some(failure) = down {
+            return ended_as(SyncResult::Failed, Some(failure.clone()), waits);
+        }
         let claimed = errors().find(|error| error.reason == Reason::ClaimedElsewhere);
         let held = plan.hold.as_ref().or(claimed);
         if let Some(held) = held.cloned().or_else(|| drift_left(plan)) {

@@ -271,7 +271,12 @@ async fn list(
             Err(error) => {
                 let key = WatchKey::new(&part.resource, part.area);
                 known.unread.push(Failure {
-                    reason: Reason::InventoryUnreadable,
+                    // A group that is down comes back; a missing right does not by itself.
+                    reason: if down {
+                        Reason::ApiUnavailable
+                    } else {
+                        Reason::InventoryUnreadable
+                    },
                     detail: format!("{key}: {error}"),
                 });
                 known.closed.insert(key);

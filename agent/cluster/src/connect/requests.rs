@@ -109,7 +109,7 @@ impl Lane {
             let response = timeout_at(deadline, base.send(request))
                 .await
                 .map_err(late)??;
-            let pause = self.pause(&response, &mut backoff);
+            let pause = self.pause(&response, attempts, &mut backoff);
             let fits = pause.filter(|pause| Instant::now() + *pause < deadline);
             let (Some(pause), Some(again)) = (fits, again) else {
                 break response;
@@ -151,7 +151,12 @@ impl Lane {
     }
 
     /// How long to wait before the request is sent again, where it should be.
-    fn pause(&self, response: &Response<Body>, backoff: &mut Backoff) -> Option<Duration> {
+    fn pause(
+        &self,
+        response: &Response<Body>,
+        attempts: u32,
+        backoff: &mut Backoff,
+    ) -> Option<Duration> {
         let asks = [
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -161,9 +166,16 @@ impl Lane {
             return None;
         }
         let own = backoff.delay();
-        Some(retry_after(response).map_or(own, |asked| asked.max(own)))
+        match retry_after(response) {
+            Some(asked) => Some(asked.max(own)),
+            None => (attempts < UNASKED_ATTEMPTS).then_some(own),
+        }
     }
 }
+
+/// How often a request is sent whose refusals do not name a time to come back: an aggregated API
+/// that is down says nothing else, and the rest of a sync should not wait for it.
+const UNASKED_ATTEMPTS: u32 = 4;
 
 /// Whether the answers of a request may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
