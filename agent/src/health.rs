@@ -203,6 +203,10 @@ fn judge_running(state: &mut State, name: &Name, now: Timestamp) -> bool {
     if entry.running.is_some() || !healthy.contains(&entry.statement.reason) {
         return false;
     }
+    // After a start not everything has been seen yet: what the run before said stands until then.
+    if entry.attempted.is_none() {
+        return false;
+    }
     let before = entry.statement.clone();
     judge(state, name, now);
     let after = state.applications.get(name);
