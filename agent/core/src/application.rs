@@ -1,8 +1,8 @@
 //! What a person asked for: an Application and a Repository after their fields were checked.
 
-use std::time::Duration;
+mod rendering;
 
-use serde_json::Value;
+use std::time::Duration;
 
 use crate::field_path::FieldPath;
 use crate::object::ObjectKey;
@@ -10,6 +10,11 @@ use crate::outcome::Failure;
 use crate::reason::Reason;
 use crate::record::Name;
 use crate::url::RepoUrl;
+
+pub use rendering::{
+    ChartSource, Helm, Overrides, Patch, PostRender, Referent, Renderer, Rendering, Substitute,
+    Validate, ValuesFrom, VariablesFrom,
+};
 
 /// A path inside a repository: relative, no `..`, no empty part; empty for the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,30 +64,6 @@ impl std::fmt::Display for TreePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.is_empty() { "." } else { &self.0 })
     }
-}
-
-/// How the files of a path become manifests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Renderer {
-    /// `Chart.yaml` means Helm, `kustomization.yaml` Kustomize, anything else plain YAML.
-    Auto,
-    /// Every YAML and JSON file below the path.
-    Plain,
-    /// `kustomize build`.
-    Kustomize,
-    /// `helm template`.
-    Helm,
-}
-
-/// Options of Helm.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Helm {
-    /// Release name; empty means the Application's name.
-    pub release_name: String,
-    /// Values files, relative to the path, in order.
-    pub values_files: Vec<String>,
-    /// Inline values, over the files; null or a map.
-    pub values: Value,
 }
 
 /// What a sync may do.
@@ -183,9 +164,7 @@ pub struct Application {
     /// Where in the repository.
     pub path: TreePath,
     /// How it is rendered.
-    pub renderer: Renderer,
-    /// Options of Helm.
-    pub helm: Helm,
+    pub rendering: Rendering,
     /// Namespace for objects that name none.
     pub namespace: String,
     /// Whether that namespace is created where it is missing.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::manifest::Body;
 use crate::names;
 use crate::owner::applied_hash;
+use crate::secret_inputs::SecretInputs;
 
 /// Most changes of one object that are shown.
 const MOST_CHANGES: usize = 50;
@@ -24,9 +25,13 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-/// The object with each value of a Secret replaced by a keyed hash of it: equal values look equal,
-/// and nothing else can be learnt. The owner record and the `applied` hash are left out.
-pub fn masked(body: &Body, key: &[u8]) -> Value {
+/// The object with each value of a Secret, and each scalar that contains one of `secrets`, replaced
+/// by a keyed hash of it: equal values look equal, and nothing else can be learnt. The owner record
+/// and the `applied` hash are left out.
+///
+/// Two states that are compared are masked with the secrets of both, so that a secret that left
+/// the newer one stays hidden in the older one.
+pub fn masked(body: &Body, key: &[u8], secrets: &SecretInputs) -> Value {
     let mut object = body.visible().clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         without_ours(metadata, "labels", &[names::LABEL_MANAGED]);
@@ -47,7 +52,7 @@ pub fn masked(body: &Body, key: &[u8]) -> Value {
             .collect::<Map<_, _>>()
             .into();
     }
-    object
+    secrets.replace(&object, &|text| hidden(text, key))
 }
 
 fn without_ours(metadata: &mut Map<String, Value>, field: &str, names: &[&str]) {
@@ -181,7 +186,8 @@ mod tests {
             let object = json!({"apiVersion": "v1", "kind": "Secret",
                 "metadata": {"name": "db", "annotations": {"note": value}},
                 "stringData": {"password": value, "user": "app"}});
-            masked(&Body::take(object).unwrap(), b"key")
+            let secrets = SecretInputs::default();
+            masked(&Body::take(object).unwrap(), b"key", &secrets)
         };
         let found = changes(&secret("hunter22"), &secret("swordfish"));
         let paths: Vec<_> = found.iter().map(|c| c.path.as_str()).collect();
@@ -190,5 +196,30 @@ mod tests {
         for value in ["hunter22", "swordfish", "aHVudGVyMjI", "c3dvcmRmaXNo"] {
             assert!(!text.contains(value), "{text}");
         }
+    }
+
+    #[test]
+    fn inv_i30_a_secret_that_went_into_a_render_is_hidden_in_every_object_and_its_change_is_seen() {
+        let mut secrets = SecretInputs::default();
+        for value in ["hunter22", "swordfish"] {
+            secrets.add(&crate::redacted::Redacted::new(value));
+        }
+        let deployment = |value: &str| {
+            let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "web", "annotations": {"url": format!("a:{value}@b")}},
+                "spec": {"args": [format!("--password={value}"), format!("-p={value}")],
+                    value: 1, "same": "hunter22", "replicas": 2}});
+            masked(&Body::take(object).unwrap(), b"key", &secrets)
+        };
+        let (before, after) = (deployment("hunter22"), deployment("swordfish"));
+        let found = changes(&before, &after);
+        let text = format!("{before} {after} {found:?}");
+        for value in ["hunter22", "swordfish"] {
+            assert!(!text.contains(value), "{text}");
+        }
+        let paths: Vec<_> = found.iter().map(|c| c.path.as_str()).collect();
+        assert!(paths.contains(&"spec.args[0]") && paths.contains(&"metadata.annotations.url"));
+        assert!(!paths.contains(&"spec.same") && !paths.contains(&"spec.replicas"));
+        assert_eq!(before, deployment("hunter22"), "equal values look equal");
     }
 }

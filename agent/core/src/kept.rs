@@ -1,6 +1,10 @@
 //! What is kept of an application between two syncs and across a restart: enough to know that
 //! nothing has to be done, and nothing of the content.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Digest;
 use crate::object::{ObjectKey, Origin};
 use crate::read_set::ReadSet;
@@ -19,8 +23,21 @@ pub struct Kept {
     pub inputs: Digest,
     /// What was read of the repository.
     pub reads: ReadSet,
+    /// What was read of the Application's other sources, by name.
+    pub others: BTreeMap<String, OtherReads>,
     /// Images that the workloads run, sorted.
     pub images: Vec<String>,
+}
+
+/// What was read of another source of an Application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherReads {
+    /// The Repository, in the Application's namespace.
+    pub repository: String,
+    /// A commit of it for which the render is known to hold.
+    pub commit: CommitId,
+    /// What was read of it.
+    pub reads: ReadSet,
 }
 
 /// One object of it.

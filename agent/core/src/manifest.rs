@@ -3,6 +3,8 @@
 mod identity;
 mod mistakes;
 mod normalise;
+mod raw;
+pub mod select;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use crate::revision::CommitId;
 
 pub use identity::{Scope, ScopeOf, to_manifests};
 pub use normalise::{Normalised, normalise};
+pub use raw::Raw;
 
 /// One desired object.
 #[derive(Clone, Debug, PartialEq)]

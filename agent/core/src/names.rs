@@ -2,6 +2,8 @@
 
 /// API group of our kinds.
 pub const GROUP: &str = "syncline.dev";
+/// What our own labels and annotations begin with.
+pub const OUR_PREFIX: &str = "syncline.dev/";
 /// API version of our kinds.
 pub const VERSION: &str = "v1alpha1";
 
@@ -22,6 +24,9 @@ pub const ANNOTATION_REPLACE: &str = "syncline.dev/replace";
 /// Annotation on an object of the user: what happens to what it owns when it is pruned
 /// (`background`, `foreground`, `orphan`).
 pub const ANNOTATION_PRUNE_PROPAGATION: &str = "syncline.dev/prune-propagation";
+/// Annotation or label on an object of the user: `disabled` keeps variables from being substituted in
+/// it, see [`crate::substitute`].
+pub const SUBSTITUTE: &str = "syncline.dev/substitute";
 /// Annotation on our kinds: a new value asks for a sync now.
 pub const ANNOTATION_REQUESTED_AT: &str = "syncline.dev/requested-at";
 /// Annotation on an Application: the hash of the plan that a person approved.
@@ -49,6 +54,8 @@ pub const FLUX_SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
 pub const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 /// Flux: `enabled` lets an object be deleted and created anew.
 pub const FLUX_FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
+/// Flux: `disabled` keeps variables from being substituted in an object.
+pub const FLUX_SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// What the annotations of Argo CD begin with.
 pub const ARGO_PREFIX: &str = "argocd.argoproj.io/";
 /// Argo CD: options of one object, divided by commas.

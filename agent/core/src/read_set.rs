@@ -52,6 +52,13 @@ impl ReadSet {
         self.trees.insert(path.trim_matches('/').to_owned());
     }
 
+    /// Everything that another one names was read as well.
+    pub fn extend(&mut self, other: &Self) {
+        self.files.extend(other.files.iter().cloned());
+        self.listings.extend(other.listings.iter().cloned());
+        self.trees.extend(other.trees.iter().cloned());
+    }
+
     /// How many files, listings and trees it names.
     pub fn len(&self) -> usize {
         self.files.len() + self.listings.len() + self.trees.len()

@@ -82,6 +82,10 @@ reasons! {
     AccountMissing, "", Denied, "The service account does not exist in the namespace of the object that names it", "Create it with the rights it needs, or correct `spec.serviceAccount`";
     PathNotFound, "path.not_found", Input, "The path does not exist in the repository at this commit", "Correct `spec.path`, or push the missing directory";
     PathEscape, "path.escape", Input, "A path or link points outside the repository", "Keep every file inside the repository";
+    LinkRefused, "path.symlink", Input, "A symbolic link leads out of the repository, or round in a circle", "Let it point at a file or directory of the repository, or commit the file itself";
+    InvalidFileName, "path.name", Input, "A file or directory has a name that is not read", "Rename it: without control characters, and with no `-` at the beginning";
+    NameClash, "path.clash", Input, "Two names of one directory differ only in upper and lower case", "Rename one of the two";
+    InvalidPattern, "path.pattern", Input, "A pattern that selects files is not valid", "Correct the named pattern";
     EmptyPath, "", Hold, "The path holds no manifest, so nothing is pruned", "Push a manifest, or delete the Application";
     TooLarge, "source.limit", Input, "The source is over a limit of the agent", "Split the application, or raise the named setting";
     YamlSyntax, "yaml.syntax", Input, "A YAML file cannot be read", "Correct the named line";
@@ -95,6 +99,9 @@ reasons! {
     DuplicateObject, "k8s.duplicate", Input, "The same object is declared twice", "Remove one of the two";
     InvalidSecret, "k8s.secret", Input, "A Secret is not valid; its values are not shown", "`data` is base64, `stringData` plain text, and no key stands in both";
     NotText, "k8s.type", Input, "A field that must be text is a number or a boolean", "Quote the value";
+    UnknownField, "k8s.unknown_field", Input, "An object has a field that the cluster does not know", "Correct its name, or set `validate: Warn`";
+    FieldType, "k8s.field_type", Input, "A field has a value of the wrong type, or one that is not allowed", "Correct the value, or quote it where text is wanted";
+    RequiredField, "k8s.required", Input, "A field that the kind requires is missing", "Add it";
     DuplicateListKey, "k8s.duplicate_key", Input, "A list has two items with the same key", "Remove one of the two";
     UnknownKind, "k8s.unknown_kind", Input, "The cluster does not know the kind", "Install its CRD, or correct `apiVersion` and `kind`";
     InvalidObject, "k8s.invalid", Input, "The API server refused the object as invalid", "Correct the named field";
@@ -104,6 +111,11 @@ reasons! {
     RenderFailed, "render.failed", Input, "The renderer refused the source", "Correct the named file";
     KustomizeFailed, "kz.failed", Input, "Kustomize refused the source", "Correct the named file";
     HelmFailed, "helm.failed", Input, "Helm refused the chart", "Correct the named template or value";
+    UndeclaredVariable, "substitute.undeclared", Input, "A variable is used and has no value", "Declare it in `spec.substitute`, give it a default (`${NAME:-default}`), or write `$${NAME}` where the text itself is meant";
+    SubstituteFailed, "substitute.failed", Input, "Variables cannot be substituted", "Simplify the named value";
+    DecryptFailed, "sops.failed", Input, "A SOPS file cannot be decrypted; its values are not shown", "Encrypt the file for a key of the Secret named in `spec.decrypt`, and change it with `sops` only";
+    DecryptNotConfigured, "sops.not_configured", Input, "A file is encrypted by SOPS and the application has no keys", "Name the Secret with the keys in `spec.decrypt.sops.secretRef`";
+    RemoteBaseRefused, "kz.remote_disabled", Input, "A kustomization names a base in another repository, which the agent's settings do not allow", "Copy the base into the repository, or allow its URL in the setting `--remote-bases`";
     RenderTimeout, "render.timeout", Input, "Rendering took longer than its deadline", "Simplify the source, or raise the renderer's deadline";
     RendererUnavailable, "render.unavailable", Transient, "The renderer process could not be used", "It is started again with the next attempt";
     ApplyFailed, "", Transient, "Some objects could not be applied; the others are", "See the named objects";
@@ -148,6 +160,16 @@ reasons! {
     RepositoryNotFound, "git.not_found", Input, "The Git server has no such repository, or hides it from these credentials", "Correct `spec.url`, or give the credentials the right to read it";
     InvalidTree, "git.tree", Input, "A directory of the repository holds a name that Git does not allow", "Remove the named entry";
     UnsupportedSource, "git.unsupported", Input, "The source needs a submodule, a Git LFS object or another part of Git that is not read", "Commit the files themselves";
+
+    // Charts.
+    ChartUnavailable, "chart.unavailable", Transient, "The chart repository or registry cannot be reached, or gave no whole answer", "It is tried again";
+    ChartNotFound, "chart.not_found", Input, "The chart repository or registry has no such chart, or no version of it in the range", "Correct the chart's repository, name or version";
+    ChartAuthFailed, "chart.auth", Denied, "The chart repository or registry refused the credentials", "Correct the Secret named for the chart";
+    ChartVersion, "helm.version", Input, "The version of the chart is neither a version nor a range of versions", "Write it as `1.2.3`, `^1.2` or `>=1.0 <2`";
+    ChartName, "helm.chart_name", Input, "The name of a chart is not valid", "Use letters, digits, `-`, `_` and `.`";
+    ChartIndex, "helm.index", Input, "The index of a chart repository cannot be used", "Look at the repository's `index.yaml`, or raise the named setting";
+    ChartDigest, "helm.digest", Input, "The archive of a chart is not the one that its digest names; it is not used", "Look at who changed it; publish a changed chart under a new version";
+    ChartManifest, "registry.manifest", Input, "What the registry has under this name is not a Helm chart", "Push the chart with `helm push`, or correct its name";
 
     // Image policies.
     UpToDate, "", Good, "Git already names the newest image that the policy allows", "";

@@ -20,6 +20,8 @@ pub enum Cause {
     Reference,
     /// A commit of the image flow.
     Image,
+    /// A newer version of a chart.
+    Chart,
     /// The slow check of everything.
     Schedule,
     /// Another application was rendered or deleted, which this one waited for.
@@ -40,6 +42,7 @@ impl Cause {
             Self::Drift => "drift",
             Self::Reference => "reference",
             Self::Image => "image",
+            Self::Chart => "chart",
             Self::Schedule => "schedule",
             Self::Dependency => "dependency",
             Self::Retry => "retry",

@@ -26,7 +26,7 @@ fn every_fixture_has_the_health_that_its_name_says_and_the_message_of_its_first_
         let objects = yaml::parse(file, text.as_bytes(), &yaml::Limits::default())
             .unwrap_or_else(|failures| panic!("{file}: {failures:?}"));
         assert_eq!(objects.len(), 1, "{file}");
-        let found = assess(&objects[0].0);
+        let found = assess(&objects[0].value);
         assert_eq!(
             found.health.as_str().to_lowercase(),
             word,
@@ -34,7 +34,7 @@ fn every_fixture_has_the_health_that_its_name_says_and_the_message_of_its_first_
             found.message
         );
         assert_eq!(found.message, message.trim(), "{file}");
-        let kind = objects[0].0["kind"]
+        let kind = objects[0].value["kind"]
             .as_str()
             .unwrap_or_default()
             .to_lowercase();

@@ -13,7 +13,6 @@
 
 mod scalar;
 mod sites;
-mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +23,12 @@ use std::ops::Range;
 use granit_parser::Event;
 
 use crate::image::reference::{ImageName, Tag};
+use crate::manifest::yaml::tree::{self, Style};
 use crate::outcome::Failure;
 use crate::reason::Reason;
-use tree::Style;
+
+/// A file with more nodes is not edited.
+const MAX_NODES: usize = 1_000_000;
 
 /// What a place that names a tag looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -224,7 +226,7 @@ pub fn find(file: &str, bytes: &[u8], image: &ImageName) -> Found {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return whole_file(Cause::Encoding, 0, 0, "the file is not UTF-8".into());
     };
-    match tree::parse(text) {
+    match tree::parse(text, MAX_NODES) {
         Ok(documents) => sites::search(file, text, &documents, image),
         Err(error) if text.contains("{{") => whole_file(
             Cause::Template,

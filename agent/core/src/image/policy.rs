@@ -5,13 +5,11 @@
 //! a version here. The order is that of semantic versions; equal versions (`1.0.0`, `v1.0.0`) are
 //! ordered by the bytes of the tag, so the same tags give the same choice in any order.
 
-mod range;
-
 use semver::{Prerelease, Version};
 
 use crate::image::reference::Tag;
-use range::number_of;
-pub use range::{Membership, Range, RangeError};
+use crate::version_range::number_of;
+pub use crate::version_range::{Membership, Range, RangeError};
 
 /// Whether a tag below the one in Git may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

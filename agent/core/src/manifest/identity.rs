@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::yaml::{Limits, take_apart};
-use super::{Body, Manifest};
+use super::yaml::Limits;
+use super::{Body, Manifest, Raw};
 use crate::object::{ObjectKey, Origin};
 use crate::outcome::Failure;
 use crate::reason::Reason;
@@ -26,18 +26,18 @@ pub type ScopeOf<'a> = dyn Fn(&str, &str, &str) -> Option<Scope> + 'a;
 /// cluster's scope lose theirs, and those of an unknown kind keep what they have: the plan reports
 /// them. `List`s are taken apart. All failures are in the answer, not only the first.
 pub fn to_manifests(
-    objects: Vec<(Value, Origin)>,
+    objects: Vec<Raw>,
     destination_namespace: &str,
     scope_of: &ScopeOf<'_>,
     limits: &Limits,
 ) -> Result<Vec<Manifest>, Vec<Failure>> {
     let mut single = Vec::with_capacity(objects.len());
-    for (value, origin) in objects {
-        take_apart(value, origin, &mut single);
+    for object in objects {
+        object.take_apart(&[], &mut single);
     }
     let mut manifests = Vec::with_capacity(single.len());
     let mut failures = Vec::new();
-    for (value, origin) in single {
+    for Raw { value, origin, .. } in single {
         if value.is_null() {
             continue;
         }

@@ -5,14 +5,21 @@
 //! No message holds a value of the file: it may be a Secret.
 
 mod broken;
+mod json;
+mod line;
+mod plain;
+mod reader;
+mod scalar;
+mod size;
+pub(crate) mod tree;
 
-use serde_json::Value;
-
-use self::broken::{Broken, Fault, broken};
-use super::normalise::whole_floats_to_integers;
+use self::reader::{Budget, read};
+use super::Raw;
 use crate::object::Origin;
 use crate::outcome::Failure;
 use crate::reason::Reason;
+
+pub use self::line::{line_in, line_of};
 
 /// What a file and an object may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +28,7 @@ pub struct Limits {
     pub max_file_bytes: usize,
     /// Documents of a file.
     pub max_documents: usize,
-    /// Nodes of a document, after its aliases are expanded.
+    /// Nodes of a document, after its aliases are expanded; a file may have twice as many.
     pub max_nodes: usize,
     /// Nodes of a document that its aliases bring in.
     pub max_alias_nodes: usize,
@@ -44,23 +51,11 @@ impl Default for Limits {
     }
 }
 
-/// The deepest nesting that any setting can ask for: what is read must also fit the JSON readers
-/// of others, which stop at 128.
-const DEEPEST: usize = 120;
-/// Up to this nesting a document is read on the caller's stack; the reader takes up to 40 KiB a
-/// level there in a debug build. A deeper one, such as the schema of a CRD, gets its own stack.
-const SHALLOW: usize = 24;
-const DEEP_STACK_BYTES: usize = 32 * 1024 * 1024;
-
 /// Reads all objects of a file, each with its document and line.
 ///
 /// Empty documents are left out, `List`s are taken apart. On failure every document that cannot
 /// be read is in the answer, so that one look is enough to correct the file.
-pub fn parse(
-    file: &str,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<Vec<(Value, Origin)>, Vec<Failure>> {
+pub fn parse(file: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Raw>, Vec<Failure>> {
     if bytes.len() > limits.max_file_bytes {
         let detail = format!(
             "{file}: the file has {} bytes; the limit is {}",
@@ -75,14 +70,9 @@ pub fn parse(
     let text = decode(file, bytes).map_err(|failure| vec![failure])?;
     let mut objects = Vec::new();
     let mut failures = Vec::new();
-    let mut number = 0;
-    for document in documents(text) {
-        if document.explicit || document.content.is_some() {
-            number += 1;
-        }
-        let Some(line) = document.content else {
-            continue;
-        };
+    let mut budget = Budget::of(limits);
+    for (index, document) in documents(text, limits.max_documents.saturating_add(1)).enumerate() {
+        let number = index + 1;
         if number > limits.max_documents {
             let detail = format!("{file}: more than {} documents", limits.max_documents);
             failures.push(Failure {
@@ -91,16 +81,24 @@ pub fn parse(
             });
             break;
         }
-        match read(document.text, limits) {
-            Ok(Value::Null) => {}
-            Ok(mut value) => {
-                whole_floats_to_integers(&mut value);
+        let Some(line) = document.content else {
+            continue;
+        };
+        match read(document.text, limits, &mut budget) {
+            Ok(found) if found.value.is_null() => {}
+            Ok(found) => {
                 let origin = Origin {
                     file: file.to_owned(),
                     document: number,
                     line: Some(line),
                 };
-                take_apart(value, origin, &mut objects);
+                let raw = Raw {
+                    plain: plain::pointers(document.text, limits),
+                    ..Raw::new(found.value, origin)
+                };
+                let lines = found.item_lines.iter();
+                let lines: Vec<usize> = lines.map(|line| document.first_line + line - 1).collect();
+                raw.take_apart(&lines, &mut objects);
             }
             Err(broken) => {
                 // A quote that is not closed is found behind the last line.
@@ -119,45 +117,6 @@ pub fn parse(
         Ok(objects)
     } else {
         Err(failures)
-    }
-}
-
-/// Takes a `List` apart, also one inside another; anything else is taken as it is.
-///
-/// Items of a typed list (`ConfigMapList`) get their kind from it where they name none.
-pub(super) fn take_apart(value: Value, origin: Origin, into: &mut Vec<(Value, Origin)>) {
-    let Value::Object(mut map) = value else {
-        into.push((value, origin));
-        return;
-    };
-    let item_kind = match (&map.get("kind"), &map.get("items")) {
-        (Some(Value::String(kind)), Some(Value::Array(_) | Value::Null))
-            if map
-                .get("metadata")
-                .is_none_or(|metadata| metadata["name"].is_null()) =>
-        {
-            kind.strip_suffix("List").map(str::to_owned)
-        }
-        _ => None,
-    };
-    let Some(item_kind) = item_kind else {
-        into.push((Value::Object(map), origin));
-        return;
-    };
-    let api_version = map.get("apiVersion").cloned();
-    let Some(Value::Array(items)) = map.remove("items") else {
-        return;
-    };
-    for mut item in items {
-        if let (Value::Object(item), false) = (&mut item, item_kind.is_empty()) {
-            if !item.contains_key("kind") {
-                item.insert("kind".into(), Value::from(item_kind.as_str()));
-            }
-            if let (false, Some(api_version)) = (item.contains_key("apiVersion"), &api_version) {
-                item.insert("apiVersion".into(), api_version.clone());
-            }
-        }
-        take_apart(item, origin.clone(), into);
     }
 }
 
@@ -192,57 +151,79 @@ struct Document<'a> {
     explicit: bool,
     /// Line of the file where its first node stands; `None` for an empty document.
     content: Option<usize>,
+    /// Line of the file where a directive stands.
+    directive: Option<usize>,
 }
 
-/// Cuts a file at its document markers.
+impl<'a> Document<'a> {
+    fn starting(first_line: usize) -> Self {
+        Self {
+            text: "",
+            first_line,
+            explicit: false,
+            content: None,
+            directive: None,
+        }
+    }
+
+    fn ended(self, text: &'a str) -> Self {
+        // A directive without a document is for the parser to refuse.
+        let stray = self.directive.filter(|_| !self.explicit);
+        Self {
+            text,
+            content: self.content.or(stray),
+            ..self
+        }
+    }
+}
+
+/// Cuts a file at its document markers, into no more documents than are asked for. Those without
+/// marker and content are left out.
 ///
 /// YAML forbids a marker at the start of a line inside any scalar, so that the cut needs no
 /// parser, and a broken document does not hide the errors of the next one.
-fn documents(text: &str) -> Vec<Document<'_>> {
-    let mut all = Vec::new();
+fn documents(text: &str, at_most: usize) -> impl Iterator<Item = Document<'_>> {
+    let mut lines = text.split_inclusive('\n').enumerate();
     let mut start = 0;
     let mut at = 0;
-    let mut current = Document {
-        text: "",
-        first_line: 1,
-        explicit: false,
-        content: None,
-    };
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let number = index + 1;
-        let end = at + line.len();
-        if let Some(rest) = marker(line, "---") {
-            if current.explicit || current.content.is_some() {
-                current.text = &text[start..at];
-                all.push(current);
+    let mut next = Some(Document::starting(1));
+    let documents = std::iter::from_fn(move || {
+        let mut current = next.take()?;
+        for (index, line) in lines.by_ref() {
+            let number = index + 1;
+            let before = at;
+            at += line.len();
+            if let Some(rest) = marker(line, "---") {
+                let mut following = None;
+                if current.explicit || current.content.is_some() {
+                    following = Some(current.ended(&text[start..before]));
+                    start = before;
+                    current = Document::starting(number);
+                }
+                current.explicit = true;
+                current.content = has_content(rest).then_some(number);
+                if following.is_some() {
+                    next = Some(current);
+                    return following;
+                }
+            } else if marker(line, "...").is_some() {
+                let ended = current.ended(&text[start..at]);
                 start = at;
-                current = Document {
-                    text: "",
-                    first_line: number,
-                    explicit: true,
-                    content: None,
-                };
+                next = Some(Document::starting(number + 1));
+                return Some(ended);
+            } else if current.content.is_none() && has_content(line) {
+                if line.starts_with('%') && !current.explicit {
+                    current.directive.get_or_insert(number);
+                } else {
+                    current.content = Some(number);
+                }
             }
-            current.explicit = true;
-            current.content = has_content(rest).then_some(number);
-        } else if marker(line, "...").is_some() {
-            current.text = &text[start..end];
-            all.push(current);
-            start = end;
-            current = Document {
-                text: "",
-                first_line: number + 1,
-                explicit: false,
-                content: None,
-            };
-        } else if current.content.is_none() && has_content(line) && !line.starts_with('%') {
-            current.content = Some(number);
         }
-        at = end;
-    }
-    current.text = &text[start..];
-    all.push(current);
-    all
+        Some(current.ended(&text[start..]))
+    });
+    documents
+        .filter(|document| document.explicit || document.content.is_some())
+        .take(at_most)
 }
 
 fn marker<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
@@ -253,51 +234,6 @@ fn marker<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
 fn has_content(line: &str) -> bool {
     let line = line.trim();
     !line.is_empty() && !line.starts_with('#')
-}
-
-fn read(text: &str, limits: &Limits) -> Result<Value, Broken> {
-    let depth = limits.max_depth.min(DEEPEST);
-    match read_to_depth(text, limits, depth.min(SHALLOW)) {
-        Err(broken) if broken.fault == Fault::Depth && depth > SHALLOW => {}
-        other => return other,
-    }
-    std::thread::scope(|scope| {
-        let deep = || read_to_depth(text, limits, depth);
-        let reader = std::thread::Builder::new()
-            .stack_size(DEEP_STACK_BYTES)
-            .spawn_scoped(scope, deep);
-        match reader.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            // No memory for a thread, or the reader panicked: the file is refused, nothing else.
-            _ => Err(Broken {
-                reason: Reason::YamlLimit,
-                fault: Fault::Depth,
-                line: None,
-                what: "the document is too deep to be read now".to_owned(),
-            }),
-        }
-    })
-}
-
-fn read_to_depth(text: &str, limits: &Limits, depth: usize) -> Result<Value, Broken> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_nodes: limits.max_nodes,
-            max_events: limits.max_nodes.saturating_mul(3),
-            max_depth: depth,
-            flow_nesting_limit: depth,
-            max_recorded_anchor_events: limits.max_alias_nodes,
-            max_total_scalar_bytes: limits.max_file_bytes.saturating_mul(4),
-            max_buffered_comment_events: 100_000,
-            enforce_alias_anchor_ratio: false,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: limits.max_alias_nodes,
-        },
-        legacy_octal_numbers: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| broken(&error))
 }
 
 #[cfg(test)]

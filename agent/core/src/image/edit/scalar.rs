@@ -1,6 +1,6 @@
 //! How a scalar is written, and when it needs quotes.
 
-use super::tree::Style;
+use crate::manifest::yaml::tree::Style;
 
 /// A value in a notation. The values of this module have neither quotes nor backslashes in them.
 pub(super) fn write(style: Style, value: &str) -> String {

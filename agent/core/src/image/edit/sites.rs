@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::tree::{Document, Node, Position, Scalar, Style, Tagged};
 use super::{Cause, Found, Kind, Refusal, Site, scalar};
 use crate::image::reference::{ImageName, Reference, Tag, split};
+use crate::manifest::yaml::tree::{Document, Node, Position, Scalar, Style, Tagged};
 use crate::names;
 
 /// Keys whose meaning depends on standing once in their map.

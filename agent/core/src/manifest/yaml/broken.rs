@@ -1,26 +1,13 @@
 //! What is wrong with a document, in words that hold nothing of its content but keys.
 
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::granit_parser::ErrorKind;
-use serde_saphyr::localizer::ExternalMessageSource;
+use granit_parser::{ErrorKind, ScanError};
 
 use crate::reason::Reason;
-
-/// What kind of fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The document is nested too deeply for the stack that it was read with.
-    Depth,
-    /// Anything else: a larger stack would not help.
-    Other,
-}
 
 /// Why a document cannot be read.
 pub(super) struct Broken {
     /// The reason.
     pub(super) reason: Reason,
-    /// What kind of fault it is.
-    pub(super) fault: Fault,
     /// Line of the document, from 1.
     pub(super) line: Option<usize>,
     /// What is wrong, for people.
@@ -28,85 +15,16 @@ pub(super) struct Broken {
 }
 
 /// Puts an error of the parser into our words.
-pub(super) fn broken(error: &serde_saphyr::Error) -> Broken {
-    use serde_saphyr::Error;
-    let error = error.without_snippet();
-    let line = error
-        .location()
-        .map(|location| location.line() as usize)
-        .filter(|line| *line > 0);
-    let (reason, what) = match error {
-        Error::AliasError { error, .. } => {
-            let inner = broken(error);
-            return Broken {
-                line: line.or(inner.line),
-                ..inner
-            };
-        }
-        Error::DuplicateMappingKey { key, .. } => (
-            Reason::YamlDuplicateKey,
-            match key {
-                Some(key) => format!("the key `{}` stands twice in one map", printable(key)),
-                None => "a key stands twice in one map".to_owned(),
-            },
-        ),
-        Error::Budget { .. }
-        | Error::AliasReplayCounterOverflow { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => (
-            Reason::YamlLimit,
-            "the document is too deep, or its aliases expand too far".to_owned(),
-        ),
-        Error::ExternalMessage { source, .. } => match &**source {
-            ExternalMessageSource::Parser(error) => scan_error(error.kind()),
-            _ => (Reason::YamlSyntax, "the document cannot be read".to_owned()),
-        },
-        Error::UnknownAnchor { .. } => (
-            Reason::YamlSyntax,
-            "an alias names an anchor that does not exist".to_owned(),
-        ),
-        Error::RecursiveReferencesRequireWeakTypes { .. } => (
-            Reason::YamlSyntax,
-            "an alias stands inside the anchor that it names".to_owned(),
-        ),
-        Error::MergeValueNotMapOrSeqOfMaps { .. } => (
-            Reason::YamlSyntax,
-            "the value of `<<` is not a map or a list of maps".to_owned(),
-        ),
-        Error::NonFiniteFloat { .. } => (
-            Reason::YamlSyntax,
-            "a number is too large, infinite or not a number; quote it if it is text".to_owned(),
-        ),
-        Error::Eof { .. } => (Reason::YamlSyntax, "the document ends too early".to_owned()),
-        _ => (
-            Reason::YamlSyntax,
-            "a value cannot be read; its tag or type is wrong".to_owned(),
-        ),
-    };
+pub(super) fn scan_error(error: &ScanError) -> Broken {
+    let (reason, what) = words(error.kind());
     Broken {
         reason,
-        fault: fault(error),
-        line,
+        line: Some(error.marker().line()).filter(|line| *line > 0),
         what,
     }
 }
 
-fn fault(error: &serde_saphyr::Error) -> Fault {
-    use serde_saphyr::Error;
-    let deep = match error {
-        Error::Budget { breach, .. } => matches!(breach, BudgetBreach::Depth { .. }),
-        Error::ExternalMessage { source, .. } => matches!(
-            &**source,
-            ExternalMessageSource::Parser(error)
-                if *error.kind() == ErrorKind::RecursionLimitExceeded
-        ),
-        _ => false,
-    };
-    if deep { Fault::Depth } else { Fault::Other }
-}
-
-fn scan_error(kind: &ErrorKind) -> (Reason, String) {
+fn words(kind: &ErrorKind) -> (Reason, String) {
     match kind {
         ErrorKind::RecursionLimitExceeded => (
             Reason::YamlLimit,
@@ -133,6 +51,10 @@ fn scan_error(kind: &ErrorKind) -> (Reason, String) {
             "a quote is not closed, or a line of quoted text is not indented".to_owned(),
         ),
         ErrorKind::UnclosedQuotedScalar => (Reason::YamlSyntax, "a quote is not closed".to_owned()),
+        ErrorKind::UnknownAnchor => (
+            Reason::YamlSyntax,
+            "an alias names an anchor that does not exist".to_owned(),
+        ),
         ErrorKind::Custom(_) | ErrorKind::UnexpectedCharacter { .. } => (
             Reason::YamlSyntax,
             "a character cannot stand here; quote the value".to_owned(),
@@ -146,7 +68,7 @@ fn scan_error(kind: &ErrorKind) -> (Reason, String) {
 }
 
 /// A key as it may be printed: cut, without control characters.
-fn printable(key: &str) -> String {
+pub(super) fn printable(key: &str) -> String {
     key.chars()
         .take(80)
         .map(|c| if c.is_control() { '?' } else { c })

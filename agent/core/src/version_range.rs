@@ -4,6 +4,11 @@
 //! of them joined by `||`, wildcards (`1.x`, `*`), spans (`1.2.3 - 2.0.0`). Pre-releases are
 //! allowed in a set only where one of its versions has a pre-release (`>=1.0.0-0 <2`), and then
 //! still not those of an excluded upper bound: `2.0.0-rc.1` is not below `<2`.
+//!
+//! That is the dialect of image policies. Charts are chosen in the dialect of Helm, see
+//! [`Range::parse_as_helm`].
+
+mod helm;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -67,6 +72,14 @@ pub enum Membership {
 pub struct Range {
     text: String,
     sets: Vec<Set>,
+    dialect: Dialect,
+}
+
+/// Whose rules a range follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Policy,
+    Helm,
 }
 
 /// Comparisons that must all hold.
@@ -103,7 +116,7 @@ struct Partial {
 }
 
 impl Range {
-    /// Reads a range.
+    /// Reads a range of an image policy.
     pub fn parse(text: &str) -> Result<Self, RangeError> {
         if text.len() > MAX_RANGE {
             return Err(RangeError::TooLong);
@@ -118,18 +131,36 @@ impl Range {
         Ok(Self {
             text: text.trim().to_owned(),
             sets,
+            dialect: Dialect::Policy,
         })
+    }
+
+    /// Reads a range exactly as Helm reads the version of a chart; empty is `*`.
+    pub fn parse_as_helm(text: &str) -> Result<Self, RangeError> {
+        if text.len() > MAX_RANGE {
+            return Err(RangeError::TooLong);
+        }
+        Ok(Self {
+            text: text.trim().to_owned(),
+            sets: helm::parse(if text.is_empty() { "*" } else { text })?,
+            dialect: Dialect::Helm,
+        })
+    }
+
+    /// The first version that the range names, for a message about versions near it.
+    pub fn first_bound(&self) -> Option<&Version> {
+        let comparison = self.sets.first()?.comparisons.first()?;
+        (comparison.bound.parts > 0).then_some(&comparison.bound.floor)
     }
 
     /// What a version is to this range.
     pub fn membership(&self, version: &Version) -> Membership {
         let mut found = Membership::Out;
         for set in &self.sets {
-            if set
-                .comparisons
-                .iter()
-                .all(|comparison| comparison.holds(version))
-            {
+            if set.comparisons.iter().all(|comparison| match self.dialect {
+                Dialect::Policy => comparison.holds(version),
+                Dialect::Helm => helm::holds(comparison, version),
+            }) {
                 if version.pre.is_empty() || set.pre_releases {
                     return Membership::In;
                 }
@@ -305,7 +336,7 @@ impl Comparison {
 
 impl Partial {
     fn parse(text: &str) -> Result<Self, RangeError> {
-        let wrong = || RangeError::NotAVersion(text.chars().take(80).collect());
+        let wrong = || RangeError::NotAVersion(clip(text));
         let body = text.strip_prefix('v').unwrap_or(text);
         let body = body.split_once('+').map_or(body, |(body, _build)| body);
         let (core, pre) = match body.split_once('-') {
@@ -340,8 +371,21 @@ impl Partial {
     }
 }
 
+fn clip(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// Reads the version of a chart as Helm does: `v` in front and missing numbers are fine, and so
+/// are leading zeros.
+pub fn chart_version(text: &str) -> Option<Version> {
+    helm::version(text)
+}
+
 /// A number of a version; leading zeros are fine.
-pub(super) fn number_of(text: &str) -> Option<u64> {
+pub(crate) fn number_of(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! YAML as a tree of nodes with the bytes that each scalar stands in.
 //!
-//! The only user of the event parser here: aliases stay aliases and nothing is expanded, so the
+//! The only user of the event parser: aliases stay aliases and nothing is expanded, so the
 //! cost follows the size of the file.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, options};
 
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Plain,
     SingleQuoted,
     DoubleQuoted,
@@ -20,7 +20,7 @@ pub(super) enum Style {
 
 /// What the YAML tag of a scalar says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tagged {
+pub(crate) enum Tagged {
     No,
     String,
     Other,
@@ -28,31 +28,33 @@ pub(super) enum Tagged {
 
 /// A place in the file, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Scalar {
-    pub(super) value: String,
-    pub(super) style: Style,
-    pub(super) tagged: Tagged,
+pub(crate) struct Scalar {
+    pub(crate) value: String,
+    pub(crate) style: Style,
+    pub(crate) tagged: Tagged,
     /// 0 where it has none.
-    pub(super) anchor: usize,
-    pub(super) bytes: Range<usize>,
-    pub(super) at: Position,
+    pub(crate) anchor: usize,
+    pub(crate) bytes: Range<usize>,
+    pub(crate) at: Position,
 }
 
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(Scalar),
     Sequence {
         anchor: usize,
+        at: Position,
         items: Vec<Self>,
     },
     Mapping {
         anchor: usize,
+        at: Position,
         entries: Vec<(Self, Self)>,
     },
     Alias {
@@ -62,10 +64,18 @@ pub(super) enum Node {
 }
 
 impl Node {
-    pub(super) fn scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match self {
             Self::Scalar(scalar) => Some(scalar),
             Self::Sequence { .. } | Self::Mapping { .. } | Self::Alias { .. } => None,
+        }
+    }
+
+    /// Where it begins.
+    pub(crate) fn at(&self) -> Position {
+        match self {
+            Self::Scalar(scalar) => scalar.at,
+            Self::Sequence { at, .. } | Self::Mapping { at, .. } | Self::Alias { at, .. } => *at,
         }
     }
 
@@ -80,15 +90,15 @@ impl Node {
 
 /// One document of a file.
 #[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) root: Option<Node>,
+pub(crate) struct Document {
+    pub(crate) root: Option<Node>,
     /// How often each anchor is used.
-    pub(super) uses: HashMap<usize, usize>,
+    pub(crate) uses: HashMap<usize, usize>,
 }
 
 impl Document {
     /// The nodes with an anchor.
-    pub(super) fn anchors(&self) -> HashMap<usize, &Node> {
+    pub(crate) fn anchors(&self) -> HashMap<usize, &Node> {
         let mut found = HashMap::new();
         let mut left: Vec<&Node> = self.root.iter().collect();
         while let Some(node) = left.pop() {
@@ -109,10 +119,10 @@ impl Document {
 
 /// Why a text is not YAML.
 #[derive(Debug)]
-pub(super) struct SyntaxError {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) detail: String,
+pub(crate) struct SyntaxError {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) detail: String,
 }
 
 impl From<ScanError> for SyntaxError {
@@ -127,17 +137,29 @@ impl From<ScanError> for SyntaxError {
 }
 
 /// The events of a text, comments left out.
-pub(super) fn events(text: &str) -> Result<Vec<(Event<'_>, Span)>, SyntaxError> {
+pub(crate) fn events(text: &str) -> Result<Vec<(Event<'_>, Span)>, SyntaxError> {
     let options = options! { emit_comments: false };
     let events = Parser::new_from_str_with_options(text, options);
     events.collect::<Result<_, _>>().map_err(SyntaxError::from)
 }
 
-/// The documents of a text.
-pub(super) fn parse(text: &str) -> Result<Vec<Document>, SyntaxError> {
+/// The documents of a text, which may hold so many nodes.
+pub(crate) fn parse(text: &str, max_nodes: usize) -> Result<Vec<Document>, SyntaxError> {
     let mut documents = Vec::new();
     let mut builder = Builder::default();
-    for (event, span) in events(text)? {
+    let mut nodes = 0;
+    let options = options! { emit_comments: false };
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event?;
+        nodes += usize::from(event.is_node());
+        if nodes > max_nodes {
+            let Position { line, column } = position(&span);
+            return Err(SyntaxError {
+                line,
+                column,
+                detail: "the file holds too many values".to_owned(),
+            });
+        }
         match event {
             Event::DocumentStart(..) => builder = Builder::default(),
             Event::DocumentEnd => {
@@ -172,9 +194,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Document>, SyntaxError> {
                     at: position(&span),
                 });
             }
-            Event::SequenceStart(_, anchor, _) => builder.open(Open::Sequence(anchor, Vec::new())),
+            Event::SequenceStart(_, anchor, _) => {
+                builder.open(Open::Sequence(anchor, position(&span), Vec::new()));
+            }
             Event::MappingStart(_, anchor, _) => {
-                builder.open(Open::Mapping(anchor, Vec::new(), None));
+                builder.open(Open::Mapping(anchor, position(&span), Vec::new(), None));
             }
             Event::SequenceEnd | Event::MappingEnd => builder.close(),
             // Stream marks, and what the options above leave out.
@@ -199,8 +223,8 @@ struct Builder {
 }
 
 enum Open {
-    Sequence(usize, Vec<Node>),
-    Mapping(usize, Vec<(Node, Node)>, Option<Node>),
+    Sequence(usize, Position, Vec<Node>),
+    Mapping(usize, Position, Vec<(Node, Node)>, Option<Node>),
 }
 
 impl Builder {
@@ -210,8 +234,16 @@ impl Builder {
 
     fn close(&mut self) {
         match self.open.pop() {
-            Some(Open::Sequence(anchor, items)) => self.add(Node::Sequence { anchor, items }),
-            Some(Open::Mapping(anchor, entries, _)) => self.add(Node::Mapping { anchor, entries }),
+            Some(Open::Sequence(anchor, at, items)) => {
+                self.add(Node::Sequence { anchor, at, items });
+            }
+            Some(Open::Mapping(anchor, at, entries, _)) => {
+                self.add(Node::Mapping {
+                    anchor,
+                    at,
+                    entries,
+                });
+            }
             None => {}
         }
     }
@@ -219,8 +251,8 @@ impl Builder {
     fn add(&mut self, node: Node) {
         match self.open.last_mut() {
             None => self.root = Some(node),
-            Some(Open::Sequence(_, items)) => items.push(node),
-            Some(Open::Mapping(_, entries, key)) => match key.take() {
+            Some(Open::Sequence(_, _, items)) => items.push(node),
+            Some(Open::Mapping(_, _, entries, key)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => entries.push((key, node)),
             },
