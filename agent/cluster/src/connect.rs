@@ -22,6 +22,7 @@ use kube::{Api, Client, Config};
 
 use crate::discovery::Discovery;
 use crate::error::Error;
+use crate::openapi::Schemas;
 pub(crate) use requests::TimedOut;
 use requests::{Answers, Lane, Lanes};
 
@@ -53,6 +54,9 @@ pub struct Settings {
     pub account_check_interval: Duration,
     /// The kinds of the cluster are read at most once in this time.
     pub discovery_interval: Duration,
+    /// Most bytes of the published schemas of one group and version; without them its objects are
+    /// not compared with a schema.
+    pub max_schema_bytes: u64,
 }
 
 impl Default for Settings {
@@ -69,6 +73,7 @@ impl Default for Settings {
             retry_most: Duration::from_secs(5),
             account_check_interval: Duration::from_secs(10),
             discovery_interval: Duration::from_secs(1),
+            max_schema_bytes: 32 * 1024 * 1024,
         }
     }
 }
@@ -85,6 +90,7 @@ struct Inner {
     lanes: Lanes,
     agent: Agent,
     discovery: Discovery,
+    schemas: Schemas,
     accounts: Mutex<HashMap<(String, String), Arc<Slot>>>,
 }
 
@@ -147,6 +153,12 @@ impl Cluster {
             requests: Requests,
         };
         let discovery = Discovery::new(agent.clone(), settings.discovery_interval);
+        let schemas = Schemas::new(
+            agent.clone(),
+            discovery.clone(),
+            settings.discovery_interval,
+            settings.max_schema_bytes,
+        );
         let accounts = Mutex::new(HashMap::new());
         Ok(Self {
             inner: Arc::new(Inner {
@@ -155,6 +167,7 @@ impl Cluster {
                 lanes,
                 agent,
                 discovery,
+                schemas,
                 accounts,
             }),
         })
@@ -168,6 +181,11 @@ impl Cluster {
     /// The kinds that the cluster serves.
     pub fn discovery(&self) -> &Discovery {
         &self.inner.discovery
+    }
+
+    /// The schemas that the cluster publishes.
+    pub fn schemas(&self) -> &Schemas {
+        &self.inner.schemas
     }
 
     /// Namespace that the kubeconfig's context or the pod names.
@@ -229,6 +247,21 @@ impl Cluster {
         };
         *seen = Some((Instant::now(), account.clone()));
         Ok(account)
+    }
+
+    /// The user of the kubeconfig, without impersonation: for the command line, where a person acts
+    /// with the rights that they have. The agent never uses it.
+    pub fn person(&self) -> Account {
+        Account {
+            client: identified(&self.inner.base, &self.inner.lanes.calls, None),
+            watches: identified(&self.inner.base, &self.inner.lanes.watches, None),
+            identity: Arc::new(Identity {
+                namespace: String::new(),
+                name: "the user of the kubeconfig".to_owned(),
+                uid: String::new(),
+                revoked: AtomicBool::new(false),
+            }),
+        }
     }
 
     async fn uid_of(&self, namespace: &str, name: &str) -> Result<Option<String>, Error> {

@@ -49,15 +49,19 @@ pub enum Error {
     /// The identity of the object does not fit the scope of its kind, or the object is not one.
     #[error("{0}")]
     Malformed(String),
-    /// A Secret that is named cannot be read.
-    #[error("secret `{namespace}/{name}` {why}")]
-    SecretUnreadable {
+    /// A Secret or ConfigMap that is named may not be read.
+    #[error(
+        "{kind} `{namespace}/{name}` cannot be read: the service account `{account}` may not `get` it"
+    )]
+    Unreadable {
+        /// Its kind.
+        kind: &'static str,
         /// Its namespace.
         namespace: String,
         /// Its name.
         name: String,
-        /// `does not exist`, or who may not read it.
-        why: String,
+        /// Who may not read it.
+        account: String,
     },
     /// The API server answered with an error.
     #[error("{0}")]
@@ -145,7 +149,7 @@ impl Error {
             Self::UnknownKind { .. } => Reason::UnknownKind,
             Self::NoApply { .. } => Reason::NoApply,
             Self::Malformed(_) => Reason::InvalidObject,
-            Self::SecretUnreadable { .. } => Reason::SecretMissing,
+            Self::Unreadable { .. } => Reason::SecretMissing,
             Self::Refused(refusal) => refusal.reason,
             Self::Random(_) => Reason::Internal,
         }

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PostParams;
 
-use crate::connect::Agent;
+use crate::connect::{Account, Agent};
 use crate::error::Error;
 use crate::secret::SecretBytes;
 
@@ -30,6 +30,22 @@ pub struct Instance {
     pub id: String,
     /// Key of the keyed hashes on objects.
     pub key: SecretBytes,
+}
+
+impl Account {
+    /// The id of the installation whose agent lives in a namespace; `None` where there is none.
+    pub async fn instance_id(&self, namespace: &str) -> Result<Option<String>, Error> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let map = self.run(api.get_opt(CONFIG_MAP)).await?;
+        map.map(id_of).transpose()
+    }
+
+    /// The key of the hashes of that installation; `None` where there is none.
+    pub async fn instance_key(&self, namespace: &str) -> Result<Option<SecretBytes>, Error> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = self.run(api.get_opt(SECRET)).await?;
+        secret.map(key_of).transpose()
+    }
 }
 
 impl Agent {

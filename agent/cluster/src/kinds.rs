@@ -37,9 +37,13 @@ mod repository;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResourceExt as _, Resource};
 
+pub use application::rendering::{
+    Chart, Decrypt, Helm, Kustomize, Patch, PatchTarget, PlainSource, PostRender, Referent,
+    Renderer, Sops, Source, Substitute, Undeclared, Validate, ValuesFrom, VariablesFrom,
+};
 pub use application::{
     Application, ApplicationSpec, ApplicationStatus, Conflicts, DeletionPolicy, Destination,
-    ForeignFields, Helm, Ignore, MAX_CHECKED_SLOWLY, PruneApproval, Renderer, SyncSpec,
+    ForeignFields, Ignore, MAX_CHECKED_SLOWLY, PruneApproval, SyncSpec,
 };
 pub use conditions::{Condition, ConditionStatus, conditions};
 pub use image_policy::{

@@ -1,5 +1,6 @@
 //! Reading and writing objects as a service account.
 
+mod data;
 mod reads;
 mod writes;
 

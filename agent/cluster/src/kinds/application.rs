@@ -1,13 +1,17 @@
 //! `Application`: a path of a Repository and where its objects go.
 
+pub mod rendering;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::conditions::Condition;
 use super::period::Period;
 use super::reference::Suspend;
+use rendering::{
+    Decrypt, Helm, Kustomize, PlainSource, PostRender, Renderer, Source, Substitute, Validate,
+};
 
 /// How many kinds `status.checkedSlowly` names at most.
 pub const MAX_CHECKED_SLOWLY: usize = 20;
@@ -58,6 +62,8 @@ pub const MAX_CHECKED_SLOWLY: usize = 20;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.kustomize) || self.renderer in ['Auto', 'Kustomize']").message("`kustomize` is only for the renderer `Kustomize`").field_path(".kustomize"))]
+#[x_kube(validation = Rule::new("!has(self.source) || self.renderer in ['Auto', 'Plain']").message("`source` is only for the renderer `Plain`").field_path(".source"))]
 #[x_kube(validation = Rule::new("!has(self.helm) || self.renderer in ['Auto', 'Helm']").message("`helm` is only for the renderer `Helm`").field_path(".helm"))]
 pub struct ApplicationSpec {
     /// Name of a Repository of the same namespace.
@@ -76,6 +82,29 @@ pub struct ApplicationSpec {
     /// Only for a Helm chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helm: Option<Helm>,
+    /// More Repositories, whose files values files name as `$NAME/...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub sources: Vec<Source>,
+    /// Only for a Kustomize root: what is laid over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kustomize: Option<Kustomize>,
+    /// Only for plain YAML: which files are manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PlainSource>,
+    /// Variables that stand as `${NAME}` in the objects. Nothing is substituted without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<Substitute>,
+    /// How encrypted files are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decrypt: Option<Decrypt>,
+    /// What is laid over all objects, whatever rendered them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_render: Option<PostRender>,
+    /// What is done about a field that the server's schema does not have.
+    #[serde(default)]
+    pub validate: Validate,
     /// Where objects without a namespace of their own go.
     #[serde(default)]
     pub destination: Destination,
@@ -106,41 +135,6 @@ pub struct ApplicationSpec {
     /// While it is present no sync runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
-}
-
-/// What a path holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Renderer {
-    /// `Chart.yaml` means Helm, `kustomization.yaml` Kustomize, anything else plain YAML.
-    #[default]
-    Auto,
-    /// All YAML files of the path and the directories below it.
-    Plain,
-    /// A Kustomize root.
-    Kustomize,
-    /// A Helm chart.
-    Helm,
-}
-
-/// How a Helm chart is rendered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Helm {
-    /// Name of the release; the Application's name where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 53),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
-    pub release_name: Option<String>,
-    /// Files with values, relative to the path; later ones win.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 1024)))]
-    pub values_files: Vec<String>,
-    /// Values, which win over the files.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schemars(schema_with = "any_object")]
-    pub values: Map<String, Value>,
 }
 
 /// Where objects go.
@@ -334,11 +328,4 @@ fn yes() -> bool {
 
 fn default_timeout() -> Period {
     Period::seconds(300)
-}
-
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": true
-    })
 }

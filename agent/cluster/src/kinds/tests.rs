@@ -77,10 +77,15 @@ fn rules_and_limits_reach_the_schema() {
         spec["properties"]["deletionPolicy"]["enum"],
         json!(["Prune", "Orphan"])
     );
-    assert_eq!(
-        spec["x-kubernetes-validations"].as_array().unwrap().len(),
-        1
-    );
+    // Options of a renderer are for that renderer only.
+    let rules = spec["x-kubernetes-validations"].as_array().unwrap();
+    for field in ["helm", "kustomize", "source"] {
+        let of_field = |rule: &&serde_json::Value| {
+            let rule = rule["rule"].as_str().unwrap();
+            rule.starts_with(&format!("!has(self.{field})"))
+        };
+        assert_eq!(rules.iter().filter(of_field).count(), 1, "{field}");
+    }
     // Only the root sees the object's own name.
     let own_name = application["x-kubernetes-validations"][0]["rule"].as_str();
     assert!(

@@ -1,7 +1,5 @@
-//! Reading objects: one, a page after the other, and the content of a Secret.
+//! Reading objects: one, or a page after the other.
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{GetParams, ListParams};
 use kube::core::{DynamicObject, Request, Resource as _};
 use serde_json::Value;
@@ -13,7 +11,6 @@ use crate::discovery::{Resource, Scope};
 use crate::error::Error;
 use crate::live::Live;
 use crate::live::wire::{WireList, WireObject};
-use crate::secret::SecretData;
 
 /// How many objects one page of a list holds.
 pub(crate) const PAGE: u32 = 500;
@@ -51,22 +48,40 @@ impl Account {
         key: &ObjectKey,
     ) -> Result<Option<Value>, Error> {
         let mut object = self.read(resource, key).await?;
-        if let Some(fields) = object.as_mut().and_then(Value::as_object_mut) {
-            if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.remove("managedFields");
-                if let Some(annotations) = metadata
-                    .get_mut("annotations")
-                    .and_then(Value::as_object_mut)
-                {
-                    annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-                }
-            }
-            if resource.is_secret() {
-                fields.remove("data");
-                fields.remove("stringData");
-            }
+        if let Some(object) = &mut object {
+            reduce(resource, object);
         }
         Ok(object)
+    }
+
+    /// All objects of a kind as [`Account::get_full`] gives them, with their kind; without a
+    /// namespace those of the whole cluster.
+    pub async fn list_full(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Value>, Error> {
+        let path = path(resource, namespace);
+        let mut params = ListParams::default().limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let request = built(path.list(&params))?;
+            let mut page: Value = self.run(self.client.request(request)).await?;
+            if let Value::Array(items) = page["items"].take() {
+                all.extend(items.into_iter().map(|mut item| {
+                    item["apiVersion"] = resource.api_version().into();
+                    item["kind"] = resource.kind.as_str().into();
+                    reduce(resource, &mut item);
+                    item
+                }));
+            }
+            match page["metadata"]["continue"].as_str() {
+                Some(token) if !token.is_empty() => {
+                    params.continue_token = Some(token.to_owned());
+                }
+                _ => return Ok(all),
+            }
+        }
     }
 
     /// The metadata of all objects of a kind that a label selector names; without a namespace of
@@ -130,35 +145,25 @@ impl Account {
             Err(_) => Vec::new(),
         }
     }
+}
 
-    /// The content of a Secret.
-    ///
-    /// Fails with [`Error::SecretUnreadable`] where it does not exist or the account may not read
-    /// it.
-    pub async fn secret(&self, namespace: &str, name: &str) -> Result<SecretData, Error> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let unreadable = |why: String| Error::SecretUnreadable {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            why,
-        };
-        match self.run(api.get_opt(name)).await {
-            Ok(Some(secret)) => {
-                let data = secret.data.unwrap_or_default();
-                Ok(SecretData::new(
-                    data.into_iter()
-                        .map(|(key, value)| (key, value.0))
-                        .collect(),
-                ))
-            }
-            Ok(None) => Err(unreadable("does not exist".to_owned())),
-            Err(Error::Refused(refusal)) if refusal.code == 403 => Err(unreadable(format!(
-                "cannot be read: the service account `{}/{}` may not `get` it",
-                self.namespace(),
-                self.name()
-            ))),
-            Err(error) => Err(error),
+/// Takes out what is of no use to a reader, and the values of a Secret.
+fn reduce(resource: &Resource, object: &mut Value) {
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
+    }
+    if resource.is_secret() {
+        fields.remove("data");
+        fields.remove("stringData");
     }
 }
 
