@@ -99,6 +99,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A file or directory has a name that a terminal or a command would misread.
+    #[error("path `{path}`: the name `{name}` has a control character or begins with `-`")]
+    InvalidName {
+        /// The path, with unprintable characters escaped.
+        path: String,
+        /// The name in it, escaped as well.
+        name: String,
+    },
     /// A symbolic link leads out of the repository.
     #[error("path `{path}`: a symbolic link points outside the repository")]
     PathEscape {
@@ -110,6 +118,14 @@ pub enum Error {
     LinkLoop {
         /// The path.
         path: String,
+    },
+    /// The operating system does not let a file or directory be read.
+    #[error("path `{path}` cannot be read: {detail}")]
+    Unreadable {
+        /// The path.
+        path: String,
+        /// What the operating system said.
+        detail: String,
     },
     /// A manifest is a symbolic link to nothing.
     #[error("path `{path}`: the symbolic link points to nothing")]
@@ -208,10 +224,10 @@ impl Error {
             Self::RedirectRefused { .. } => Reason::RedirectRefused,
             Self::BranchNotFound { .. } | Self::InvalidBranch { .. } => Reason::RevisionNotFound,
             Self::CommitNotFound { .. } => Reason::RevisionNotFound,
-            Self::InvalidPath { .. } | Self::PathEscape { .. } | Self::LinkLoop { .. } => {
-                Reason::PathEscape
-            }
-            Self::DanglingLink { .. } => Reason::PathNotFound,
+            Self::InvalidPath { .. } => Reason::PathEscape,
+            Self::InvalidName { .. } => Reason::InvalidFileName,
+            Self::PathEscape { .. } | Self::LinkLoop { .. } => Reason::LinkRefused,
+            Self::DanglingLink { .. } | Self::Unreadable { .. } => Reason::PathNotFound,
             Self::InvalidTree { .. } => Reason::InvalidTree,
             Self::Unsupported { .. } => Reason::UnsupportedSource,
             Self::TooLarge { .. } => Reason::TooLarge,

@@ -27,4 +27,6 @@ mod transport;
 pub use error::Error;
 pub use mirror::{Fetched, Mirror, NewCommit, Push};
 pub use settings::{Access, Credentials, Settings};
-pub use snapshot::{Entry, EntryKind, Snapshot, SourceFile};
+pub use snapshot::{
+    Entry, EntryKind, Snapshot, SourceFile, checked, forbidden, is_lfs_pointer, printed_name,
+};

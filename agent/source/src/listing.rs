@@ -84,6 +84,11 @@ impl Listing {
             .map(|(_, id)| *id)
     }
 
+    /// All branches with their commits, in the server's order.
+    pub(crate) fn branches(&self) -> impl Iterator<Item = (String, git2::Oid)> + '_ {
+        self.branches.iter().cloned()
+    }
+
     /// The list that libgit2 is shown: the capabilities and one branch.
     pub(crate) fn reduced_to(&self, branch: &str, id: git2::Oid) -> Vec<u8> {
         let mut bytes = packet(format!("# service={}\n", self.service.name()).as_bytes());

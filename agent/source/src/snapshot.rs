@@ -11,15 +11,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use git2::{ObjectType, Oid, Repository};
+use syncline_core::digest::Digest;
 use syncline_core::revision::CommitId;
 
 use crate::error::Error;
 use crate::mirror::{Generation, Mirror};
 
-pub(crate) use path::checked;
+pub use path::{checked, forbidden};
 pub use walk::SourceFile;
 
-use path::{forbidden, join};
+use path::{join, printed};
 
 /// The longest target of a symbolic link that is read, as on Linux.
 const MAX_LINK_BYTES: usize = 4096;
@@ -56,6 +57,8 @@ pub struct Snapshot {
     commit: CommitId,
     root: Oid,
     trees: RefCell<HashMap<Oid, Arc<Tree>>>,
+    /// The directory in which [`Snapshot::digest`] looked last, in its plain form.
+    held: RefCell<Option<(String, Arc<Tree>)>>,
 }
 
 type Tree = BTreeMap<Vec<u8>, Node>;
@@ -98,6 +101,7 @@ impl Snapshot {
             commit: commit.clone(),
             root,
             trees: RefCell::default(),
+            held: RefCell::default(),
         })
     }
 
@@ -109,7 +113,7 @@ impl Snapshot {
     /// The content of a file; none where no file is.
     ///
     /// # Errors
-    /// [`Error::InvalidPath`], [`Error::PathEscape`], [`Error::LinkLoop`], [`Error::TooLarge`];
+    /// [`Error::InvalidPath`], [`Error::InvalidName`], [`Error::PathEscape`], [`Error::LinkLoop`], [`Error::TooLarge`];
     /// [`Error::Unsupported`] for a submodule or an LFS pointer.
     pub fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         let resolved = self.resolve(&checked(path)?)?;
@@ -127,7 +131,7 @@ impl Snapshot {
     /// A submodule is listed as a directory that cannot be read.
     ///
     /// # Errors
-    /// As [`Snapshot::read_file`]; [`Error::InvalidTree`] where an entry has a forbidden name.
+    /// As [`Snapshot::read_file`]; [`Error::InvalidTree`] and [`Error::InvalidName`] where an entry has a forbidden name.
     pub fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, Error> {
         let resolved = self.resolve(&checked(path)?)?;
         let Some((id, EntryKind::Directory)) = resolved.found else {
@@ -159,6 +163,51 @@ impl Snapshot {
     pub fn id(&self, path: &str) -> Result<Option<String>, Error> {
         let resolved = self.resolve(&checked(path)?)?;
         Ok(resolved.found.map(|(id, _)| id.to_string()))
+    }
+
+    /// The id of [`Snapshot::id`] in a short form that can be compared. Paths of one directory after
+    /// each other are cheap: the directory is held until another one is asked for.
+    ///
+    /// # Errors
+    /// As [`Snapshot::read_file`].
+    pub fn digest(&self, path: &str) -> Result<Option<Digest>, Error> {
+        let short = |id: Oid| Digest::from_hash(id.as_bytes());
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        // What is wrong with the directory is told below, with the whole path.
+        if !path.starts_with('/')
+            && !forbidden(name)
+            && let Ok(Some(tree)) = self.hold(directory)
+        {
+            match tree.get(name.as_bytes()) {
+                None => return Ok(None),
+                Some(node) if matches!(node.kind, NodeKind::File | NodeKind::Directory) => {
+                    return Ok(Some(short(node.id)));
+                }
+                // A link has to be followed, a submodule refused.
+                Some(_) => {}
+            }
+        }
+        let resolved = self.resolve(&checked(path)?)?;
+        Ok(resolved.found.map(|(id, _)| short(id)))
+    }
+
+    /// The entries of a directory, which stays held; none where no directory is.
+    fn hold(&self, directory: &str) -> Result<Option<Arc<Tree>>, Error> {
+        if let Some((held, tree)) = &*self.held.borrow()
+            && held == directory
+        {
+            return Ok(Some(Arc::clone(tree)));
+        }
+        let plain = checked(directory)?;
+        let resolved = self.resolve(&plain)?;
+        let Some((id, EntryKind::Directory)) = resolved.found else {
+            return Ok(None);
+        };
+        let tree = self.tree(id, &resolved.real)?;
+        if plain == directory {
+            self.held.replace(Some((plain, Arc::clone(&tree))));
+        }
+        Ok(Some(tree))
     }
 
     /// The paths that decide what is read at a path: each symbolic link on the way, and the path
@@ -326,7 +375,8 @@ fn components(path: &str) -> impl Iterator<Item = String> + '_ {
         .map(str::to_owned)
 }
 
-fn is_lfs_pointer(bytes: &[u8]) -> bool {
+/// Whether a file stands for one that Git LFS keeps elsewhere.
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
     bytes.len() < MAX_LFS_POINTER_BYTES && bytes.starts_with(LFS_POINTER)
 }
 
@@ -337,9 +387,14 @@ fn unsupported(path: &str, what: &'static str) -> Error {
     }
 }
 
-/// The name of an entry, if it is one that Git would let anybody check out (B52).
-fn printed_name(directory: &str, name: &[u8]) -> Result<String, Error> {
+/// The name of an entry, if it is one that Git would let anybody check out (B52) and that does not
+/// mislead whoever sees it (B30).
+pub fn printed_name(directory: &str, name: &[u8]) -> Result<String, Error> {
     match std::str::from_utf8(name) {
+        Ok(name) if name.chars().any(char::is_control) => Err(Error::InvalidName {
+            path: printed(&join(directory, name)),
+            name: printed(name),
+        }),
         Ok(name) if !forbidden(name) => Ok(name.to_owned()),
         _ => Err(Error::InvalidTree {
             path: directory.to_owned(),

@@ -14,6 +14,12 @@ use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::settings::Access;
 
+/// Most branches that are looked at for a commit.
+const MOST_BRANCHES: usize = 32;
+
+/// What a commit is asked for by.
+const PIN: &str = "syncline-pin";
+
 /// What a fetch found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
@@ -53,6 +59,54 @@ impl Mirror {
             }
         }
         Ok(fetched)
+    }
+
+    /// Makes sure that a commit is here, whatever branch has it.
+    ///
+    /// The server is asked for just that commit; one that gives only the tips of branches is asked
+    /// for its branches, up to 32 of them. A commit that is here costs no request.
+    ///
+    /// # Errors
+    /// [`Error::CommitNotFound`] where no branch that was looked at has it, and all of them could be
+    /// fetched; others as [`Mirror::fetch`].
+    pub fn fetch_commit(&self, access: &Access, commit: &CommitId) -> Result<(), Error> {
+        let operation = Operation::begin(&self.settings, &self.url, access)?;
+        let _turn = self.shared.turn.take(&operation)?;
+        let explain = |error: git2::Error| self.explain(&error);
+        let repository = self.generation().open().map_err(explain)?;
+        let wanted = Oid::from_str(commit.as_str()).map_err(explain)?;
+        let odb = repository.odb().map_err(explain)?;
+        let kept = mirror_reference(&format!("pins/{wanted}"));
+        let is_here = || odb.refresh().is_ok() && odb.exists(wanted);
+        let mut failed = None;
+        if !is_here() {
+            let listing = Listing::request(&operation, Service::UploadPack)?;
+            let pin = (PIN.to_owned(), wanted);
+            let branches = listing.branches().take(MOST_BRANCHES);
+            for (branch, tip) in std::iter::once(pin).chain(branches) {
+                operation.advertise(listing.reduced_to(&branch, tip));
+                let reference = branch_reference(&branch)?;
+                let name = format!("{kept}-source");
+                let got = download(&operation, &repository, &format!("+{reference}:{name}"));
+                operation.remaining()?;
+                if is_here() {
+                    break;
+                }
+                if let Err(error) = got.map_err(|error| operation.explain(&error)) {
+                    tracing::debug!(git.url = %self.url, branch, %error, "not with this branch");
+                    // The server may refuse a commit, but not the tip of a branch that it lists.
+                    failed = (branch != PIN).then_some(error);
+                }
+            }
+        }
+        if !is_here() || verify(&repository, wanted).is_err() {
+            return Err(failed.unwrap_or_else(|| Error::CommitNotFound {
+                url: self.url.clone(),
+                commit: commit.clone(),
+            }));
+        }
+        let pinned = repository.reference(&kept, wanted, true, "pin");
+        pinned.map(drop).map_err(explain)
     }
 
     fn fetch_into(

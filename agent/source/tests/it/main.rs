@@ -6,10 +6,12 @@
 )]
 
 mod fetch;
+mod fetch_commit;
 mod fixture;
 mod history;
 mod push;
 mod read;
+mod select;
 mod server;
 mod storage;
 mod tls;

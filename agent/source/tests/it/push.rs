@@ -82,12 +82,12 @@ fn edits_outside_of_plain_files_are_refused() {
             "{path}: {error}"
         );
     }
-    for path in ["../x", "/x", ".git/config", "a\nb"] {
+    for path in ["../x", "/x", ".git/config", "a\nb", "-x"] {
         let error = mirror
             .commit(&base, &edit(path, "x"), &new_commit("x"))
             .unwrap_err();
         assert!(
-            matches!(error, Error::InvalidPath { .. }),
+            matches!(error, Error::InvalidPath { .. } | Error::InvalidName { .. }),
             "{path}: {error}"
         );
     }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use syncline_core::manifest::select::check_names;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
 use syncline_source::{Entry, EntryKind, Error, Snapshot};
@@ -47,6 +48,64 @@ fn files_and_directories_are_read_and_absent_ones_are_none() {
     for path in ["README.md", "nothing"] {
         assert_eq!(snapshot.list(path).unwrap(), None, "{path}");
         assert_eq!(snapshot.files_below(path).unwrap(), None, "{path}");
+    }
+}
+
+#[test]
+fn the_digest_of_a_path_is_the_short_form_of_its_id_in_whatever_order_paths_are_asked_for() {
+    let fixture = Fixture::empty();
+    link(&fixture, "../b", "a/to-directory");
+    link(&fixture, "../b/one", "a/to-file");
+    link(&fixture, "nowhere", "a/to-nothing");
+    link(&fixture, "../../out", "a/out");
+    fixture.push_files(&[
+        ("a/one", "1"),
+        ("b/one", "2"),
+        ("b/sub/two", "3"),
+        ("c", "4"),
+    ]);
+    let snapshot = snapshot(&fixture);
+    let paths = [
+        "",
+        "a",
+        "a/one",
+        "a/two",
+        "a/./one",
+        "a/to-file",
+        "b/one",
+        "a/to-directory",
+        "b",
+        "a/to-directory/one",
+        "a/to-directory/sub/two",
+        "a/to-directory/none",
+        "b/sub",
+        "b/sub/two",
+        "c",
+        "c/below",
+        "a/to-nothing",
+        "nothing/below",
+        "b/",
+        "./b",
+        "b//one",
+        "a/out",
+        "../a",
+        "a/../b",
+        "a/.git",
+        "/a",
+    ];
+    // Steps that share no factor with the number of paths meet all of them.
+    for step in [1, 3, 7, 11, 25] {
+        for number in 0..2 * paths.len() {
+            let path = paths[number * step % paths.len()];
+            match (snapshot.id(path), snapshot.digest(path)) {
+                (Ok(Some(id)), Ok(Some(digest))) => assert_eq!(id[..32], digest.to_string()),
+                (Ok(None), Ok(None)) => {}
+                (Err(id), Err(digest)) => {
+                    assert_eq!(id.to_string(), digest.to_string(), "{path}");
+                }
+                (id, digest) => panic!("{path}: {id:?}, {digest:?}"),
+            }
+        }
     }
 }
 
@@ -161,7 +220,7 @@ fn inv_i26_links_that_leave_the_repository_are_errors_on_every_way() {
                 matches!(error, Error::PathEscape { .. }),
                 "{target}: {error:?}"
             );
-            assert_eq!(error.reason(), Reason::PathEscape);
+            assert_eq!(error.reason(), Reason::LinkRefused);
         }
         // What does not need the link can be read.
         assert!(snapshot.read_file("apps/web.yaml").unwrap().is_some());
@@ -169,7 +228,18 @@ fn inv_i26_links_that_leave_the_repository_are_errors_on_every_way() {
 }
 
 #[test]
-fn links_in_a_circle_are_errors_and_links_to_nothing_are_absent() {
+fn bad_b29_a_link_that_leaves_the_repository_is_named_by_its_own_path() {
+    let fixture = Fixture::new();
+    link(&fixture, "../../etc/passwd", "apps/bad.yaml");
+    fixture.commit_and_push("main");
+    let error = snapshot(&fixture).files_below("apps").unwrap_err();
+    assert_eq!(error.reason().row().code, "path.symlink");
+    let message = "path `apps/bad.yaml`: a symbolic link points outside the repository";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn bad_b29_links_in_a_circle_are_errors_and_links_to_nothing_are_absent() {
     let fixture = Fixture::new();
     link(&fixture, "b", "loop/a");
     link(&fixture, "a", "loop/b");
@@ -180,8 +250,10 @@ fn links_in_a_circle_are_errors_and_links_to_nothing_are_absent() {
     let snapshot = snapshot(&fixture);
     let error = snapshot.read_file("loop/a").unwrap_err();
     assert!(matches!(error, Error::LinkLoop { .. }), "{error}");
+    assert_eq!(error.reason().row().code, "path.symlink");
     let error = snapshot.files_below("self").unwrap_err();
     assert!(matches!(error, Error::LinkLoop { .. }), "{error}");
+    assert_eq!(error.reason().row().code, "path.symlink");
     assert_eq!(snapshot.read_file("dangling/README").unwrap(), None);
     assert_eq!(snapshot.files_below("dangling").unwrap().unwrap(), []);
     assert_eq!(snapshot.list("dangling").unwrap().unwrap(), []);
@@ -251,7 +323,7 @@ fn with_entry(fixture: &Fixture, name: &str) -> CommitId {
 
 #[test]
 fn bad_b52_names_that_git_forbids_are_refused() {
-    for name in ["..", ".git", ".GIT", ".GIT~1", "a\nb"] {
+    for name in ["..", ".git", ".GIT", ".GIT~1"] {
         let fixture = Fixture::new();
         let commit = with_entry(&fixture, name);
         let mirror = fixture.mirror();
@@ -271,6 +343,54 @@ fn bad_b52_names_that_git_forbids_are_refused() {
             assert!(!error.to_string().chars().any(char::is_control), "{name:?}");
         }
     }
+}
+
+#[test]
+fn bad_b30_entries_with_control_characters_are_refused_wherever_they_are_met() {
+    for name in ["a\nb.yaml", "\u{1b}[2J", "a\tb", "\u{7f}"] {
+        let fixture = Fixture::new();
+        let commit = with_entry(&fixture, name);
+        let mirror = fixture.mirror();
+        mirror.fetch(&fixture.access, "main").unwrap();
+        let snapshot = mirror.snapshot(&commit).unwrap();
+        for error in [
+            snapshot.list("apps").unwrap_err(),
+            snapshot.files_below("").unwrap_err(),
+            snapshot.read_file(&format!("apps/{name}")).unwrap_err(),
+        ] {
+            assert_eq!(error.reason().row().code, "path.name", "{name:?}: {error}");
+            assert!(!error.to_string().chars().any(char::is_control), "{name:?}");
+        }
+    }
+}
+
+#[test]
+fn bad_b30_a_file_that_looks_like_an_option_is_not_read() {
+    let fixture = Fixture::new();
+    let commit = with_entry(&fixture, "-x.yaml");
+    let mirror = fixture.mirror();
+    mirror.fetch(&fixture.access, "main").unwrap();
+    let snapshot = mirror.snapshot(&commit).unwrap();
+    let error = snapshot.read_file("apps/-x.yaml").unwrap_err();
+    assert_eq!(error.reason().row().code, "path.name", "{error}");
+    let files = snapshot.files_below("apps").unwrap().unwrap();
+    let paths = files.iter().map(|file| file.path.as_str());
+    let failures = check_names(paths).unwrap_err();
+    assert_eq!(failures[0].reason.row().code, "path.name");
+}
+
+#[test]
+fn bad_b31_files_whose_names_differ_only_in_case_are_refused() {
+    let fixture = Fixture::empty();
+    fixture.push_files(&[("apps/Web.yaml", "a"), ("apps/web.yaml", "b")]);
+    let files = snapshot(&fixture).files_below("apps").unwrap().unwrap();
+    let paths = files.iter().map(|file| file.path.as_str());
+    let failures = check_names(paths).unwrap_err();
+    assert_eq!(failures[0].reason.row().code, "path.clash");
+    assert_eq!(
+        failures[0].detail,
+        "apps/Web.yaml and apps/web.yaml differ only in upper and lower case"
+    );
 }
 
 #[test]
