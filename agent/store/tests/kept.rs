@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use syncline_core::digest::Digest;
-use syncline_core::kept::{FieldDigests, Kept, KeptChange, KeptObject, Written};
+use syncline_core::kept::{FieldDigests, Kept, KeptChange, KeptObject, OtherReads, Written};
 use syncline_core::object::{ObjectKey, Origin};
 use syncline_core::read_set::ReadSet;
 use syncline_core::record::Name;
@@ -71,6 +71,15 @@ fn kept(name: &str, commit: u32) -> Kept {
         application: application(name),
         commit: CommitId::parse(&format!("{commit:040x}")).unwrap(),
         inputs: digest("inputs"),
+        others: [(
+            "$values".into(),
+            OtherReads {
+                repository: "team".into(),
+                commit: CommitId::parse(&format!("{:040x}", commit + 1)).unwrap(),
+                reads: reads.clone(),
+            },
+        )]
+        .into(),
         reads,
         images: vec!["registry.example.com/web:v1".into(), "redis:8".into()],
     }

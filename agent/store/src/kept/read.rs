@@ -26,7 +26,7 @@ pub(super) async fn all(
     // One transaction is one moment: the objects must belong to the application that was read.
     let mut transaction = pool.begin().await?;
     let mut rows = sqlx::query(
-        "select namespace, name, commit_id, inputs, images, reads from kept_applications",
+        "select namespace, name, commit_id, inputs, images, reads, others from kept_applications",
     )
     .fetch(&mut *transaction);
     while let Some(row) = rows.try_next().await? {
@@ -127,6 +127,7 @@ fn application(row: &SqliteRow, name: &Name) -> Result<Kept, &'static str> {
         commit: CommitId::parse(value::<&str>(row, "commit_id")?).map_err(|_| "commit_id")?,
         inputs: digest(row, "inputs")?,
         reads: json(row, "reads")?,
+        others: json(row, "others")?,
         images: json(row, "images")?,
     })
 }

@@ -19,13 +19,14 @@ pub(crate) async fn write(
     let kept = &change.kept;
     // A row of which only the first columns change is written in its first page only.
     sqlx::query(
-        "insert into kept_applications (namespace, name, commit_id, inputs, images, reads)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into kept_applications (namespace, name, commit_id, inputs, images, reads, others)
+         values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (namespace, name) do update set
              commit_id = excluded.commit_id,
              inputs = excluded.inputs,
              images = excluded.images,
-             reads = excluded.reads",
+             reads = excluded.reads,
+             others = excluded.others",
     )
     .bind(&kept.application.namespace)
     .bind(&kept.application.name)
@@ -33,6 +34,7 @@ pub(crate) async fn write(
     .bind(kept.inputs.as_bytes())
     .bind(json(&kept.images)?)
     .bind(json(&kept.reads)?)
+    .bind(json(&kept.others)?)
     .execute(&mut *connection)
     .await?;
     for keys in change.removed.chunks(OBJECTS_PER_STATEMENT) {

@@ -150,6 +150,7 @@ mod tests {
                 commit: CommitId::parse(&"0".repeat(40)).unwrap(),
                 inputs: Digest::default(),
                 reads: ReadSet::default(),
+                others: BTreeMap::new(),
                 images: Vec::new(),
             },
             changed: changed
