@@ -2,6 +2,7 @@
 
 mod ask;
 mod memory;
+mod pull;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,9 @@ use crate::auth::Auth;
 use crate::error::Error;
 use crate::link;
 use crate::settings::Settings;
-use ask::{Question, host_of, texts};
+use crate::tls::Tls;
+pub(crate) use ask::host_of;
+use ask::{Question, Redirects, texts};
 use memory::{Memory, Remembered, remember};
 
 /// The kinds of manifest whose digest is asked for.
@@ -65,6 +68,11 @@ struct Page {
 impl Client {
     /// A client. Installs the process's TLS provider if there is none yet.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        Self::with_tls(settings, &Tls::default())
+    }
+
+    /// A client that trusts and identifies itself as `tls` says.
+    pub(crate) fn with_tls(settings: Settings, tls: &Tls) -> Result<Self, Error> {
         // An error says that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -77,7 +85,10 @@ impl Client {
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(Error::Client)?);
         }
-        let http = builder.build().map_err(Error::Client)?;
+        let http = tls
+            .apply(builder)
+            .and_then(reqwest::ClientBuilder::build)
+            .map_err(Error::Client)?;
         let memory = Mutex::new(Memory::default());
         Ok(Self {
             shared: Arc::new(Shared {
@@ -93,7 +104,11 @@ impl Client {
     /// A list of one page that came with an `ETag` is asked for conditionally the next time.
     pub async fn tags(&self, image: &ImageName, auth: &Auth) -> Result<Listing, Error> {
         let settings = &self.shared.settings;
-        let question = Question { image, auth };
+        let question = Question {
+            image,
+            auth,
+            redirects: Redirects::Refuse,
+        };
         let key = question.key();
         let known = self.memory().lists.get(&key).cloned();
         let mut url = self.url(
@@ -182,7 +197,11 @@ impl Client {
 
     /// The digest of the manifest that a tag points to now. Reads no manifest.
     pub async fn digest(&self, image: &ImageName, tag: &Tag, auth: &Auth) -> Result<Digest, Error> {
-        let question = Question { image, auth };
+        let question = Question {
+            image,
+            auth,
+            redirects: Redirects::Refuse,
+        };
         let url = self.url(
             image,
             &format!("/v2/{}/manifests/{tag}", image.repository()),
@@ -227,6 +246,11 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The connections, for requests that are not questions to a registry.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.shared.http
     }
 
     fn url(&self, image: &ImageName, path: &str) -> Result<Url, Error> {

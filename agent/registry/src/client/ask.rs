@@ -20,6 +20,16 @@ use crate::token;
 pub(super) struct Question<'a> {
     pub(super) image: &'a ImageName,
     pub(super) auth: &'a Auth,
+    pub(super) redirects: Redirects,
+}
+
+/// What is done with an answer that points elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Redirects {
+    /// It is an error.
+    Refuse,
+    /// It is the answer: the asker follows it without credentials.
+    Return,
 }
 
 impl Client {
@@ -70,6 +80,12 @@ impl Client {
                 StatusCode::NOT_FOUND => Err(Error::NotFound {
                     image: question.image.to_string(),
                 }),
+                _ if status.is_redirection()
+                    && status != StatusCode::NOT_MODIFIED
+                    && question.redirects == Redirects::Return =>
+                {
+                    Ok(response)
+                }
                 _ => self.settled(&host, response),
             };
         }
@@ -151,7 +167,7 @@ impl Client {
     }
 
     /// A good answer, or the error that its status means.
-    fn settled(&self, host: &str, response: Response) -> Result<Response, Error> {
+    pub(crate) fn settled(&self, host: &str, response: Response) -> Result<Response, Error> {
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);
@@ -178,7 +194,7 @@ impl Client {
     }
 
     /// What one image brought on a host holds for all of them (F13).
-    fn refuse_while_throttled(&self, host: &str) -> Result<(), Error> {
+    pub(crate) fn refuse_while_throttled(&self, host: &str) -> Result<(), Error> {
         let mut memory = self.memory();
         let now = Instant::now();
         match memory.throttled.get(host) {
@@ -240,7 +256,7 @@ impl Question<'_> {
     }
 }
 
-pub(super) fn host_of(url: &Url) -> String {
+pub(crate) fn host_of(url: &Url) -> String {
     let name = url.host_str().unwrap_or("");
     url.port()
         .map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))

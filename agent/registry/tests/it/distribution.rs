@@ -127,6 +127,10 @@ impl Distribution {
             r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config_digest}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{layer_digest}","size":5}}]}}"#,
             config.len()
         );
+        self.push_manifest(repository, tag, manifest).await
+    }
+
+    async fn push_manifest(&self, repository: &str, tag: &str, manifest: String) -> String {
         let digest = digest_of(manifest.as_bytes());
         let url = format!("http://{}/v2/{repository}/manifests/{tag}", self.host);
         let request = self
@@ -137,6 +141,27 @@ impl Distribution {
         let answer = self.identified(request).send().await.unwrap();
         assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
         digest
+    }
+
+    /// Pushes a chart as `helm push` does, and returns the digests of its manifest and archive.
+    pub(crate) async fn push_chart(
+        &self,
+        repository: &str,
+        version: &str,
+        archive: &[u8],
+    ) -> (String, String) {
+        let name = repository.rsplit('/').next().unwrap();
+        let config = format!(r#"{{"name":"{name}","version":"{version}","apiVersion":"v2"}}"#);
+        let config_digest = self.push_blob(repository, config.as_bytes()).await;
+        let archive_digest = self.push_blob(repository, archive).await;
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"{config_digest}","size":{}}},"layers":[{{"mediaType":"application/vnd.cncf.helm.chart.content.v1.tar+gzip","digest":"{archive_digest}","size":{}}}],"annotations":{{"org.opencontainers.image.title":"{name}"}}}}"#,
+            config.len(),
+            archive.len()
+        );
+        let tag = version.replace('+', "_");
+        let digest = self.push_manifest(repository, &tag, manifest).await;
+        (digest, archive_digest)
     }
 
     async fn push_blob(&self, repository: &str, content: &[u8]) -> String {
@@ -170,7 +195,7 @@ impl Distribution {
     }
 }
 
-fn digest_of(content: &[u8]) -> String {
+pub(crate) fn digest_of(content: &[u8]) -> String {
     let bytes: Vec<String> = Sha256::digest(content)
         .iter()
         .map(|b| format!("{b:02x}"))

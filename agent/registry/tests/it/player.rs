@@ -79,6 +79,11 @@ async fn serve<F: Fn(&Heard, usize) -> String + Send + Sync + 'static>(
                 let _ = stream.read(&mut [0]).await;
                 return;
             }
+            if let Some(part) = bytes.strip_prefix(STALL) {
+                let _ = stream.write_all(part.as_bytes()).await;
+                let _ = stream.read(&mut [0]).await;
+                return;
+            }
             let _ = stream.write_all(bytes.as_bytes()).await;
             let _ = stream.shutdown().await;
         });
@@ -103,6 +108,14 @@ async fn read(stream: &mut TcpStream) -> Option<Heard> {
         head: head.to_ascii_lowercase(),
     })
 }
+
+/// An answer in the middle of which the connection stays open without another byte.
+pub(crate) fn stalled(whole: &str, bytes: usize) -> String {
+    format!("{STALL}{}", &whole[..bytes])
+}
+
+/// What begins the bytes of an answer after which the connection stays open.
+const STALL: &str = "stall:";
 
 /// The answer that never comes.
 pub(crate) const HANG: &str = "hang";
