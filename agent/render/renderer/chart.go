@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
+	"log"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,42 +15,75 @@ import (
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/ignore"
-	"sigs.k8s.io/yaml"
 )
 
-// loadChart reads the chart in a directory of the repository, with the charts below it.
-func loadChart(repository *repository, directory string) (*chart.Chart, *chartPaths, error) {
-	rules, err := ignoreRules(repository, directory)
+// loadChart reads the chart of a request with the charts that it depends on.
+func loadChart(repository *repository, request helmRequest) (*chart.Chart, *chartPaths, error) {
+	read, err := readChart(repository, request)
 	if err != nil {
 		return nil, nil, err
 	}
-	var files []*archive.BufferedFile
-	if err := collect(repository, directory, "", rules, &files); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, &failure{Code: "path.not_found", Message: "the directory of the chart does not exist", File: directory}
-		}
-		return nil, nil, err
-	}
-	paths := newChartPaths(directory, files)
-	if err := checkMetadata(directory, files); err != nil {
-		return nil, nil, err
-	}
-	loaded, err := loader.LoadFiles(files)
+	paths := newChartPaths(read)
+	loaded, err := loader.LoadFiles(read.files)
 	if err != nil {
-		return nil, nil, chartFailure(directory, files, err)
+		return nil, nil, chartFailure(read.shown, read.files, err)
 	}
+	sortCharts(loaded)
 	if loaded.Metadata.Type == "library" {
-		return nil, nil, &failure{Code: "helm.chart", Message: "a library chart cannot be installed", File: path.Join(directory, "Chart.yaml")}
+		return nil, nil, &failure{Code: "helm.chart", Message: "a library chart cannot be installed", File: below(read.shown, "Chart.yaml")}
 	}
-	if missing := missingDependencies(loaded); len(missing) > 0 {
-		return nil, nil, &failure{
-			Code:    "helm.dep",
-			Message: "dependencies are declared but not in `charts/`: " + strings.Join(missing, ", ") + "; run `helm dependency update` and commit the result",
-			File:    path.Join(directory, "Chart.yaml"),
-			exact:   true,
-		}
+	if loaded.Metadata.Deprecated {
+		log.Print("this chart is deprecated")
 	}
 	return loaded, paths, nil
+}
+
+func readChart(repository *repository, request helmRequest) (*chartFiles, error) {
+	if request.Chart == nil {
+		return directoryFiles(repository, request.Path, []string{request.Path})
+	}
+	packed, err := repository.chart(*request.Chart)
+	if err != nil {
+		return nil, err
+	}
+	read, err := fetchedChart(*request.Chart, packed)
+	if err != nil {
+		return nil, err
+	}
+	return read, completeDependencies(repository, read, nil)
+}
+
+// directoryFiles reads the chart in a directory of the repository. The directories in open wait for
+// it.
+func directoryFiles(repository *repository, directory string, open []string) (*chartFiles, error) {
+	rules, err := ignoreRules(repository, directory)
+	if err != nil {
+		return nil, err
+	}
+	read := &chartFiles{directory: directory, shown: directory, mounts: map[string]string{}}
+	if err := collect(repository, directory, "", rules, &read.files); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &failure{Code: "path.not_found", Message: "the directory of the chart does not exist", File: directory}
+		}
+		return nil, err
+	}
+	if read.files, err = unpackCharts(directory, read.files, 0); err != nil {
+		return nil, err
+	}
+	return read, completeDependencies(repository, read, open)
+}
+
+// sortCharts puts the charts in each chart in the order of their names: Helm loads them in a random
+// one.
+func sortCharts(parent *chart.Chart) {
+	children := slices.Clone(parent.Dependencies())
+	slices.SortStableFunc(children, func(a, b *chart.Chart) int {
+		return cmp.Or(cmp.Compare(a.Name(), b.Name()), cmp.Compare(a.Metadata.Version, b.Metadata.Version))
+	})
+	parent.SetDependencies(children...)
+	for _, child := range children {
+		sortCharts(child)
+	}
 }
 
 func ignoreRules(repository *repository, directory string) (*ignore.Rules, error) {
@@ -72,6 +107,8 @@ func collect(repository *repository, base, below string, rules *ignore.Rules, in
 	if err != nil {
 		return err
 	}
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.Name, b.Name) })
 	for _, entry := range entries {
 		name := path.Join(below, entry.Name)
 		if rules.Ignore(name, entryInfo{entry}) {
@@ -87,7 +124,7 @@ func collect(repository *repository, base, below string, rules *ignore.Rules, in
 		if err != nil {
 			return err
 		}
-		content = bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF"))
+		content = bytes.TrimPrefix(content, byteOrderMark)
 		*into = append(*into, &archive.BufferedFile{Name: name, Data: content})
 	}
 	return nil
@@ -109,31 +146,16 @@ func (e entryInfo) Mode() fs.FileMode {
 }
 
 // checkMetadata refuses what Helm would accept or explain badly.
-func checkMetadata(directory string, files []*archive.BufferedFile) error {
-	file := path.Join(directory, "Chart.yaml")
-	for _, candidate := range files {
-		if candidate.Name != "Chart.yaml" {
-			continue
-		}
-		var metadata struct {
-			APIVersion string `json:"apiVersion"`
-			Name       string `json:"name"`
-		}
-		if err := yaml.Unmarshal(candidate.Data, &metadata); err != nil {
-			line, message := splitLine(err.Error())
-			return &failure{Code: "helm.chart", Message: message, File: file, Line: line}
-		}
-		switch metadata.APIVersion {
-		case "", "v1", "v2":
-		default:
-			return &failure{Code: "helm.chart", Message: "only charts of apiVersion v1 and v2 are supported", File: file}
-		}
-		if name := metadata.Name; name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
-			return &failure{Code: "helm.chart_name", Message: "the name of the chart is not valid", File: file}
-		}
-		return nil
+func checkMetadata(file string, found *chart.Metadata) error {
+	switch found.APIVersion {
+	case chart.APIVersionV1, chart.APIVersionV2:
+	default:
+		return &failure{Code: "helm.chart", Message: "only charts of apiVersion v1 and v2 are supported", File: file}
 	}
-	return &failure{Code: "helm.chart", Message: "the chart has no Chart.yaml", File: directory}
+	if name := found.Name; name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return &failure{Code: "helm.chart_name", Message: "the name of the chart is not valid", File: file}
+	}
+	return nil
 }
 
 // chartFailure finds the file that made the chart unreadable.
@@ -142,24 +164,9 @@ func chartFailure(directory string, files []*archive.BufferedFile, err error) er
 		switch path.Base(file.Name) {
 		case "Chart.yaml", "Chart.lock", "values.yaml", "requirements.yaml", "requirements.lock":
 			if line, message, found := unreadable(file.Data); found {
-				return &failure{Code: "helm.chart", Message: message, File: path.Join(directory, file.Name), Line: line}
+				return &failure{Code: "helm.chart", Message: message, File: below(directory, file.Name), Line: line}
 			}
 		}
 	}
-	return &failure{Code: "helm.chart", Message: err.Error(), File: path.Join(directory, "Chart.yaml")}
-}
-
-// missingDependencies names the declared charts that are not in `charts/`.
-func missingDependencies(parent *chart.Chart) []string {
-	var missing []string
-	for _, declared := range parent.Metadata.Dependencies {
-		found := false
-		for _, present := range parent.Dependencies() {
-			found = found || present.Name() == declared.Name
-		}
-		if !found {
-			missing = append(missing, fmt.Sprintf("%s %s", declared.Name, declared.Version))
-		}
-	}
-	return missing
+	return &failure{Code: "helm.chart", Message: err.Error(), File: below(directory, "Chart.yaml")}
 }

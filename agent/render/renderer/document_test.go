@@ -24,18 +24,3 @@ func TestASyntaxErrorIsFoundAtItsLineOfTheFile(t *testing.T) {
 		t.Errorf("line %d, found %v", line, found)
 	}
 }
-
-func TestTheDocumentWithTheLongestNameInTheNameWins(t *testing.T) {
-	of := func(name string) place {
-		var written head
-		written.Kind, written.Metadata.Name = "Service", name
-		return place{head: written, document: document{text: name}}
-	}
-	places := []place{of("web"), of("web-canary"), of("other")}
-	if found := best(places, "Service", "prod-web-canary", ""); found == nil || found.document.text != "web-canary" {
-		t.Errorf("found %+v", found)
-	}
-	if found := best(places, "Deployment", "web", ""); found != nil {
-		t.Errorf("found %+v", found)
-	}
-}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"regexp"
 	"runtime"
 	"slices"
@@ -21,7 +23,12 @@ type failure struct {
 	Column  int    `json:"column,omitempty"`
 	// exact messages are our own and need no scrubbing.
 	exact bool
+	// cause is nil for most.
+	cause error
 }
+
+// Unwrap returns what led to the failure.
+func (f *failure) Unwrap() error { return f.cause }
 
 // Error returns the message with its place.
 func (f *failure) Error() string {
@@ -106,9 +113,40 @@ type warnings struct {
 
 func collectWarnings() *warnings {
 	collected := &warnings{}
+	// In this order: the first would else turn the standard logger to itself.
+	slog.SetDefault(slog.New(warningHandler{collected}))
 	log.SetOutput(collected)
 	return collected
 }
+
+// warningHandler takes the structured warnings of the libraries in.
+type warningHandler struct{ into *warnings }
+
+// Enabled takes warnings and worse.
+func (h warningHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
+
+// Handle writes a record as text.
+func (h warningHandler) Handle(_ context.Context, record slog.Record) error {
+	var attributes []string
+	record.Attrs(func(attribute slog.Attr) bool {
+		attributes = append(attributes, attribute.Key+" "+attribute.Value.String())
+		return true
+	})
+	text := record.Message
+	if len(attributes) > 0 {
+		text += " (" + strings.Join(attributes, ", ") + ")"
+	}
+	_, err := h.into.Write([]byte(text))
+	return err
+}
+
+// WithAttrs leaves attributes of loggers out.
+func (h warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup leaves groups of loggers out.
+func (h warningHandler) WithGroup(string) slog.Handler { return h }
 
 // Write takes one message of the logger in; those past a bound are dropped.
 func (w *warnings) Write(message []byte) (int, error) {
@@ -118,7 +156,10 @@ func (w *warnings) Write(message []byte) (int, error) {
 	return len(message), nil
 }
 
-func (w *warnings) stop() { log.SetOutput(io.Discard) }
+func (w *warnings) stop() {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	log.SetOutput(io.Discard)
+}
 
 // list returns each warning once, sorted: Helm gives them in the order of its maps, which is random.
 func (w *warnings) list() []string {

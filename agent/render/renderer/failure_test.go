@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
 )
 
 func TestScrubRemovesValuesAndOurNameForTheRoot(t *testing.T) {
@@ -32,16 +33,25 @@ func TestPanicsOfUnknownTypeAreNotQuoted(t *testing.T) {
 }
 
 func TestPlacesOfHelmBecomePathsOfTheRepository(t *testing.T) {
-	paths := newChartPaths("apps/web", []*archive.BufferedFile{
-		{Name: "charts/mysql/Chart.yaml", Data: []byte("name: database\n")},
-		{Name: "charts/cache-2.1.0.tgz"},
+	paths := newChartPaths(&chartFiles{
+		shown: "apps/web",
+		files: []*archive.BufferedFile{
+			{Name: "charts/mysql/Chart.yaml", Data: []byte("name: database\nversion: 1.0.0\n")},
+			{Name: "charts/cache-2.1.0.tgz!/Chart.yaml", Data: []byte("name: cache\nversion: 2.1.0\n")},
+			{Name: "charts/far-1.0.0.tgz!/Chart.yaml", Data: []byte("name: far\nversion: 1.0.0\n")},
+			{Name: "charts/far-1.0.0.tgz!/charts/in-1.0.0.tgz!/Chart.yaml", Data: []byte("name: in\nversion: 1.0.0\n")},
+		},
+		mounts: map[string]string{"charts/far-1.0.0.tgz!": "https://charts.example.com/far-1.0.0.tgz"},
 	})
-	paths.alias("db", "database")
+	parent := &chart.Chart{Metadata: &chart.Metadata{Dependencies: []*chart.Dependency{{Name: "database", Version: "^1", Alias: "db"}}}}
+	paths.alias(".", parent)
 	for name, want := range map[string]string{
-		"web/templates/a.yaml":                     "apps/web/templates/a.yaml",
-		"web/charts/db/templates/a.yaml":           "apps/web/charts/mysql/templates/a.yaml",
-		"web/charts/cache/templates/a.yaml":        "apps/web/charts/cache-2.1.0.tgz",
-		"web/charts/db/charts/in/templates/a.yaml": "apps/web/charts/mysql/charts/in/templates/a.yaml",
+		"web/templates/a.yaml":                      "apps/web/templates/a.yaml",
+		"web/charts/db/templates/a.yaml":            "apps/web/charts/mysql/templates/a.yaml",
+		"web/charts/cache/templates/a.yaml":         "apps/web/charts/cache-2.1.0.tgz/templates/a.yaml",
+		"web/charts/far/templates/a.yaml":           "https://charts.example.com/far-1.0.0.tgz/templates/a.yaml",
+		"web/charts/far/charts/in/templates/a.yaml": "https://charts.example.com/far-1.0.0.tgz/charts/in-1.0.0.tgz/templates/a.yaml",
+		"web/charts/db/charts/in/templates/a.yaml":  "apps/web/charts/mysql/charts/in/templates/a.yaml",
 	} {
 		if got := paths.file(name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)

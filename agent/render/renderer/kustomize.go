@@ -1,265 +1,199 @@
 package main
 
 import (
-	"errors"
+	"log"
+	"os"
 	"path"
+	"slices"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
-	"sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/yaml"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 )
 
-// renderKustomize builds the kustomization in a directory, as `kustomize build` does without any
-// flag: no plugins, no remote sources, files only from the directory of each kustomization down.
+// kustomizeRun is one build.
+type kustomizeRun struct {
+	files   *filesystem
+	walk    *walk
+	cluster clusterFacts
+	// configured counts the plugins that were configured for a list of a directory.
+	configured map[[2]string]int
+	// made has the origin of what plugins made.
+	made map[*resource.Resource]func() origin
+	// charted has what charts made, as they made it.
+	charted map[*resource.Resource]object
+	// noted is the first failure of a plugin: Kustomize passes only their texts on.
+	noted *failure
+	warn  func(string)
+}
+
+func newKustomizeRun(repository *repository, cluster clusterFacts) *kustomizeRun {
+	files := newFilesystem(repository)
+	return &kustomizeRun{
+		files:      files,
+		walk:       &walk{files: files},
+		cluster:    cluster,
+		configured: map[[2]string]int{},
+		made:       map[*resource.Resource]func() origin{},
+		charted:    map[*resource.Resource]object{},
+		warn:       func(message string) { log.Print(message) },
+	}
+}
+
+func (r *kustomizeRun) note(told *failure) {
+	if r.noted == nil {
+		r.noted = told
+	}
+}
+
+// keptAnnotations tell what an object was called in its file.
+var keptAnnotations = []string{
+	"internal.config.kubernetes.io/previousKinds",
+	"internal.config.kubernetes.io/previousNames",
+	"internal.config.kubernetes.io/previousNamespaces",
+}
+
+func init() {
+	// Kustomize takes away at the end what is in this list. The renderer takes the rest away.
+	resource.BuildAnnotations = slices.DeleteFunc(slices.Clone(resource.BuildAnnotations), func(name string) bool {
+		return slices.Contains(keptAnnotations, name)
+	})
+}
+
+// renderKustomize builds the kustomization in a directory, as `kustomize build` does: no plugins
+// that are programs, and files only from the directory of each kustomization down. Charts are
+// inflated by the renderer itself, remote bases are asked for.
 func renderKustomize(repository *repository, output *output, request kustomizeRequest) error {
-	files := &filesystem{repository: repository, replaced: map[string][]byte{}}
-	asked, err := trackOrigins(files, request.Path)
+	run := newKustomizeRun(repository, request.Cluster)
+	top := path.Join(root, request.Path)
+	if !request.Overrides.empty() {
+		if err := run.override(top, request.Overrides); err != nil {
+			return err
+		}
+		top = virtualRoot
+	}
+	built, err := run.build(top)
 	if err != nil {
 		return err
 	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, path.Join(root, request.Path))
-	if err != nil {
-		return kustomizeFailure(files, request.Path, err)
-	}
-	places := newPlaces(repository)
-	for _, resource := range built.Resources() {
-		origin, err := places.find(request.Path, resource)
+	places := newPlaces(run)
+	for _, built := range built.Resources() {
+		place := places.find(built)
+		plain := places.plain(built, place)
+		if err := run.tidy(built); err != nil {
+			return &failure{Code: "kz.failed", Message: err.Error(), File: place.File}
+		}
+		body, err := built.MarshalJSON()
 		if err != nil {
-			return err
+			return &failure{Code: "kz.failed", Message: "the object cannot be written as JSON", File: place.File}
 		}
-		if !asked {
-			if err := resource.SetOrigin(nil); err != nil {
-				return err
-			}
-		}
-		body, err := resource.MarshalJSON()
-		if err != nil {
-			return &failure{Code: "kz.failed", Message: "the object cannot be written as JSON", File: origin.File}
-		}
-		if err := output.add(object{Body: body, Origin: origin}); err != nil {
+		charted := run.charted[built]
+		if err := output.add(object{Body: body, Origin: place, Hook: charted.Hook, Plain: plain, Unstable: charted.Unstable}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// trackOrigins makes Kustomize annotate each object with its file, and says whether the user asked
-// for that as well.
-func trackOrigins(files *filesystem, directory string) (bool, error) {
-	for _, name := range konfig.RecognizedKustomizationFileNames() {
-		file := path.Join(directory, name)
-		answer, err := files.repository.look(file)
-		if err != nil {
-			return false, err
+// build runs Kustomize over a directory of the filesystem.
+func (r *kustomizeRun) build(top string) (built resmap.ResMap, err error) {
+	if _, err := r.walk.enter(top, nil); err != nil {
+		if r.walk.later != nil {
+			return nil, r.walk.later
 		}
-		if answer.File == nil {
-			continue
+		return nil, err
+	}
+	if r.walk.later != nil {
+		return nil, r.walk.later
+	}
+	building = r
+	// Kustomize prints there what walk tells as a warning.
+	stderr := os.Stderr
+	os.Stderr = nil
+	defer func() {
+		building, os.Stderr = nil, stderr
+		cause := recover()
+		if cause != nil || openapi.GetSchemaVersion() != openapi.DefaultOpenAPI {
+			// Kustomize keeps a schema for the whole process.
+			openapi.ResetOpenAPI()
 		}
-		changed, asked, ok := withOrigins(*answer.File)
-		if ok {
-			files.replaced[file] = changed
+		if cause != nil {
+			err = r.panicked(cause)
 		}
-		return asked, nil
-	}
-	return false, nil
-}
-
-// withOrigins adds `buildMetadata: [originAnnotations]` to a kustomization. It fails on one that
-// cannot be read, which Kustomize then refuses in its own words.
-func withOrigins(content []byte) (changed []byte, asked bool, ok bool) {
-	kustomization := map[string]any{}
-	if err := yaml.Unmarshal(content, &kustomization); err != nil {
-		return nil, false, false
-	}
-	metadata, _ := kustomization["buildMetadata"].([]any)
-	for _, option := range metadata {
-		if option == types.OriginAnnotations {
-			return content, true, true
-		}
-	}
-	if kustomization["buildMetadata"] != nil && metadata == nil {
-		return nil, false, false
-	}
-	kustomization["buildMetadata"] = append(metadata, types.OriginAnnotations)
-	changed, err := yaml.Marshal(kustomization)
-	return changed, false, err == nil
-}
-
-// places finds where in its file an object stands.
-type places struct {
-	repository *repository
-	files      map[string][]place
-}
-
-type place struct {
-	document document
-	head     head
-}
-
-func newPlaces(repository *repository) *places {
-	return &places{repository: repository, files: map[string][]place{}}
-}
-
-func (p *places) find(directory string, resource *resource.Resource) (origin, error) {
-	tracked, err := resource.GetOrigin()
+	}()
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionUnspecified
+	// The program is never started: the plugin is the renderer's own.
+	options.PluginConfig.HelmConfig.Enabled = true
+	built, err = krusty.MakeKustomizer(options).Run(r.files, top)
 	if err != nil {
-		return origin{}, err
+		return nil, r.failure(err)
 	}
-	if tracked == nil {
-		return origin{File: directory, Document: 1}, nil
+	if r.noted != nil {
+		return nil, r.noted
 	}
-	if tracked.Path == "" {
-		// A generated object stands in no file; the kustomization that generates it is named.
-		return origin{File: path.Join(directory, tracked.ConfiguredIn), Document: 1}, nil
-	}
-	file := path.Join(directory, tracked.Path)
-	places := p.of(file)
-	if len(places) == 1 {
-		return origin{File: file, Document: places[0].document.number, Line: places[0].document.line}, nil
-	}
-	if place := best(places, resource.GetKind(), resource.GetName(), resource.GetNamespace()); place != nil {
-		return origin{File: file, Document: place.document.number, Line: place.document.line}, nil
-	}
-	return origin{File: file, Document: 1}, nil
+	return built, nil
 }
 
-// best returns the document that an object most likely came from. Kustomize does not tell the
-// original name, but it only puts prefixes and suffixes around it; nil where that finds nothing.
-func best(places []place, kind, name, namespace string) *place {
-	var found *place
-	score := 0
-	for i := range places {
-		written := places[i].head.Metadata
-		if places[i].head.Kind != kind || !strings.Contains(name, written.Name) {
-			continue
-		}
-		// The longest name wins, and among equal ones the one of the same namespace.
-		points := 2*len(written.Name) + 1
-		if written.Namespace == namespace {
-			points++
-		}
-		if points > score {
-			found, score = &places[i], points
-		}
-	}
-	return found
-}
-
-func (p *places) of(file string) []place {
-	if known, ok := p.files[file]; ok {
-		return known
-	}
-	var found []place
-	if content, err := p.repository.read(file); err == nil {
-		documents := documents(content)
-		for _, document := range documents {
-			place := place{document: document}
-			if len(documents) > 1 {
-				// A document that is no object is simply not the one that is looked for.
-				_ = yaml.Unmarshal([]byte(document.text), &place.head)
+// panicked tells of a panic in the library, where `kustomize build` would end with a trace; the known
+// ones are those of a schema that is none.
+func (r *kustomizeRun) panicked(cause any) error {
+	for _, known := range r.walk.visited {
+		if schema := known.OpenAPI["path"]; schema != "" {
+			return &failure{
+				Code:    "kz.openapi",
+				Message: "the OpenAPI schema `" + schema + "` cannot be used",
+				File:    r.files.show(known.file),
+				Line:    keyLine(known.node(), "openapi"),
+				exact:   true,
 			}
-			found = append(found, place)
 		}
 	}
-	p.files[file] = found
-	return found
-}
-
-// kustomizeFailure gives an error of Kustomize its code and, where it can be found, its place.
-func kustomizeFailure(files *filesystem, directory string, err error) error {
-	var known *failure
-	if errors.As(err, &known) {
-		return known
-	}
-	if files.escaped != "" {
-		return &failure{
-			Code:    "path.escape",
-			Message: "the kustomization names `" + strings.TrimPrefix(files.escaped, root+"/") + "`, which is outside the repository",
-			exact:   true,
+	told := panicked(cause)
+	told.Code = "kz.failed"
+	for _, known := range r.walk.visited {
+		if known.directory != virtualRoot {
+			told.File = r.files.show(known.file)
+			break
 		}
-	}
-	message := err.Error()
-	told := &failure{Code: kustomizeCode(message, err), Message: message}
-	switch told.Code {
-	case "kz.remote_disabled":
-		told.Message = "remote bases and resources are disabled; copy them into the repository: " + remoteSource(message)
-	case "kz.failed":
-		if place := diagnose(files.repository); place != nil {
-			return place
-		}
-	case "kz.no_kustomization":
-		told.File = directory
 	}
 	return told
 }
 
-func kustomizeCode(message string, err error) string {
-	codes := []struct{ text, code string }{
-		{"no 'git' program on path", "kz.remote_disabled"},
-		{"cycle detected", "kz.cycle"},
-		{"Found multiple kustomization files", "kz.ambiguous"},
-		{"unable to find one of 'kustomization.yaml'", "kz.no_kustomization"},
-		{"external plugins disabled", "kz.plugin_disabled"},
-		{"must specify --enable-helm", "kz.helm_disabled"},
-		{"no resource matches strategic merge patch", "kz.patch_no_match"},
-		{"no matches for", "kz.patch_no_match"},
-		{"security; file", "kz.outside_root"},
-		{"file does not exist", "kz.file_missing"},
+// tidy takes the annotations away that are kept for the renderer, and names remote bases in the
+// annotations of origin, where the user asks for them, as Kustomize names them.
+func (r *kustomizeRun) tidy(built *resource.Resource) error {
+	annotations := built.GetAnnotations()
+	count := len(annotations)
+	for _, name := range keptAnnotations {
+		delete(annotations, name)
 	}
-	if errors.Is(err, errRemote) || strings.Contains(message, errRemote.Error()) {
-		return "kz.remote_disabled"
-	}
-	for _, known := range codes {
-		if strings.Contains(message, known.text) {
-			return known.code
+	if len(annotations) < count {
+		if err := built.SetAnnotations(annotations); err != nil {
+			return err
 		}
 	}
-	return "kz.failed"
-}
-
-// remoteSource finds the URL in a message of Kustomize.
-func remoteSource(message string) string {
-	if _, rest, ok := strings.Cut(message, "accumulating resources from '"); ok {
-		if source, _, ok := strings.Cut(rest, "'"); ok {
-			return source
-		}
+	if len(r.files.sources) == 0 {
+		return nil
 	}
-	return message
-}
-
-// diagnose looks for the file that made Kustomize fail: the first one, in the order of their
-// names, that is not YAML or not a kustomization.
-func diagnose(repository *repository) *failure {
-	for _, file := range sortedKeys(repository.files) {
-		answer := repository.files[file]
-		extension := path.Ext(file)
-		if answer.File == nil || (extension != ".yaml" && extension != ".yml" && extension != "" && extension != ".json") {
+	tracked, err := built.GetOrigin()
+	if tracked == nil || err != nil {
+		return err
+	}
+	for _, field := range []*string{&tracked.Path, &tracked.ConfiguredIn} {
+		_, below, found := strings.Cut(*field, strings.TrimPrefix(sourceRoot, "/"))
+		if !found {
 			continue
 		}
-		kustomization := isKustomization(file)
-		if extension == "" && !kustomization {
+		number, below, _ := strings.Cut(below, "/")
+		source, _, err := r.files.inside(sourceRoot + number)
+		if err != nil {
 			continue
 		}
-		if line, message, found := unreadable(*answer.File); found {
-			return &failure{Code: "yaml.syntax", Message: message, File: file, Line: line}
-		}
-		if kustomization {
-			if err := new(types.Kustomization).Unmarshal(*answer.File); err != nil {
-				return &failure{Code: "kz.failed", Message: err.Error(), File: file}
-			}
-		}
+		*field = below
+		tracked.Repo, tracked.Ref, _ = strings.Cut(strings.TrimPrefix(source.source, "git:"), "@")
 	}
-	return nil
-}
-
-func isKustomization(file string) bool {
-	for _, name := range konfig.RecognizedKustomizationFileNames() {
-		if path.Base(file) == name {
-			return true
-		}
-	}
-	return false
+	return built.SetOrigin(tracked)
 }

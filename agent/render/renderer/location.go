@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"path"
 	"regexp"
@@ -8,62 +9,85 @@ import (
 	"strconv"
 	"strings"
 
-	"helm.sh/helm/v4/pkg/chart/loader/archive"
-	"sigs.k8s.io/yaml"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 )
 
 // chartPaths knows where the files of a chart and of the charts in it stand in the repository.
 // Helm names them by the names of the charts, which need not be the names of directories.
 type chartPaths struct {
-	directory string
-	// directories has, for the directory of a chart, the directory of each chart in it by name.
-	directories map[string]map[string]string
+	// shown names the chart: its directory or its archive.
+	shown string
+	// mounts has the shown names of directories that stand for an archive or another directory.
+	mounts map[string]string
+	// charts has, for the directory of a chart, the charts in it.
+	charts map[string][]placedChart
+	// sources has the text of each template by its shown name.
+	sources map[string][]byte
 }
 
-func newChartPaths(directory string, files []*archive.BufferedFile) *chartPaths {
-	paths := &chartPaths{directory: directory, directories: map[string]map[string]string{}}
-	for _, file := range files {
+// placedChart is a chart in another one.
+type placedChart struct {
+	directory, name, version string
+	// alias is the name that its parent gives it; a chart with several has several entries.
+	alias string
+}
+
+func newChartPaths(read *chartFiles) *chartPaths {
+	paths := &chartPaths{shown: read.shown, mounts: read.mounts, charts: map[string][]placedChart{}, sources: map[string][]byte{}}
+	for _, file := range read.files {
 		at := path.Dir(file.Name)
-		if path.Base(path.Dir(at)) == "charts" && path.Base(file.Name) == "Chart.yaml" {
-			var metadata struct {
-				Name string `json:"name"`
-			}
-			if yaml.Unmarshal(file.Data, &metadata) == nil && metadata.Name != "" {
-				paths.remember(path.Dir(path.Dir(at)), metadata.Name, at)
-			}
+		if path.Base(file.Name) == "Chart.yaml" && path.Base(path.Dir(at)) == "charts" {
+			found := readMetadata(file.Data)
+			parent := path.Dir(path.Dir(at))
+			paths.charts[parent] = append(paths.charts[parent], placedChart{directory: at, name: found.Name, version: found.Version})
 		}
-		if path.Base(at) == "charts" && path.Ext(file.Name) == ".tgz" {
-			name, _, _ := strings.Cut(path.Base(file.Name), "-")
-			base := strings.TrimSuffix(path.Base(file.Name), ".tgz")
-			if cut := versionStart.FindStringIndex(base); cut != nil {
-				name = base[:cut[0]]
-			}
-			paths.remember(path.Dir(at), name, file.Name)
+	}
+	for _, file := range read.files {
+		if strings.HasPrefix(file.Name, "templates/") || strings.Contains(file.Name, "/templates/") {
+			paths.sources[paths.show(file.Name)] = file.Data
 		}
 	}
 	return paths
 }
 
-var versionStart = regexp.MustCompile(`-v?\d+\.`)
-
-func (p *chartPaths) remember(parent, name, at string) {
-	if p.directories[parent] == nil {
-		p.directories[parent] = map[string]string{}
+// alias lets the charts in the chart at a directory be found under the names that it gives them.
+func (p *chartPaths) alias(at string, parent *chart.Chart) {
+	for _, declared := range parent.Metadata.Dependencies {
+		if declared == nil || declared.Alias == "" {
+			continue
+		}
+		for _, known := range p.charts[at] {
+			if known.alias == "" && known.name == declared.Name && chartutil.IsCompatibleRange(declared.Version, known.version) {
+				known.alias = declared.Alias
+				p.charts[at] = append(p.charts[at], known)
+				break
+			}
+		}
 	}
-	p.directories[parent][name] = at
-}
-
-// alias lets a chart be found under the name that its parent gives it.
-func (p *chartPaths) alias(alias, name string) {
-	for _, charts := range p.directories {
-		if at, ok := charts[name]; ok && charts[alias] == "" {
-			charts[alias] = at
+	for _, child := range parent.Dependencies() {
+		for _, known := range p.charts[at] {
+			if known.alias == "" && known.name == child.Name() && known.version == child.Metadata.Version {
+				p.alias(known.directory, child)
+				break
+			}
 		}
 	}
 }
 
-// file turns a name that Helm gives, `web/charts/db/templates/a.yaml`, into a path of the
-// repository. Files of a packed chart are named by the package.
+// show names a file of the chart for people.
+func (p *chartPaths) show(name string) string {
+	shown, inner := p.shown, name
+	for at := path.Dir(name); at != "."; at = path.Dir(at) {
+		if mounted, ok := p.mounts[at]; ok {
+			shown, inner = mounted, strings.TrimPrefix(name, at+"/")
+			break
+		}
+	}
+	return below(shown, strings.ReplaceAll(inner, ".tgz"+packedMark+"/", ".tgz/"))
+}
+
+// file translates the name that Helm gives a file, such as `web/charts/db/templates/a.yaml`.
 func (p *chartPaths) file(name string) string {
 	_, rest, _ := strings.Cut(name, "/")
 	at := "."
@@ -76,16 +100,24 @@ func (p *chartPaths) file(name string) string {
 		if !ok {
 			break
 		}
-		directory, known := p.directories[at][chart]
-		if !known {
-			directory = path.Join(at, "charts", chart)
-		}
-		if path.Ext(directory) == ".tgz" {
-			return path.Join(p.directory, directory)
-		}
-		at, rest = directory, inner
+		at, rest = p.directory(at, chart), inner
 	}
-	return path.Join(p.directory, at, rest)
+	return p.show(path.Join(at, rest))
+}
+
+// directory returns the directory of a chart in the chart at another directory.
+func (p *chartPaths) directory(at, name string) string {
+	for _, known := range p.charts[at] {
+		if known.alias == name {
+			return known.directory
+		}
+	}
+	for _, known := range p.charts[at] {
+		if known.name == name {
+			return known.directory
+		}
+	}
+	return path.Join(at, "charts", name)
 }
 
 // templatePlace finds `chart/templates/a.yaml:12:5` in the messages of Helm.
@@ -93,6 +125,20 @@ var templatePlace = regexp.MustCompile(`([A-Za-z0-9][^\s"'():<>]*/templates/[^\s
 
 // tplText finds what `tpl` says of the text it was given, which comes from the values.
 var tplText = regexp.MustCompile(`(?s)(cannot parse template|error during tpl function execution for) ".*$`)
+
+// failure tells why a template failed: because of a call that these functions refused, or else.
+func (f *functions) failure(paths *chartPaths, err error) error {
+	var told *failure
+	if !errors.As(templateFailure(paths, err), &told) || f.denied == nil {
+		return told
+	}
+	refused := *f.denied
+	refused.File, refused.Line, refused.Column = told.File, told.Line, told.Column
+	return &refused
+}
+
+// endless has what Helm and Go say of a template that includes itself.
+var endless = []string{"rendering template has a nested reference name", "exceeded maximum template depth"}
 
 // templateFailure gives an error of a template its code and the innermost place it names, with
 // all places as paths of the repository.
@@ -102,6 +148,11 @@ func templateFailure(paths *chartPaths, err error) error {
 	if strings.HasPrefix(message, "execution error at (") {
 		// What `required` and `fail` say.
 		told.Code = "helm.fail"
+	}
+	for _, words := range endless {
+		if strings.Contains(message, words) {
+			told.Code = "helm.limit"
+		}
 	}
 	for _, match := range templatePlace.FindAllStringSubmatch(message, -1) {
 		if match[2] == "" && told.File != "" {
@@ -121,8 +172,11 @@ func templateFailure(paths *chartPaths, err error) error {
 		}
 	}
 	told.Message = strings.Join(strings.Fields(told.Message), " ")
-	if told.Code == "helm.template" {
+	switch told.Code {
+	case "helm.template":
 		told.Message = maskQuotes(told.Message)
+	case "helm.limit":
+		told.Message, told.exact = "the template includes itself without end", true
 	}
 	return told
 }

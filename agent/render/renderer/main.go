@@ -13,31 +13,39 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
+
+	// Templates may name time zones; there is no disk to read them from.
+	_ "time/tzdata"
 )
 
 func main() {
 	memoryLimit := flag.Int64("memory-limit-mib", 256, "soft limit of the heap in MiB")
 	flag.Parse()
-	isolate()
+	taken := isolate(*memoryLimit)
 	debug.SetMemoryLimit(*memoryLimit << 20)
-	if err := serve(newPipe(os.Stdin, os.Stdout)); err != nil {
+	if err := serve(newPipe(os.Stdin, os.Stdout), taken); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// isolate takes away what the libraries could reach out with: environment, network, logs.
-func isolate() {
+// isolate takes away what the libraries could reach out with: environment, network, logs, and what
+// the kernel can take, which it names.
+func isolate(memoryLimitMiB int64) []string {
 	os.Clearenv()
+	// Templates format dates; the zone of the computer is none of theirs.
+	time.Local = time.UTC
 	refuseNetwork()
 	log.SetFlags(0)
 	log.SetOutput(io.Discard)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	return confine(memoryLimitMiB)
 }
 
 // serve greets the agent and answers one request after the other until the agent hangs up.
-func serve(pipe *pipe) error {
-	if err := pipe.send(message{Hello: greeting()}); err != nil {
+func serve(pipe *pipe, isolation []string) error {
+	if err := pipe.send(message{Hello: greeting(isolation)}); err != nil {
 		return err
 	}
 	for {
@@ -74,7 +82,7 @@ func answer(pipe *pipe, next request) (last message) {
 	if err != nil {
 		return message{Failed: describe(err)}
 	}
-	return message{Done: &done{Objects: output.count, Warnings: warnings.list()}}
+	return message{Done: &done{Objects: output.count, Warnings: warnings.list(), Notes: output.notes}}
 }
 
 func render(repository *repository, output *output, next request) error {
@@ -83,6 +91,8 @@ func render(repository *repository, output *output, next request) error {
 		return renderKustomize(repository, output, *next.Kustomize)
 	case next.Helm != nil:
 		return renderHelm(repository, output, *next.Helm)
+	case next.Transform != nil:
+		return transform(repository, output, *next.Transform)
 	default:
 		return &failure{Code: "protocol", Message: "the request names nothing to render"}
 	}

@@ -35,7 +35,21 @@ func validate(parent *chart.Chart, values map[string]any, paths *chartPaths) err
 	return nil
 }
 
+// Limits of one schema.
+const (
+	schemaBytes = 4 << 20
+	schemaDepth = 256
+)
+
 func validateOne(schema []byte, values map[string]any, file string) error {
+	if len(schema) > schemaBytes || depthOf(schema) > schemaDepth {
+		return &failure{
+			Code:    "helm.schema",
+			Message: fmt.Sprintf("the schema has more than %d MiB or is nested deeper than %d", schemaBytes>>20, schemaDepth),
+			File:    file,
+			exact:   true,
+		}
+	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		return &failure{Code: "helm.schema", Message: "the schema is not JSON", File: file}
@@ -67,8 +81,36 @@ func validateOne(schema []byte, values map[string]any, file string) error {
 // closedLoader loads nothing.
 type closedLoader struct{}
 
-// Load refuses every URL.
-func (closedLoader) Load(string) (any, error) { return nil, errRemote }
+// Load refuses every URL. A name without a place (`urn:`) fits everything, as with Helm.
+func (closedLoader) Load(url string) (any, error) {
+	if strings.HasPrefix(url, "urn:") {
+		return true, nil
+	}
+	return nil, errRemote
+}
+
+// depthOf returns how deep JSON is nested.
+func depthOf(text []byte) int {
+	depth, deepest := 0, 0
+	quoted, escaped := false, false
+	for _, letter := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped = letter == '\\'
+			quoted = letter != '"'
+		case letter == '"':
+			quoted = true
+		case letter == '{' || letter == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case letter == '}' || letter == ']':
+			depth--
+		}
+	}
+	return deepest
+}
 
 // violations says for each value what is wrong with it, without the value.
 func violations(invalid *jsonschema.ValidationError) []string {

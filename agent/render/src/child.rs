@@ -24,7 +24,19 @@ pub(crate) struct Child {
     stdout: BufReader<ChildStdout>,
     first_words: Arc<Mutex<Vec<u8>>>,
     renders: u32,
+    memory_limit_mib: u64,
     pub(crate) idle_since: Instant,
+}
+
+/// What a process is worth after a render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It renders again.
+    Ready,
+    /// It rendered often enough, or holds too much memory.
+    Spent,
+    /// It has ended.
+    Dead,
 }
 
 /// How much of the standard error of a process is kept.
@@ -63,6 +75,7 @@ impl Child {
             stdout: BufReader::with_capacity(64 << 10, stdout),
             first_words,
             renders: 0,
+            memory_limit_mib: settings.memory_limit_mib,
             idle_since: Instant::now(),
         };
         match timeout(settings.start_deadline, child.receive(LINE_MARGIN)).await {
@@ -70,6 +83,7 @@ impl Child {
                 tracing::debug!(
                     helm = hello.helm,
                     kustomize = hello.kustomize,
+                    isolation = ?hello.isolation,
                     "renderer started"
                 );
                 Ok(child)
@@ -88,8 +102,8 @@ impl Child {
         }
     }
 
-    /// Renders. After any error but [`Error::Refused`], [`Error::Ask`] and
-    /// [`Error::InputTooLarge`] the process is in no state to render again.
+    /// Renders. After any error but [`Error::Refused`], [`Error::Ask`],
+    /// [`Error::Needs`] and [`Error::InputTooLarge`] the process is in no state to render again.
     pub(crate) async fn render(
         &mut self,
         job: &Job,
@@ -100,19 +114,16 @@ impl Child {
         self.send(&wire::request(job)).await?;
         let mut rendered = Rendered::default();
         let mut failure = None;
+        let mut needs = Vec::new();
         let mut input = 0;
         let mut budget = settings.output_limit_bytes;
         loop {
             let (message, length) = self.receive_counted(budget + LINE_MARGIN, settings).await?;
             match message {
-                Message::Ask(question) => {
-                    let ask = question
-                        .into_ask()
-                        .ok_or_else(|| Error::Protocol("it asks for no path".into()))?;
-                    rendered.read_set.insert(match &ask {
-                        Ask::Read(path) => path.clone(),
-                        Ask::List(path) => format!("{path}/"),
-                    });
+                Message::Ask(ask) => {
+                    if !wire::is_sound(&ask) {
+                        return Err(Error::Protocol("it asks for no path".into()));
+                    }
                     let answer = answers(&ask).map_err(Error::from).and_then(|answer| {
                         input += size(&answer);
                         let limit = settings.input_limit_bytes;
@@ -123,48 +134,59 @@ impl Child {
                         }
                     });
                     self.send(&wire::reply(answer.as_ref().ok())).await?;
-                    if let Err(error) = answer {
+                    match answer {
+                        Ok(Answer::Later) => needs.push(ask),
+                        Ok(_) => {
+                            rendered.asked.insert(ask);
+                        }
                         // The first one is the cause; the others may follow from it.
-                        failure.get_or_insert(error);
+                        Err(error) => {
+                            failure.get_or_insert(error);
+                        }
                     }
                 }
                 Message::Object(object) => {
                     budget = budget
                         .checked_sub(length)
                         .ok_or(Error::OutputTooLarge(settings.output_limit_bytes))?;
-                    let origin = object.origin.into();
-                    if object.hook.is_empty() {
-                        rendered.objects.push((object.body, origin));
+                    let events = object.hook.clone();
+                    if events.is_empty() {
+                        rendered.objects.push(object.into());
                     } else {
-                        let events = object.hook;
-                        rendered.hooks.push(Hook {
-                            events,
-                            object: object.body,
-                            origin,
-                        });
+                        let object = object.into();
+                        rendered.hooks.push(Hook { events, object });
                     }
                 }
                 Message::Done(done) => {
-                    if let Some(failure) = failure {
+                    if let Some(failure) = failure.or_else(|| needed(needs)) {
                         return Err(failure);
                     }
                     if done.objects != rendered.objects.len() + rendered.hooks.len() {
                         return Err(Error::Protocol("objects are missing".into()));
                     }
                     rendered.warnings = done.warnings;
+                    rendered.notes = done.notes;
                     return Ok(rendered);
                 }
                 Message::Failed(failed) => {
-                    return Err(failure.unwrap_or_else(|| Error::Refused(Box::new(failed.into()))));
+                    return Err(failure
+                        .or_else(|| needed(needs))
+                        .unwrap_or_else(|| Error::Refused(Box::new(failed.into()))));
                 }
                 Message::Hello(_) => return Err(Error::Protocol("it greets twice".into())),
             }
         }
     }
 
-    /// Whether it is to be replaced before the next render.
-    pub(crate) fn is_spent(&mut self, settings: &Settings) -> bool {
-        self.renders >= settings.recycle_after || !matches!(self.process.try_wait(), Ok(None))
+    /// Whether it can render again, by its life and the number of its renders.
+    pub(crate) fn state(&mut self, settings: &Settings) -> State {
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            State::Dead
+        } else if self.renders >= settings.recycle_after {
+            State::Spent
+        } else {
+            State::Ready
+        }
     }
 
     /// Its process id while it runs.
@@ -246,15 +268,25 @@ impl Child {
             .unwrap_or_else(PoisonError::into_inner);
         let words = String::from_utf8_lossy(&words);
         let fatal = words.lines().find(|line| line.starts_with("fatal error: "));
+        // Faster than anybody looked, it ran into the limit that it sets for itself.
+        if fatal.is_some_and(|line| line.contains("memory")) {
+            return Error::Memory(self.memory_limit_mib);
+        }
         Error::Died(fatal.map_or_else(|| status.clone(), |fatal| format!("{status}, {fatal}")))
     }
+}
+
+/// What was not at hand outweighs all that the renderer said without it.
+fn needed(needs: Vec<Ask>) -> Option<Error> {
+    (!needs.is_empty()).then_some(Error::Needs(needs))
 }
 
 fn size(answer: &Answer) -> usize {
     match answer {
         Answer::File(content) => content.len(),
         Answer::Directory(entries) => entries.iter().map(|entry| entry.name.len()).sum(),
-        Answer::Missing => 0,
+        Answer::Object(object) => object.to_string().len(),
+        Answer::Missing | Answer::Later => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use syncline_core::reason::Reason;
 
-use crate::job::AskError;
+use crate::job::{Ask, AskError};
 
 /// A render that failed. No message holds rendered content.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum Error {
     /// A file that the render needs could not be given.
     #[error("{0}")]
     Ask(#[from] AskError),
+    /// The render needs what is not at hand yet; it is to be tried again with that.
+    #[error("the render needs {}", .0.first().map_or("nothing", Ask::noun))]
+    Needs(Vec<Ask>),
     /// The render took too long; its process was ended.
     #[error("rendering took longer than {0:?}")]
     Deadline(Duration),
@@ -53,7 +56,9 @@ impl Error {
             Self::Ask(error) => error.reason,
             Self::Deadline(_) => Reason::RenderTimeout,
             Self::Memory(_) | Self::InputTooLarge(_) | Self::OutputTooLarge(_) => Reason::TooLarge,
-            Self::Died(_) | Self::Start { .. } | Self::Protocol(_) => Reason::RendererUnavailable,
+            Self::Needs(_) | Self::Died(_) | Self::Start { .. } | Self::Protocol(_) => {
+                Reason::RendererUnavailable
+            }
         }
     }
 
@@ -89,7 +94,7 @@ impl Refusal {
             "path.not_found" => Reason::PathNotFound,
             "yaml.syntax" => Reason::YamlSyntax,
             code if code.starts_with("kz.") => Reason::KustomizeFailed,
-            code if code.starts_with("helm.") => Reason::HelmFailed,
+            code if code.starts_with("helm.") || code.starts_with("archive.") => Reason::HelmFailed,
             _ => Reason::RenderFailed,
         }
     }

@@ -9,14 +9,22 @@
 //!        <-- Rendered ------            <--- ask path ---
 //! ```
 
+pub mod cache;
 mod child;
+mod counters;
 mod error;
 pub mod job;
 mod pool;
 mod settings;
+pub mod sops;
 mod wire;
 
+pub use cache::Cache;
+pub use counters::Counters;
 pub use error::{Error, Refusal};
-pub use job::{Answer, Ask, AskError, Entry, Hook, Job, Release, Rendered};
+pub use job::{
+    Answer, Ask, AskError, ChartRef, ClusterFacts, Entry, Form, Helm, Hook, Job, Kustomize,
+    Location, Lookup, Overlay, Rendered, Transform,
+};
 pub use pool::Pool;
 pub use settings::Settings;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use crate::child::{Answers, Child};
+use crate::child::{Answers, Child, State};
+use crate::counters::{Counters, Tally};
 use crate::error::Error;
 use crate::job::{Job, Rendered};
 use crate::settings::Settings;
@@ -21,7 +22,9 @@ pub struct Pool {
 
 struct Shared {
     settings: Settings,
+    /// Given in the order in which they are asked for.
     turns: Semaphore,
+    tally: Tally,
     idle: Mutex<Idle>,
 }
 
@@ -41,6 +44,7 @@ impl Pool {
             shared: Arc::new(Shared {
                 settings,
                 turns,
+                tally: Tally::default(),
                 idle: Mutex::default(),
             }),
         }
@@ -48,20 +52,36 @@ impl Pool {
 
     /// Renders, with `ask` answering for the files of the commit.
     ///
-    /// Waits for a free process. `ask` is called many times and must not block for long. A render
-    /// that fails, or is dropped, has no effect on any other. Equal files and jobs give equal
-    /// objects in the same order, unless a chart uses random or the time.
+    /// Waits for a free process; those that wait are served in their order. `ask` is called many
+    /// times and must not block for long. A render that fails, or is dropped, has no effect on any
+    /// other: a dropped one ends its process. Equal files and jobs give equal objects in the same
+    /// order, unless a chart uses random or the time.
     pub async fn render(&self, job: &Job, ask: Answers<'_>) -> Result<Rendered, Error> {
+        let tally = &self.shared.tally;
+        let waiting = tally.wait();
+        let turn = self.shared.turns.acquire().await;
+        let _turn = turn.expect("the semaphore is never closed");
+        drop(waiting);
+        let began = Instant::now();
+        let outcome = self.render_now(job, ask).await;
+        tally.ended(&outcome, began.elapsed());
+        outcome
+    }
+
+    /// What happened since the pool was made.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.read()
+    }
+
+    async fn render_now(&self, job: &Job, ask: Answers<'_>) -> Result<Rendered, Error> {
         let settings = &self.shared.settings;
-        let _turn = self
-            .shared
-            .turns
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
         let mut child = match self.take() {
             Some(child) => child,
-            None => Child::start(settings).await?,
+            None => {
+                let child = Child::start(settings).await?;
+                self.shared.tally.started();
+                child
+            }
         };
         let id = child.id();
         let outcome = tokio::select! {
@@ -69,11 +89,17 @@ impl Pool {
             () = sleep(settings.deadline) => Err(Error::Deadline(settings.deadline)),
             () = over_memory(id, settings) => Err(Error::Memory(settings.memory_limit_mib)),
         };
-        if leaves_the_process_usable(&outcome) && !child.is_spent(settings) {
-            self.put_back(child);
-        } else {
-            child.kill().await;
+        if leaves_the_process_usable(&outcome) {
+            match after(&mut child, settings) {
+                State::Ready => {
+                    self.put_back(child);
+                    return outcome;
+                }
+                State::Spent => self.shared.tally.recycled(),
+                State::Dead => {}
+            }
         }
+        child.kill().await;
         outcome
     }
 
@@ -96,7 +122,7 @@ impl Pool {
     fn take(&self) -> Option<Child> {
         let mut idle = self.shared.idle();
         while let Some(mut child) = idle.children.pop() {
-            if !child.is_spent(&self.shared.settings) {
+            if child.state(&self.shared.settings) == State::Ready {
                 return Some(child);
             }
         }
@@ -126,8 +152,18 @@ impl Shared {
 fn leaves_the_process_usable(outcome: &Result<Rendered, Error>) -> bool {
     matches!(
         outcome,
-        Ok(_) | Err(Error::Refused(_) | Error::Ask(_) | Error::InputTooLarge(_))
+        Ok(_) | Err(Error::Refused(_) | Error::Ask(_) | Error::Needs(_) | Error::InputTooLarge(_))
     )
+}
+
+/// What the process is worth after a render that it survived.
+fn after(child: &mut Child, settings: &Settings) -> State {
+    let state = child.state(settings);
+    let resident = child.id().and_then(resident_kib).unwrap_or_default();
+    if state == State::Ready && resident / 1024 > settings.recycle_above_mib {
+        return State::Spent;
+    }
+    state
 }
 
 /// Ends the processes that were idle for long enough, and itself when none is left.

@@ -20,6 +20,8 @@ pub struct Settings {
     pub memory_interval: Duration,
     /// Renders after which a process is replaced.
     pub recycle_after: u32,
+    /// Resident memory in MiB above which a process is replaced after a render.
+    pub recycle_above_mib: u64,
     /// How long a process without work is kept.
     pub idle_stop: Duration,
     /// Bytes of all files that one render reads.
@@ -38,6 +40,7 @@ impl Default for Settings {
             memory_limit_mib: 512,
             memory_interval: Duration::from_millis(50),
             recycle_after: 1_000,
+            recycle_above_mib: 192,
             idle_stop: Duration::from_mins(1),
             input_limit_bytes: 64 << 20,
             output_limit_bytes: 64 << 20,

@@ -6,20 +6,21 @@
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use syncline_core::manifest::Raw;
 use syncline_core::object::Origin;
 
 use crate::error::Refusal;
-use crate::job::{Answer, Ask, Job, Release};
+use crate::job::{Answer, Ask, Entry, Job};
 
 /// The version of the protocol that this side speaks.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What the renderer says.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Message {
     Hello(Hello),
-    Ask(Question),
+    Ask(Ask),
     Object(Object),
     Done(Done),
     Failed(Failed),
@@ -32,45 +33,45 @@ pub(crate) struct Hello {
     pub(crate) helm: String,
     #[serde(default)]
     pub(crate) kustomize: String,
+    #[serde(default)]
+    pub(crate) isolation: Vec<String>,
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Question {
-    kind: Kind,
-    path: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Read,
-    List,
-}
-
-impl Question {
-    /// The question, unless its path is not one of a repository.
-    pub(crate) fn into_ask(self) -> Option<Ask> {
-        let inside = self.path.is_empty()
-            || self
-                .path
-                .split('/')
-                .all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
-        if !inside {
-            return None;
+/// Whether a question is one that can be answered: its path stays inside its source.
+pub(crate) fn is_sound(ask: &Ask) -> bool {
+    match ask {
+        Ask::Read(location) | Ask::List(location) => {
+            location.path.is_empty()
+                || location
+                    .path
+                    .split('/')
+                    .all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
         }
-        Some(match self.kind {
-            Kind::Read => Ask::Read(self.path),
-            Kind::List => Ask::List(self.path),
-        })
+        Ask::Chart(_) | Ask::Lookup(_) => true,
     }
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Object {
-    pub(crate) body: Value,
-    pub(crate) origin: Place,
+    body: Value,
+    origin: Place,
     #[serde(default)]
     pub(crate) hook: String,
+    #[serde(default)]
+    plain: Vec<String>,
+    #[serde(default)]
+    unstable: Vec<String>,
+}
+
+impl From<Object> for Raw {
+    fn from(object: Object) -> Self {
+        Self {
+            value: object.body,
+            origin: object.origin.into(),
+            plain: object.plain,
+            unstable: object.unstable,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,6 +98,8 @@ pub(crate) struct Done {
     pub(crate) objects: usize,
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
+    #[serde(default)]
+    pub(crate) notes: String,
 }
 
 #[derive(Deserialize)]
@@ -123,64 +126,20 @@ impl From<Failed> for Refusal {
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Request<'a> {
-    Kustomize {
-        path: &'a str,
-    },
-    #[serde(rename_all = "camelCase")]
-    Helm {
-        path: &'a str,
-        release_name: &'a str,
-        namespace: &'a str,
-        values_files: &'a [String],
-        values: &'a Value,
-        kube_version: &'a str,
-        api_versions: &'a [String],
-        upgrade: bool,
-    },
-}
-
 /// The line that asks for a render.
 pub(crate) fn request(job: &Job) -> Vec<u8> {
-    line(&match job {
-        Job::Kustomize { path } => Request::Kustomize { path },
-        Job::Helm {
-            path,
-            release_name,
-            namespace,
-            values_files,
-            values,
-            kube_version,
-            api_versions,
-            upgrade,
-        } => Request::Helm {
-            path,
-            release_name,
-            namespace,
-            values_files,
-            values,
-            kube_version,
-            api_versions,
-            upgrade: *upgrade == Release::Upgrade,
-        },
-    })
+    line(job)
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Reply<'a> {
     File(String),
-    Directory(Vec<Listed<'a>>),
+    Directory(&'a [Entry]),
+    Object(&'a Value),
     Missing(bool),
+    Later(bool),
     Refused(bool),
-}
-
-#[derive(Serialize)]
-struct Listed<'a> {
-    name: &'a str,
-    directory: bool,
 }
 
 /// The line that answers a question; `None` refuses it.
@@ -189,16 +148,10 @@ pub(crate) fn reply(answer: Option<&Answer>) -> Vec<u8> {
         Some(Answer::File(content)) => {
             Reply::File(base64::engine::general_purpose::STANDARD.encode(content))
         }
-        Some(Answer::Directory(entries)) => Reply::Directory(
-            entries
-                .iter()
-                .map(|entry| Listed {
-                    name: &entry.name,
-                    directory: entry.is_directory,
-                })
-                .collect(),
-        ),
+        Some(Answer::Directory(entries)) => Reply::Directory(entries),
+        Some(Answer::Object(object)) => Reply::Object(object),
         Some(Answer::Missing) => Reply::Missing(true),
+        Some(Answer::Later) => Reply::Later(true),
         None => Reply::Refused(true),
     })
 }
@@ -210,31 +163,4 @@ fn line(message: &impl Serialize) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_leaves_the_repository_is_no_question() {
-        for path in ["/etc/passwd", "../x", "a/../b", "a//b", "a/.", "a\0b", "a/"] {
-            let question = Question {
-                kind: Kind::Read,
-                path: path.into(),
-            };
-            assert_eq!(question.into_ask(), None, "{path:?}");
-        }
-        let root = Question {
-            kind: Kind::List,
-            path: String::new(),
-        };
-        assert_eq!(root.into_ask(), Some(Ask::List(String::new())));
-    }
-
-    #[test]
-    fn a_field_of_a_newer_renderer_is_passed_over() {
-        let line = r#"{"done":{"objects":3,"notes":"hello"}}"#;
-        let Ok(Message::Done(done)) = serde_json::from_str(line) else {
-            panic!("not understood")
-        };
-        assert_eq!(done.objects, 3);
-    }
-}
+mod tests;

@@ -89,7 +89,7 @@ async fn a_chart_renders_with_values_from_files_and_inline_ones_over_them() {
     let places: Vec<String> = rendered
         .objects
         .iter()
-        .map(|(_, origin)| origin.to_string())
+        .map(|object| object.origin.to_string())
         .collect();
     assert_eq!(
         places,
@@ -101,13 +101,10 @@ async fn a_chart_renders_with_values_from_files_and_inline_ones_over_them() {
         ]
     );
     assert!(rendered.hooks.is_empty(), "a test is no hook to report");
-    assert!(rendered.read_set.contains("values/prod.yaml"));
-    assert!(rendered.read_set.contains("charts/roar/templates/"));
-    assert!(
-        !rendered
-            .read_set
-            .contains("charts/roar/templates/old.yaml.bak")
-    );
+    let asked = Tree::asked(&rendered);
+    assert!(asked.contains("values/prod.yaml"));
+    assert!(asked.contains("charts/roar/templates/"));
+    assert!(!asked.contains("charts/roar/templates/old.yaml.bak"));
 }
 
 #[tokio::test]
@@ -121,14 +118,14 @@ async fn hooks_are_reported_apart() {
     assert_eq!(rendered.hooks.len(), 1);
     assert_eq!(rendered.hooks[0].events, "pre-install,pre-upgrade");
     assert_eq!(
-        rendered.hooks[0].origin.file,
+        rendered.hooks[0].object.origin.file,
         "charts/roar/templates/migrate.yaml"
     );
     assert!(
         rendered
             .objects
             .iter()
-            .all(|(object, _)| object["kind"] != "Job")
+            .all(|object| object.value["kind"] != "Job")
     );
 }
 
@@ -277,24 +274,24 @@ async fn bad_b41_a_schema_is_checked_without_values_in_the_message_and_fetches_n
 
 #[tokio::test]
 async fn bad_b43_a_template_reaches_no_cluster_network_or_environment() {
-    let tree = chart().with(
-        "charts/roar/templates/reach.yaml",
-        "apiVersion: v1\nkind: Secret\nmetadata: {name: reach}\nstringData:\n  lookup: {{ lookup \
-         \"v1\" \"Secret\" \"a\" \"b\" | toJson | quote }}\n  host: {{ getHostByName \
-         \"localhost\" | quote }}\n",
-    );
-    let rendered = tree.render(&helm(ROAR, &[], json!({}))).await.unwrap();
-    let (reach, _) = of_kind(&rendered, "Secret");
-    assert_eq!(reach["stringData"], json!({"lookup": "{}", "host": ""}));
-
-    let tree = chart().with(
-        "charts/roar/templates/reach.yaml",
-        "a: {{ env \"HOME\" }}\n",
-    );
-    assert_eq!(
-        tree.refusal(&helm(ROAR, &[], json!({}))).await.code,
-        "helm.template"
-    );
+    for (call, allowed_by) in [
+        (
+            "lookup \"v1\" \"Secret\" \"a\" \"b\"",
+            "`helm.lookup: true`",
+        ),
+        ("getHostByName \"localhost\"", "hosts"),
+        ("env \"HOME\"", "environment"),
+        ("expandenv \"$HOME\"", "environment"),
+    ] {
+        let template = format!("apiVersion: v1\nkind: Secret\na: {{{{ {call} }}}}\n");
+        let tree = chart().with("charts/roar/templates/reach.yaml", &template);
+        let refusal = tree.refusal(&helm(ROAR, &[], json!({}))).await;
+        assert_eq!(refusal.code, "helm.func_denied", "{refusal}");
+        assert!(refusal.message.contains(allowed_by), "{refusal}");
+        let file = refusal.file.as_deref();
+        assert_eq!(file, Some("charts/roar/templates/reach.yaml"));
+        assert_eq!(refusal.line, Some(3), "{refusal}");
+    }
 }
 
 #[tokio::test]

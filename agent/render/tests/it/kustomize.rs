@@ -1,11 +1,11 @@
 //! Kustomizations.
 
 use syncline_core::reason::Reason;
-use syncline_render::{AskError, Error, Pool};
+use syncline_render::{Ask, AskError, Error, Location, Pool};
 
 use crate::support::{Tree, kustomize, of_kind, settings};
 
-const OBJECTS: &str = "\
+pub(crate) const OBJECTS: &str = "\
 # The zoo's web server.
 apiVersion: v1
 kind: Service
@@ -68,7 +68,7 @@ async fn an_overlay_changes_a_base_above_its_path_and_each_object_keeps_its_orig
     assert_eq!(service["spec"]["ports"][0]["port"], 80);
 
     let (settings, origin) = of_kind(&rendered, "ConfigMap");
-    assert_eq!(origin, "overlays/prod/kustomization.yaml");
+    assert_eq!(origin, "overlays/prod/kustomization.yaml:8");
     assert_eq!(settings["data"]["COLOUR"], "green");
     assert_eq!(
         container["envFrom"][0]["configMapRef"]["name"],
@@ -80,6 +80,7 @@ async fn an_overlay_changes_a_base_above_its_path_and_each_object_keeps_its_orig
 #[tokio::test]
 async fn the_read_set_has_what_was_read_and_what_was_looked_for_in_vain() {
     let rendered = overlay().render(&kustomize("overlays/prod")).await.unwrap();
+    let asked = Tree::asked(&rendered);
     for path in [
         "base/web.yaml",
         "base/kustomization.yaml",
@@ -88,11 +89,7 @@ async fn the_read_set_has_what_was_read_and_what_was_looked_for_in_vain() {
         "overlays/prod/replicas.yaml",
         "overlays/prod/settings.env",
     ] {
-        assert!(
-            rendered.read_set.contains(path),
-            "{path} in {:?}",
-            rendered.read_set
-        );
+        assert!(asked.contains(path), "{path} in {asked:?}");
     }
 }
 
@@ -124,127 +121,99 @@ async fn two_renders_of_the_same_files_give_the_same_objects_in_the_same_order()
             .render_in(&pool, &kustomize("overlays/prod"))
             .await
             .unwrap();
-        assert_eq!(first.objects, next.objects);
-        assert_eq!(first.read_set, next.read_set);
+        assert!(first.objects == next.objects);
+        assert_eq!(first.asked, next.asked);
     }
 }
 
 #[tokio::test]
-async fn bad_b23_a_cycle_of_kustomizations_is_named() {
-    let tree = Tree::default()
-        .with("a/kustomization.yaml", "resources: [../b]\n")
-        .with("b/kustomization.yaml", "resources: [../a]\n");
-    let refusal = tree.refusal(&kustomize("a")).await;
-    assert_eq!(refusal.code, "kz.cycle");
-    assert_eq!(refusal.reason(), Reason::KustomizeFailed);
-}
-
-#[tokio::test]
-async fn bad_b24_a_base_above_the_root_of_the_repository_is_an_escape() {
-    for written in ["../../outside", "../../../../../etc", "/etc", "../.."] {
-        let tree = Tree::default().with(
-            "apps/a/kustomization.yaml",
-            &format!("resources: ['{written}']\n"),
-        );
-        let refusal = tree.refusal(&kustomize("apps/a")).await;
-        if written == "../.." {
-            assert_eq!(refusal.code, "kz.cycle", "the root itself is inside");
-            continue;
-        }
-        if written == "../../outside" {
-            assert_eq!(refusal.code, "kz.file_missing", "it is inside and missing");
-            continue;
-        }
-        assert_eq!(refusal.code, "path.escape", "{written}: {refusal}");
-        assert_eq!(refusal.reason(), Reason::PathEscape);
-    }
-}
-
-#[tokio::test]
-async fn bad_b25_remote_bases_and_files_are_refused_by_name() {
-    for remote in [
-        "https://github.com/example/config//base?ref=v1",
-        "https://example.com/web.yaml",
-        "git@github.com:example/config.git",
-        "ssh://git@example.com/config.git",
-        "github.com/example/config//base",
-    ] {
-        let tree = Tree::default().with(
-            "a/kustomization.yaml",
-            &format!("resources: ['{remote}']\n"),
-        );
-        let refusal = tree.refusal(&kustomize("a")).await;
-        assert_eq!(refusal.code, "kz.remote_disabled", "{remote}: {refusal}");
-        assert!(refusal.message.contains(remote), "{refusal}");
-    }
-}
-
-#[tokio::test]
-async fn bad_b26_a_patch_for_an_object_that_is_not_there_is_refused() {
+async fn a_target_that_selects_nothing_is_a_warning_with_its_place() {
     let tree = Tree::default()
         .with(
             "a/kustomization.yaml",
-            "resources: [web.yaml]\npatches: [{path: p.yaml}]\n",
-        )
-        .with("a/web.yaml", OBJECTS)
-        .with(
-            "a/p.yaml",
-            "apiVersion: v1\nkind: Service\nmetadata: {name: other}\n",
-        );
-    let refusal = tree.refusal(&kustomize("a")).await;
-    assert_eq!(refusal.code, "kz.patch_no_match", "{refusal}");
-}
-
-#[tokio::test]
-async fn bad_b28_two_kustomization_files_are_ambiguous() {
-    let tree = Tree::default()
-        .with("a/kustomization.yaml", "resources: []\n")
-        .with("a/kustomization.yml", "resources: []\n");
-    assert_eq!(tree.refusal(&kustomize("a")).await.code, "kz.ambiguous");
-}
-
-#[tokio::test]
-async fn bad_b32_a_missing_file_of_a_generator_is_named() {
-    let tree = Tree::default().with(
-        "a/kustomization.yaml",
-        "configMapGenerator:\n- name: settings\n  envs: [gone.env]\n",
-    );
-    let refusal = tree.refusal(&kustomize("a")).await;
-    assert_eq!(refusal.code, "kz.file_missing", "{refusal}");
-    assert!(refusal.message.contains("gone.env"), "{refusal}");
-}
-
-#[tokio::test]
-async fn a_syntax_error_in_a_resource_is_told_with_its_file_and_line() {
-    let tree = overlay().with(
-        "base/web.yaml",
-        &format!("{OBJECTS}---\nkind: A\nx: y: z\n"),
-    );
-    let refusal = tree.refusal(&kustomize("overlays/prod")).await;
-    assert_eq!(refusal.code, "yaml.syntax");
-    assert_eq!(refusal.file.as_deref(), Some("base/web.yaml"));
-    assert_eq!(refusal.line, Some(24), "{refusal}");
-}
-
-#[tokio::test]
-async fn an_unknown_field_of_a_kustomization_is_told_with_its_file() {
-    let tree = overlay().with("base/kustomization.yaml", "resource: [web.yaml]\n");
-    let refusal = tree.refusal(&kustomize("overlays/prod")).await;
-    assert_eq!(refusal.code, "kz.failed");
-    assert_eq!(refusal.file.as_deref(), Some("base/kustomization.yaml"));
-    assert!(refusal.message.contains("resource"), "{refusal}");
-}
-
-#[tokio::test]
-async fn the_content_of_a_broken_patch_is_not_in_the_error() {
-    let tree = Tree::default()
-        .with(
-            "a/kustomization.yaml",
-            "resources: [web.yaml]\npatches:\n- patch: |-\n    password: hunter2\n",
+            "resources: [web.yaml]\npatches:\n- target: {kind: Job}\n  patch: '- {op: remove, path: \
+             /spec}'\n",
         )
         .with("a/web.yaml", OBJECTS);
-    let refusal = tree.refusal(&kustomize("a")).await;
-    assert!(!refusal.to_string().contains("hunter2"), "{refusal}");
+    let rendered = tree.render(&kustomize("a")).await.unwrap();
+    assert_eq!(
+        rendered.warnings,
+        ["a/kustomization.yaml:3: the target of the patch selects no object"]
+    );
+}
+
+#[tokio::test]
+async fn origins_are_right_in_bases_components_lists_and_generators() {
+    let tree = overlay()
+        .with(
+            "top/kustomization.yaml",
+            "resources: [../overlays/prod, ../twin]\ncomponents: [extra]\n",
+        )
+        .with("twin/kustomization.yaml", "namePrefix: twin-\nresources: [web.yaml]\n")
+        .with("twin/web.yaml", "\n---\n# a twin\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+        .with(
+            "top/extra/kustomization.yaml",
+            "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nresources: [list.yaml]\n\
+             secretGenerator:\n- {name: one, literals: [a=b]}\n- {name: two, literals: [a=b]}\n",
+        )
+        .with(
+            "top/extra/list.yaml",
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: \
+             first}}\n- {apiVersion: v1, kind: Pod, metadata: {name: second}}\n",
+        );
+    let rendered = tree.render(&kustomize("top")).await.unwrap();
+    let origins: Vec<String> = rendered
+        .objects
+        .iter()
+        .map(|object| {
+            let name = object.value["metadata"]["name"].as_str().unwrap();
+            let name = name.rsplit_once('-').map_or(name, |(front, _)| front);
+            format!("{name} {}", object.origin)
+        })
+        .collect();
+    assert_eq!(
+        origins,
+        [
+            "prod-settings overlays/prod/kustomization.yaml:8",
+            "one top/extra/kustomization.yaml:5",
+            "two top/extra/kustomization.yaml:6",
+            "prod base/web.yaml:2",
+            "twin twin/web.yaml:4",
+            "prod base/web.yaml:9",
+            "first top/extra/list.yaml:4",
+            "second top/extra/list.yaml:5",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_variable_that_was_written_plain_is_told_also_after_patches() {
+    let tree = Tree::default()
+        .with(
+            "a/kustomization.yaml",
+            "resources: [a.yaml]\nnamePrefix: x-\npatches:\n\
+             - target: {kind: Json}\n  patch: '- {op: add, path: /spec/more, value: 1}'\n\
+             - patch: |-\n    apiVersion: v1\n    kind: Merged\n    metadata: {name: a}\n    spec:\n      \
+             added: ${C}\n      other: '${D}'\n",
+        )
+        .with(
+            "a/a.yaml",
+            "apiVersion: v1\nkind: Merged\nmetadata: {name: a}\nspec:\n  plain: ${A}\n  quoted: \
+             \"${A}\"\n  part: a${A}\n  list:\n  - ${B:-x}\n---\napiVersion: v1\nkind: Json\nmetadata: \
+             {name: a}\nspec:\n  plain: ${A}\n  quoted: \"${A}\"\n",
+        );
+    let rendered = tree.render(&kustomize("a")).await.unwrap();
+    let plain = |kind: &str| {
+        let found = rendered.objects.iter().find(|it| it.value["kind"] == kind);
+        let mut plain = found.unwrap().plain.clone();
+        plain.sort();
+        plain
+    };
+    assert_eq!(
+        plain("Merged"),
+        ["/spec/added", "/spec/list/0", "/spec/plain"]
+    );
+    assert_eq!(plain("Json"), ["/spec/plain"]);
 }
 
 #[tokio::test]
@@ -253,7 +222,7 @@ async fn a_file_that_the_agent_refuses_fails_the_render_with_the_reason_of_the_a
     let tree = overlay();
     let outcome = pool
         .render(&kustomize("overlays/prod"), &|ask| {
-            if ask.path() == "base/web.yaml" {
+            if *ask == Ask::Read(Location::own("base/web.yaml")) {
                 let detail = "base/web.yaml is a link out of the repository".into();
                 return Err(AskError {
                     reason: Reason::PathEscape,
@@ -270,4 +239,27 @@ async fn a_file_that_the_agent_refuses_fails_the_render_with_the_reason_of_the_a
     tree.render_in(&pool, &kustomize("overlays/prod"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn an_object_of_a_generator_file_has_the_line_of_the_generator() {
+    let tree = Tree::default()
+        .with("a/kustomization.yaml", "generators: [one.yaml, two.yaml]\n")
+        .with(
+            "a/one.yaml",
+            "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: one}\nliterals: [a=b]\n",
+        )
+        .with(
+            "a/two.yaml",
+            "# two\napiVersion: builtin\nkind: SecretGenerator\nmetadata: {name: two}\nliterals: \
+             [a=b]\n---\napiVersion: builtin\nkind: SecretGenerator\nmetadata: {name: three}\nliterals: \
+             [a=b]\n",
+        );
+    let rendered = tree.render(&kustomize("a")).await.unwrap();
+    let origins: Vec<String> = rendered
+        .objects
+        .iter()
+        .map(|object| object.origin.to_string())
+        .collect();
+    assert_eq!(origins, ["a/one.yaml:1", "a/two.yaml:7", "a/two.yaml:2"]);
 }

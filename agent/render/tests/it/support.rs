@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use syncline_render::{
-    Answer, Ask, AskError, Entry, Error, Job, Pool, Refusal, Release, Rendered, Settings,
+    Answer, Ask, AskError, ClusterFacts, Entry, Error, Helm, Job, Kustomize, Location, Pool,
+    Refusal, Rendered, Settings,
 };
 
 /// The program named by `SYNCLINE_RENDERER`, or else built from the checkout, once per run.
@@ -26,6 +28,7 @@ fn build() -> PathBuf {
         .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
         .arg(&program)
         .arg(".")
+        .env("CGO_ENABLED", "0")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("renderer"))
         .status()
         .expect("go is installed");
@@ -40,6 +43,49 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// A script in place of the renderer, in a folder of its own that it may write into.
+pub(crate) struct Fixture {
+    folder: tempfile::TempDir,
+    name: String,
+}
+
+impl Fixture {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/it/fixtures")
+            .join(name);
+        std::os::unix::fs::symlink(script, folder.path().join(name)).expect("the folder is empty");
+        Self {
+            folder,
+            name: name.into(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            program: self.folder.path().join(&self.name),
+            ..Settings::default()
+        }
+    }
+
+    /// A file that stands beside the script and begins with its name.
+    pub(crate) fn beside(&self, extension: &str) -> PathBuf {
+        self.folder
+            .path()
+            .join(format!("{}.{extension}", self.name))
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}: never");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Files of one commit by path.
 #[derive(Clone, Default)]
 pub(crate) struct Tree(BTreeMap<String, Vec<u8>>);
@@ -50,8 +96,15 @@ impl Tree {
         self
     }
 
+    pub(crate) fn with_bytes(mut self, path: &str, content: &[u8]) -> Self {
+        self.0.insert(path.into(), content.into());
+        self
+    }
+
     pub(crate) fn answer(&self, ask: &Ask) -> Result<Answer, AskError> {
-        let path = ask.path();
+        let (Ask::Read(Location { path, .. }) | Ask::List(Location { path, .. })) = ask else {
+            return Ok(Answer::Missing);
+        };
         if let Some(content) = self.0.get(path) {
             return Ok(Answer::File(content.clone()));
         }
@@ -89,6 +142,15 @@ impl Tree {
         pool.render(job, &|ask| self.answer(ask)).await
     }
 
+    pub(crate) fn asked(rendered: &Rendered) -> BTreeSet<String> {
+        let paths = rendered.asked.iter().filter_map(|ask| match ask {
+            Ask::Read(location) => Some(location.path.clone()),
+            Ask::List(location) => Some(format!("{}/", location.path)),
+            Ask::Chart(_) | Ask::Lookup(_) => None,
+        });
+        paths.collect()
+    }
+
     pub(crate) async fn refusal(&self, job: &Job) -> Refusal {
         match self.render(job).await {
             Err(Error::Refused(refusal)) => *refusal,
@@ -99,20 +161,25 @@ impl Tree {
 }
 
 pub(crate) fn kustomize(path: &str) -> Job {
-    Job::Kustomize { path: path.into() }
+    Job::Kustomize(Kustomize {
+        path: path.into(),
+        ..Kustomize::default()
+    })
 }
 
 pub(crate) fn helm(path: &str, values_files: &[&str], values: Value) -> Job {
-    Job::Helm {
+    Job::Helm(Helm {
         path: path.into(),
         release_name: "roar".into(),
         namespace: "zoo".into(),
         values_files: values_files.iter().map(|file| (*file).into()).collect(),
         values,
-        kube_version: "v1.36.3".into(),
-        api_versions: Vec::new(),
-        upgrade: Release::Install,
-    }
+        cluster: ClusterFacts {
+            kube_version: "v1.36.3".into(),
+            ..ClusterFacts::default()
+        },
+        ..Helm::default()
+    })
 }
 
 /// The object of a kind; there must be one.
@@ -120,7 +187,7 @@ pub(crate) fn of_kind<'a>(rendered: &'a Rendered, kind: &str) -> (&'a Value, Str
     let mut found = rendered
         .objects
         .iter()
-        .filter(|(object, _)| object["kind"] == kind);
-    let (object, origin) = found.next().unwrap_or_else(|| panic!("no {kind}"));
-    (object, origin.to_string())
+        .filter(|object| object.value["kind"] == kind);
+    let object = found.next().unwrap_or_else(|| panic!("no {kind}"));
+    (&object.value, object.origin.to_string())
 }
