@@ -25,7 +25,9 @@ use crate::metrics::Metrics;
 use crate::poller::Poller;
 use crate::probe::{Phase, Probe};
 use crate::queue::Queue;
-use crate::repositories::{Mirrors, Secrets};
+use crate::references::References;
+use crate::rendering::Renders;
+use crate::repositories::Mirrors;
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
 use crate::state::{Restored, Shared};
@@ -45,9 +47,12 @@ pub(crate) struct Agent {
     pub(crate) watches: watch::Pool,
     pub(crate) history: History,
     pub(crate) renderer: syncline_render::Pool,
+    /// What was rendered, for a commit that has the same files again.
+    pub(crate) renders: Renders,
     pub(crate) registry: syncline_registry::Client,
+    pub(crate) charts: syncline_registry::chart::Charts,
     pub(crate) mirrors: Arc<Mirrors>,
-    pub(crate) secrets: Secrets,
+    pub(crate) references: References,
     pub(crate) state: Shared,
     /// What the database kept of applications that were not seen yet.
     pub(crate) restored: Restored,
@@ -108,7 +113,7 @@ impl Agent {
                 .as_ref()
                 .is_ok_and(|spec| spec.webhook_secret.is_some())
             {
-                self.secrets.forget(&name.namespace);
+                self.references.forget(&name.namespace);
             }
         }
     }
@@ -131,8 +136,8 @@ impl Agent {
         for (repository, secret) in wanted {
             let namespace = &repository.name.namespace;
             match self
-                .secrets
-                .get(self, namespace, &repository.account, &secret)
+                .references
+                .secret(self, namespace, &repository.account, &secret)
                 .await
             {
                 Ok(data) => {
@@ -224,6 +229,7 @@ async fn main(settings: AgentSettings) -> anyhow::Result<()> {
         max_concurrent_requests: settings.max_requests,
         account_check_interval: settings.account_check_interval,
         watch_silence: settings.watch_silence,
+        max_schema_bytes: u64::from(settings.max_schema_mib) * 1024 * 1024,
         ..Default::default()
     })
     .await
@@ -360,6 +366,22 @@ async fn start(
         ..Default::default()
     })
     .context("prepare the registry client")?;
+    let charts = syncline_registry::chart::Settings::new(settings.data_dir.join("charts"));
+    let charts = syncline_registry::chart::Charts::new(syncline_registry::chart::Settings {
+        hosts: syncline_registry::Settings {
+            timeout: settings.chart_timeout,
+            max_tags: settings.registry_max_tags,
+            plain_http: settings.plain_http_registries.iter().cloned().collect(),
+            ..Default::default()
+        },
+        max_index_bytes: settings.chart_index_bytes as usize,
+        max_archive_bytes: settings.chart_archive_bytes as usize,
+        max_folder_bytes: settings.chart_cache_bytes,
+        interval: settings.chart_answer_age,
+        failure_interval: charts.failure_interval.min(settings.chart_answer_age),
+        ..charts
+    })
+    .context("prepare the chart client")?;
     let mirrors = Mirrors::new(syncline_source::Settings {
         dir: settings.data_dir.join("git"),
         connect_timeout: settings.git_connect_timeout,
@@ -389,9 +411,14 @@ async fn start(
         watches,
         history: store.history(),
         renderer,
+        renders: Renders::new(syncline_render::cache::Limits {
+            bytes: settings.render_cache_mib as usize * 1024 * 1024,
+            ..Default::default()
+        }),
         registry,
+        charts,
         mirrors: Arc::new(mirrors),
-        secrets: Secrets::default(),
+        references: References::default(),
         state: Shared::default(),
         restored: Restored::new(restored),
         seen: Notify::new(),

@@ -138,7 +138,7 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 .poller
                 .watch(target.clone(), interval, Cause::StartUp, instant);
             if let Some(cause) = asked {
-                agent.secrets.forget(&name.namespace);
+                agent.references.forget(&name.namespace);
                 agent.poller.look_now(&target, cause, instant);
                 agent.webhooks_changed.notify_one();
             }
@@ -217,6 +217,7 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         entry.has_finalizer = has_finalizer;
         entry.deleting = deleting;
         entry.spec = spec;
+        follow_chart(agent, &name, entry);
         if new && let Some((kept, objects)) = agent.restored.take(&name) {
             state.restore(&name, kept, objects);
         }
@@ -239,10 +240,26 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         }
     };
     if cause == Some(Cause::User) {
-        look_at_source(agent, &name);
+        look_at_sources(agent, &name);
     }
     if let Some(cause) = cause {
         agent.queue.push(&name, cause, now, agent.clock.monotonic());
+    }
+}
+
+/// Looks for newer versions of the chart from a chart repository, where there is one.
+fn follow_chart(agent: &Agent, name: &Name, entry: &ApplicationState) {
+    let target = Target::Chart(name.clone());
+    let spec = entry.spec.as_ref().ok();
+    let spec = spec.filter(|spec| spec.suspend.is_none() && entry.deleting.is_none());
+    match spec.and_then(|spec| spec.rendering.helm.chart.as_ref()) {
+        Some(chart) => {
+            // The first sync looks for itself.
+            let now = agent.clock.monotonic() + chart.interval;
+            let interval = chart.interval;
+            agent.poller.watch(target, interval, Cause::Poll, now);
+        }
+        None => agent.poller.forget(&target),
     }
 }
 
@@ -262,18 +279,13 @@ fn enlist(state: &mut State, name: &Name, moved: bool) {
             repository.index.remove(name);
         }
     }
-    let reads = state
-        .applications
-        .get(name)
-        .and_then(|entry| entry.kept.as_ref())
-        .map(|kept| kept.reads.clone());
     let Some(repository) = state.repository_of(name) else {
         return;
     };
     if let Some(repository) = state.repositories.get_mut(&repository) {
         repository.unrendered.insert(name.clone(), repository.heads);
-        if let Some(reads) = reads.filter(|_| !repository.index.contains(name)) {
-            repository.index.insert(name, reads);
+        if !repository.index.contains(name) {
+            state.index(name);
         }
     }
 }
@@ -296,16 +308,21 @@ fn heirs_of(agent: &Agent, state: &State, name: &Name) {
     }
 }
 
-/// Looks for a newer commit at once: who asks for a sync means the newest one.
-pub(crate) fn look_at_source(agent: &Agent, application: &Name) {
-    let repository = {
+/// Looks for a newer commit of each source at once, and believes no Secret that was read before: who
+/// asks for a sync means the newest state.
+pub(crate) fn look_at_sources(agent: &Agent, application: &Name) {
+    let repositories: BTreeSet<String> = {
         let state = agent.state.lock();
         let entry = state.applications.get(application);
-        entry
-            .and_then(|entry| entry.spec.as_ref().ok())
-            .map(|spec| spec.repository.clone())
+        let spec = entry.and_then(|entry| entry.spec.as_ref().ok());
+        let named = spec.into_iter().flat_map(|spec| {
+            let others = spec.rendering.sources.values();
+            others.chain([&spec.repository]).cloned()
+        });
+        named.collect()
     };
-    if let Some(repository) = repository {
+    agent.references.forget(&application.namespace);
+    for repository in repositories {
         let target = Target::Repository(Name::new(&application.namespace, repository));
         agent
             .poller
@@ -365,7 +382,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 .poller
                 .watch(target.clone(), interval, Cause::StartUp, instant);
             if asked {
-                agent.secrets.forget(&name.namespace);
+                agent.references.forget(&name.namespace);
                 agent.poller.look_now(&target, Cause::User, instant);
             }
         }
@@ -382,7 +399,7 @@ fn deleted(agent: &Agent, kind: Kind, name: &Name) {
     match kind {
         Kind::Repository => {
             agent.poller.forget(&Target::Repository(name.clone()));
-            let applications = state.applications_of(name);
+            let applications = state.readers_of(name);
             state.repositories.remove(name);
             let now = agent.clock.now();
             for application in applications {
@@ -393,6 +410,7 @@ fn deleted(agent: &Agent, kind: Kind, name: &Name) {
         }
         Kind::Application => {
             agent.queue.forget(name);
+            agent.poller.forget(&Target::Chart(name.clone()));
             agent.history.forget(name);
             let repository = state.repository_of(name);
             heirs_of(agent, state, name);

@@ -1,5 +1,11 @@
 //! The command line: thin, one function per subcommand.
 
+mod diff;
+mod failures;
+mod options;
+mod render;
+mod yaml;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +46,12 @@ pub enum Command {
     },
     /// Print all settings of the agent as Markdown.
     Settings,
+    /// Print what the files of a path become. Needs no cluster.
+    Render(Box<render::RenderArguments>),
+    /// Print what a sync of a folder would change in a cluster. Writes nothing.
+    ///
+    /// Ends with 0 where nothing differs, 1 where something does, 2 where it cannot be said.
+    Diff(Box<diff::DiffArguments>),
     /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
     Link {
         /// Data folder of the agent.
@@ -71,8 +83,22 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Reasons => print(&reasons_markdown()),
         Command::Explain { reason } => explain(&reason),
         Command::Settings => print(&settings_markdown()),
+        Command::Render(arguments) => wait(render::run(&arguments)),
+        Command::Diff(arguments) => wait(diff::run(&arguments)),
         Command::Link { data_dir } => link(&data_dir),
     }
+}
+
+/// Runs what asks a renderer or a cluster.
+fn wait(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    // Installed already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {

@@ -2,12 +2,14 @@
 //!
 //! What the CRD's schema refuses is refused here again: an object may be older than the schema.
 
+mod rendering;
+
 use std::time::Duration;
 
 use syncline_cluster::kinds;
 use syncline_core::application::{
-    Application, Conflicts, DeletionPolicy, ForeignFields, Helm, Ignore, PruneApproval, Renderer,
-    Repository, SyncPolicy, TreePath, Write, check_branch, check_period,
+    Application, Conflicts, DeletionPolicy, ForeignFields, Ignore, PruneApproval, Repository,
+    SyncPolicy, TreePath, Write, check_branch, check_period,
 };
 use syncline_core::field_path::FieldPath;
 use syncline_core::image::{ImageName, Policy};
@@ -100,10 +102,6 @@ pub(crate) fn application(
     let name = kinds::name_of(wire);
     let path =
         TreePath::parse(&spec.path).map_err(|failure| invalid("spec.path", failure.detail))?;
-    let helm = spec.helm.clone().unwrap_or_default();
-    for file in &helm.values_files {
-        resolve(&path, file).map_err(|failure| invalid("spec.helm.valuesFiles", failure.detail))?;
-    }
     let adopt_from = spec.adopt_from.clone();
     if adopt_from.as_ref() == Some(&name.name) {
         return Err(invalid(
@@ -113,18 +111,8 @@ pub(crate) fn application(
     }
     Ok(Application {
         repository: spec.repository.clone(),
+        rendering: rendering::rendering(spec, &path)?,
         path,
-        renderer: match spec.renderer {
-            kinds::Renderer::Auto => Renderer::Auto,
-            kinds::Renderer::Plain => Renderer::Plain,
-            kinds::Renderer::Kustomize => Renderer::Kustomize,
-            kinds::Renderer::Helm => Renderer::Helm,
-        },
-        helm: Helm {
-            release_name: helm.release_name.unwrap_or_default(),
-            values_files: helm.values_files,
-            values: serde_json::Value::Object(helm.values),
-        },
         namespace: spec
             .destination
             .namespace

@@ -85,7 +85,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
         }
     };
     if reason.class() == Class::Denied {
-        agent.secrets.forget(&name.namespace);
+        agent.references.forget(&name.namespace);
     }
     agent
         .metrics
@@ -159,8 +159,8 @@ async fn registry_auth(agent: &Agent, policy: &ImageUpdate) -> Result<Auth, Fail
     };
     let namespace = &policy.name.namespace;
     let data = agent
-        .secrets
-        .get(agent, namespace, &policy.account, secret)
+        .references
+        .secret(agent, namespace, &policy.account, secret)
         .await?;
     if let Some(config) = data.text(".dockerconfigjson") {
         let auth = Auth::from_docker_config(&config, &policy.image).map_err(|error| Failure {

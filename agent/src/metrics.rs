@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use syncline_render::{Counters, cache};
 
 /// Labels of a sync.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -21,7 +22,7 @@ pub(crate) struct SyncLabels {
 /// Labels of a look at a source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct PollLabels {
-    /// `repository` or `image`.
+    /// `repository`, `image` or `chart`.
     pub(crate) target: &'static str,
     /// The reason that it ended with.
     pub(crate) reason: String,
@@ -32,6 +33,13 @@ pub(crate) struct PollLabels {
 pub(crate) struct ActionLabels {
     /// What was done with the object, or `failed`.
     pub(crate) action: &'static str,
+}
+
+/// One label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CountLabels {
+    /// What is counted.
+    what: &'static str,
 }
 
 /// All metrics; the registry prints them.
@@ -50,6 +58,10 @@ pub(crate) struct Metrics {
     pub(crate) polls: Family<PollLabels, Counter>,
     /// Renders, however they ended.
     pub(crate) renders: Counter,
+    /// What the render cache did and holds.
+    render_cache: Family<CountLabels, Gauge>,
+    /// What the renderer processes did.
+    renderer: Family<CountLabels, Gauge>,
     /// Commits of the image flow.
     pub(crate) commits: Counter,
     /// Webhook deliveries that asked for a look.
@@ -79,6 +91,8 @@ impl Metrics {
             drift: Counter::<u64, AtomicU64>::default(),
             polls: Family::default(),
             renders: Counter::default(),
+            render_cache: Family::default(),
+            renderer: Family::default(),
             commits: Counter::default(),
             deliveries: Counter::default(),
             webhook_refused: Gauge::default(),
@@ -110,6 +124,16 @@ impl Metrics {
             "renders",
             "Renders of an application",
             metrics.renders.clone(),
+        );
+        registry.register(
+            "render_cache",
+            "Hits, misses and evictions of the render cache since the start, and what it holds",
+            metrics.render_cache.clone(),
+        );
+        registry.register(
+            "renderer",
+            "Renders by the renderer processes since the start, how they ended, and how many wait",
+            metrics.renderer.clone(),
         );
         registry.register(
             "image_commits",
@@ -151,6 +175,40 @@ impl Metrics {
             registry,
             ..metrics
         }
+    }
+
+    /// Takes over what the renderer and its cache counted.
+    pub(crate) fn rendering(&self, cache: cache::Counters, renderer: Counters) {
+        let say = |family: &Family<CountLabels, Gauge>, counts: &[(&'static str, u64)]| {
+            for (what, count) in counts {
+                family
+                    .get_or_create(&CountLabels { what })
+                    .set(*count as i64);
+            }
+        };
+        say(
+            &self.render_cache,
+            &[
+                ("hits", cache.hits),
+                ("misses", cache.misses),
+                ("evictions", cache.evictions),
+                ("variants", cache.variants as u64),
+                ("bytes", cache.bytes as u64),
+            ],
+        );
+        say(
+            &self.renderer,
+            &[
+                ("renders", renderer.renders),
+                ("failed", renderer.failed),
+                ("killed-deadline", renderer.killed_deadline),
+                ("killed-memory", renderer.killed_memory),
+                ("died", renderer.died),
+                ("recycled", renderer.recycled),
+                ("started", renderer.started),
+                ("waiting", renderer.waiting),
+            ],
+        );
     }
 
     /// The text of `/metrics`.

@@ -19,6 +19,8 @@ pub(crate) enum Target {
     Repository(Name),
     /// The tags of the image of an ImagePolicy.
     ImagePolicy(Name),
+    /// The chart that an Application names in a chart repository.
+    Chart(Name),
 }
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use syncline_web_ui::views::{
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
-use crate::applications::look_at_source;
+use crate::applications::look_at_sources;
 use crate::state::{ApplicationState, State, Statement};
 
 /// The agent, as the web UI sees it.
@@ -66,6 +66,12 @@ impl Questions for Answers {
                     .as_ref()
                     .map(|hash| ApprovalView::new(&name, hash)),
                 checked_slowly: entry.unwatched.iter().cloned().collect(),
+                notes: entry
+                    .rendered
+                    .as_ref()
+                    .map_or_else(String::new, |rendered| {
+                        rendered.secrets.mask_text(&rendered.notes).into_owned()
+                    }),
                 objects: objects(&state, entry),
             }))
         })
@@ -189,7 +195,7 @@ impl Questions for Answers {
                 return Err(Unanswered::Refused(format!("{sentence} ({reason})")));
             }
             let agent = &self.agent;
-            look_at_source(agent, &application);
+            look_at_sources(agent, &application);
             let due = agent.clock.monotonic();
             agent
                 .queue

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use syncline_cluster::SecretData;
 use syncline_core::application::Repository;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
@@ -14,7 +13,6 @@ use syncline_core::revision::{CommitId, Revision};
 use syncline_core::trigger::Cause;
 use syncline_core::url::RepoUrl;
 use syncline_source::{Access, Credentials, Mirror, Settings};
-use tokio::time::Instant;
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
@@ -50,57 +48,6 @@ impl Mirrors {
     }
 }
 
-/// Secrets that were read a short while ago, by namespace, account and name. At rest no Secret is
-/// asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Secrets {
-    read: Mutex<HashMap<SecretKey, (Instant, SecretData)>>,
-}
-
-/// Namespace, account and name.
-type SecretKey = (String, String, String);
-
-impl Secrets {
-    /// The content of a Secret, read as a service account of its namespace.
-    pub(crate) async fn get(
-        &self,
-        agent: &Agent,
-        namespace: &str,
-        account: &str,
-        name: &str,
-    ) -> Result<SecretData, Failure> {
-        let key = (namespace.to_owned(), account.to_owned(), name.to_owned());
-        let now = agent.clock.monotonic();
-        {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, data)) = read.get(&key)
-                && now.saturating_duration_since(*at) < agent.settings.secret_ttl
-            {
-                return Ok(data.clone());
-            }
-        }
-        let failure = |error: syncline_cluster::Error| Failure {
-            reason: error.reason(),
-            detail: error.to_string(),
-        };
-        let account = agent
-            .cluster
-            .account(namespace, account)
-            .await
-            .map_err(failure)?;
-        let data = account.secret(namespace, name).await.map_err(failure)?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(key, (now, data.clone()));
-        Ok(data)
-    }
-
-    /// Forgets what was read in a namespace: credentials were refused, or an object changed.
-    pub(crate) fn forget(&self, namespace: &str) {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.retain(|(of, _, _), _| of != namespace);
-    }
-}
-
 /// How to sign in, from the Secret that a Repository names.
 pub(crate) async fn access(
     agent: &Agent,
@@ -117,8 +64,8 @@ pub(crate) async fn access(
     };
     let namespace = &repository.name.namespace;
     let data = agent
-        .secrets
-        .get(agent, namespace, &repository.account, secret)
+        .references
+        .secret(agent, namespace, &repository.account, secret)
         .await?;
     let credentials = match (
         data.text("username"),
@@ -323,10 +270,14 @@ async fn arrived(
         }
         let heads = entry.heads;
         entry.head = Some(head);
-        for application in &touched {
+        // Who only reads files of it takes nothing over by its commits.
+        let own = state.applications_of(name);
+        let own = || touched.iter().filter(|touched| own.contains(touched));
+        let entry = state.repositories.get_mut(name)?;
+        for application in own() {
             entry.unrendered.insert(application.clone(), heads);
         }
-        for application in &touched {
+        for application in own() {
             if let Some(entry) = state.applications.get_mut(application) {
                 give_way(entry, agent.settings.most_take_overs);
             }
@@ -410,7 +361,7 @@ async fn touched(
     previous: Option<&CommitId>,
     head: &Head,
 ) -> Vec<Name> {
-    let all = agent.state.lock().applications_of(&repository.name);
+    let all = agent.state.lock().readers_of(&repository.name);
     let Some(previous) = previous else { return all };
     if *previous == head.info.id {
         return Vec::new();
@@ -459,7 +410,7 @@ pub(crate) fn wake_applications(agent: &Agent, name: &Name) {
         if entry.head.is_some() {
             return;
         }
-        state.applications_of(name)
+        state.readers_of(name)
     };
     for application in waiting {
         let due = agent.clock.monotonic();
@@ -471,7 +422,7 @@ pub(crate) fn wake_applications(agent: &Agent, name: &Name) {
 fn failed(agent: &Agent, repository: &Repository, failure: Failure) -> Option<Duration> {
     let class = failure.reason.class();
     if class == Class::Denied {
-        agent.secrets.forget(&repository.name.namespace);
+        agent.references.forget(&repository.name.namespace);
     }
     let now = agent.clock.now();
     let mut state = agent.state.lock();

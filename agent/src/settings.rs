@@ -11,6 +11,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 
+/// Service account that is used where an object names none, by default.
+pub(crate) const DEFAULT_ACCOUNT: &str = "applier";
+/// Namespace of the agent, by default.
+pub(crate) const DEFAULT_NAMESPACE: &str = "syncline";
+
 /// Settings of `syncline agent`.
 #[derive(Args, Clone, Debug)]
 pub struct AgentSettings {
@@ -28,7 +33,7 @@ pub struct AgentSettings {
     #[arg(
         long,
         env = "SYNCLINE_NAMESPACE",
-        default_value = "syncline",
+        default_value = DEFAULT_NAMESPACE,
         help_heading = "Cluster"
     )]
     pub namespace: String,
@@ -39,7 +44,7 @@ pub struct AgentSettings {
     #[arg(
         long,
         env = "SYNCLINE_DEFAULT_ACCOUNT",
-        default_value = "applier",
+        default_value = DEFAULT_ACCOUNT,
         help_heading = "Cluster"
     )]
     pub default_account: String,
@@ -77,6 +82,15 @@ pub struct AgentSettings {
     /// sends a bookmark about once a minute.
     #[arg(long, env = "SYNCLINE_WATCH_SILENCE", default_value = "70s", value_parser = duration, help_heading = "Cluster")]
     pub watch_silence: Duration,
+    /// Most MiB of the schemas that the API server publishes for one group and version. The objects of
+    /// one with more are not compared with their schema before they are sent.
+    #[arg(
+        long,
+        env = "SYNCLINE_MAX_SCHEMA_MIB",
+        default_value_t = 32,
+        help_heading = "Cluster"
+    )]
+    pub max_schema_mib: u32,
     /// Service account of the agent's namespace that watches the whole cluster: the metadata of
     /// all kinds but Secrets. Without it each namespace is watched as the Application's account.
     #[arg(long, env = "SYNCLINE_READER_ACCOUNT", help_heading = "Cluster")]
@@ -247,12 +261,52 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub plain_http_registries: Vec<String>,
+    /// URLs below which Kustomize may take remote bases from, each pinned to a commit; none by
+    /// default.
+    #[arg(
+        long,
+        env = "SYNCLINE_REMOTE_BASES",
+        value_delimiter = ',',
+        help_heading = "Sources"
+    )]
+    pub remote_bases: Vec<String>,
+    /// Deadline of one request to a chart repository.
+    #[arg(long, env = "SYNCLINE_CHART_TIMEOUT", default_value = "1m", value_parser = duration, help_heading = "Sources")]
+    pub chart_timeout: Duration,
+    /// How long what a chart repository or registry says of its charts is believed before it is
+    /// asked again, by whatever application.
+    #[arg(long, env = "SYNCLINE_CHART_ANSWER_AGE", default_value = "10s", value_parser = duration, help_heading = "Sources")]
+    pub chart_answer_age: Duration,
+    /// Most bytes of the index of a chart repository.
+    #[arg(
+        long,
+        env = "SYNCLINE_CHART_INDEX_BYTES",
+        default_value_t = 52_428_800,
+        help_heading = "Sources"
+    )]
+    pub chart_index_bytes: u64,
+    /// Most bytes of the archive of a chart.
+    #[arg(
+        long,
+        env = "SYNCLINE_CHART_ARCHIVE_BYTES",
+        default_value_t = 20_971_520,
+        help_heading = "Sources"
+    )]
+    pub chart_archive_bytes: u64,
+    /// Most bytes of all chart archives that are kept in the data folder.
+    #[arg(
+        long,
+        env = "SYNCLINE_CHART_CACHE_BYTES",
+        default_value_t = 1_073_741_824,
+        help_heading = "Sources"
+    )]
+    pub chart_cache_bytes: u64,
 
     /// The renderer program; beside the agent's own program by default.
     #[arg(long, env = "SYNCLINE_RENDERER", help_heading = "Renderer")]
     pub renderer: Option<PathBuf>,
-    /// How much memory rendered manifests may take, in MiB, so that a repair needs no render. The
-    /// oldest ones go first.
+    /// How much memory rendered manifests may take, in MiB, so that a repair needs no render, and
+    /// how much those of earlier commits, so that a revert needs none. The oldest ones go first.
     #[arg(
         long,
         env = "SYNCLINE_RENDER_CACHE_MIB",
@@ -404,7 +458,7 @@ const LEAST_SILENCE: Duration = Duration::from_secs(1);
 /// A check reads every object of the application.
 const LEAST_FULL_CHECK: Duration = Duration::from_secs(1);
 
-fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
 }
 

@@ -12,7 +12,7 @@ use syncline_core::application::{Application, Repository};
 use syncline_core::digest::Digest;
 use syncline_core::health::Health;
 use syncline_core::image::Verdict;
-use syncline_core::kept::{Kept, KeptChange, KeptObject, Written};
+use syncline_core::kept::{Kept, KeptChange, KeptObject, OtherReads, Written};
 use syncline_core::manifest::ManifestSet;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
@@ -21,6 +21,8 @@ use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
+use syncline_core::secret_inputs::SecretInputs;
+use syncline_registry::chart::ResolvedChart;
 use syncline_store::KeptApplication;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -159,6 +161,16 @@ pub(crate) struct Rendered {
     pub(crate) hashes: BTreeMap<ObjectKey, Digest>,
     /// Images that the workloads run, sorted.
     pub(crate) images: Vec<String>,
+    /// What was read of the other sources.
+    pub(crate) others: BTreeMap<String, OtherReads>,
+    /// Secrets that went into it.
+    pub(crate) secrets: SecretInputs,
+    /// What the chart says to its user.
+    pub(crate) notes: String,
+    /// What is said of objects with fields that keep what is live.
+    pub(crate) unstable: BTreeMap<ObjectKey, String>,
+    /// Objects that the schema of the server refuses.
+    pub(crate) refused: BTreeMap<ObjectKey, Failure>,
     /// Roughly how many bytes of memory it takes.
     pub(crate) weight: usize,
 }
@@ -228,6 +240,8 @@ pub(crate) struct ApplicationState {
     pub(crate) kept: Option<Kept>,
     /// The objects of that render.
     pub(crate) objects: BTreeMap<ObjectKey, KeptObject>,
+    /// Its chart from a chart repository as the last sync found it.
+    pub(crate) chart: Option<ResolvedChart>,
     /// Its content, while there is room for it.
     pub(crate) rendered: Option<Arc<Rendered>>,
     /// Live objects of this application that Git no longer names.
@@ -293,6 +307,7 @@ impl ApplicationState {
             attempted: None,
             kept: None,
             objects: BTreeMap::new(),
+            chart: None,
             rendered: None,
             left: BTreeSet::new(),
             unsaved: Unsaved::default(),
@@ -415,6 +430,60 @@ impl State {
             })
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// The applications that read files of a repository: those of it, and those that name it as
+    /// another source.
+    pub(crate) fn readers_of(&self, repository: &Name) -> Vec<Name> {
+        let reads = |name: &Name, state: &ApplicationState| {
+            let Ok(spec) = &state.spec else { return false };
+            let mut sources = spec.rendering.sources.values();
+            name.namespace == repository.namespace
+                && (spec.repository == repository.name
+                    || sources.any(|source| *source == repository.name))
+        };
+        let readers = self.applications.iter();
+        let readers = readers.filter(|(name, state)| reads(name, state));
+        readers.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Tells the repositories of an application what it reads of them, so that a commit wakes it.
+    pub(crate) fn index(&mut self, name: &Name) {
+        let own = self.repository_of(name);
+        let (Some(own), Some(entry)) = (own, self.applications.get(name)) else {
+            return;
+        };
+        let others = entry.spec.iter().flat_map(|spec| {
+            let sources = spec.rendering.sources.values();
+            sources.map(|repository| Name::new(&name.namespace, repository))
+        });
+        let others: Vec<Name> = others.collect();
+        // One Repository may be several sources.
+        let mut reads: BTreeMap<Name, ReadSet> = BTreeMap::new();
+        match (&entry.failed_reads, &entry.kept) {
+            // What is pushed to another source is worth another try, whatever it is.
+            (Some(failed), _) if !others.contains(&own) => {
+                reads.insert(own, failed.clone());
+            }
+            (None, Some(kept)) => {
+                reads.insert(own, kept.reads.clone());
+                for other in kept.others.values() {
+                    let other_name = Name::new(&name.namespace, &other.repository);
+                    reads.entry(other_name).or_default().extend(&other.reads);
+                }
+            }
+            _ => {}
+        }
+        for repository in others {
+            if let Some(repository) = self.repositories.get_mut(&repository) {
+                repository.index.remove(name);
+            }
+        }
+        for (repository, reads) in reads {
+            if let Some(repository) = self.repositories.get_mut(&repository) {
+                repository.index.insert(name, reads);
+            }
+        }
     }
 
     /// The repository of an application.

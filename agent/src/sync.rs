@@ -12,8 +12,11 @@ mod beginning;
 mod desired;
 mod ending;
 mod facts;
+mod given;
+mod hidden;
 mod inventory;
 mod replace;
+mod supply;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +36,7 @@ use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, Step, SyncRecord, SyncResult};
 use syncline_core::revision::CommitId;
+use syncline_core::secret_inputs::SecretInputs;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 use tokio::time::Instant;
@@ -43,9 +47,12 @@ use crate::failpoint;
 use crate::queue::Trigger;
 use crate::state::Head;
 use crate::{report, repositories};
+use given::Given;
 
-pub(crate) use facts::{heir, unrendered};
-pub(crate) use inventory::{Extent, Look, end_idle_watches, look};
+pub(crate) use desired::{Completion, complete, leave_out, notes, settle, validate};
+pub(crate) use facts::{autoscaled, heir, read, tools, unrendered};
+pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};
+pub(crate) use supply::look_up;
 pub(crate) use writes::delete_with_proof;
 
 /// How many commits are looked through for an approval in Git.
@@ -57,8 +64,8 @@ struct Start {
     owner: Owner,
     target: Head,
     mirror: Mirror,
-    /// Hashes of what goes into the render beside the repository.
-    inputs: desired::Inputs,
+    /// The other sources, by the names that the renderer has for them.
+    others: BTreeMap<String, Other>,
     approved_plan: Option<String>,
     applied: Option<CommitId>,
     /// The commits after this one may carry an approval.
@@ -72,6 +79,14 @@ struct Start {
     give_way: CancellationToken,
     /// When the sync has to be at its end.
     deadline: Instant,
+}
+
+/// Another source of an application.
+struct Other {
+    /// The Repository, in the Application's namespace.
+    repository: String,
+    mirror: Mirror,
+    commit: CommitId,
 }
 
 impl Start {
@@ -141,6 +156,11 @@ impl Stopped {
             detail: format!("{what}: {error}"),
         }
         .into()
+    }
+
+    /// Everything that is wrong.
+    pub(crate) fn into_failures(self) -> Vec<Failure> {
+        self.failures
     }
 
     /// All failures as one: the first one's reason, every detail.
@@ -221,10 +241,11 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
         began: false,
     };
     let limit = start.application.sync.timeout;
-    let attempt = attempt(agent, &start, &mut record, &mut watch);
+    let mut secrets = SecretInputs::default();
+    let attempt = attempt(agent, &start, &mut record, &mut watch, &mut secrets);
     // Between two objects the sync looks at its deadline itself; a single step may hang.
     let hard = limit + agent.settings.request_timeout;
-    let ended = tokio::time::timeout(hard, attempt)
+    let mut ended = tokio::time::timeout(hard, attempt)
         .await
         .unwrap_or_else(|_| {
             let after = watch.steps.last().map_or("begin", |step| &step.name);
@@ -237,16 +258,19 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
             }
             .into())
         });
+    hidden::in_end(&mut ended, &secrets);
     record.steps = watch.steps;
     ending::finish(agent, &start, record, watch.began, ended).await;
 }
 
-/// The steps. Stops at the first that fails; objects fail one by one.
+/// The steps. Stops at the first that fails; objects fail one by one. What is to be hidden in its end
+/// is added to `secrets`.
 async fn attempt(
     agent: &Arc<Agent>,
     start: &Start,
     record: &mut SyncRecord,
     watch: &mut Stopwatch,
+    secrets: &mut SecretInputs,
 ) -> Result<Done, Stopped> {
     let name = &start.application.name;
     let account = agent
@@ -261,11 +285,13 @@ async fn attempt(
     let mut extent = inventory::extent(agent, start);
     let mut known = inventory::look(agent, name, &account, &extent, how).await?;
     watch.step("look");
-    if known.unread.is_empty() && stands(agent, start).await {
+    let given = given::gather(agent, start).await?;
+    if known.unread.is_empty() && stands(agent, start, &given).await {
         return Ok(Done::Stands);
     }
-    let made = desired::desired(agent, start, watch).await?;
+    let made = desired::desired(agent, start, &account, &given, watch).await?;
     let rendered = Arc::clone(&made.rendered);
+    secrets.extend(&rendered.secrets);
     failpoint::reached("render.done").await?;
     let before = before_of(agent, name);
     desired::claim(agent, start, &rendered);
@@ -303,7 +329,9 @@ async fn attempt(
         facts: &facts,
         agent_namespace: &agent.settings.namespace,
     });
+    leave_out(&rendered.refused, &mut plan);
     made.show_changes(agent, &mut plan);
+    hidden::in_plan(&mut plan, secrets);
     watch.step("plan");
     record.unchanged = plan.count(ActionKind::Unchanged);
     record.drift.clone_from(&plan.drift);
@@ -368,7 +396,7 @@ async fn attempt(
 }
 
 /// Whether nothing has to be done: the render still holds, and each object is as it was left.
-async fn stands(agent: &Agent, start: &Start) -> bool {
+async fn stands(agent: &Agent, start: &Start, given: &Given) -> bool {
     let name = &start.application.name;
     let kept = {
         let state = agent.state.lock();
@@ -387,10 +415,10 @@ async fn stands(agent: &Agent, start: &Start) -> bool {
         }
         entry.kept.clone()
     };
-    let Some(kept) = kept.filter(|kept| start.inputs.fit(kept.inputs)) else {
+    let Some(kept) = kept.filter(|kept| given.inputs.fit(kept.inputs)) else {
         return false;
     };
-    desired::still_holds(start, &kept.commit, &kept.reads).await
+    desired::still_holds(start, &kept).await
 }
 
 /// The desired objects that are live just as they were left.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::Agent;
 use crate::poller::Target;
-use crate::{applications, deletion, health, image_update, repositories, sync};
+use crate::{applications, charts, deletion, health, image_update, repositories, sync};
 
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -88,6 +88,7 @@ pub(super) async fn poll(agent: Arc<Agent>) {
                 match &target {
                     Target::Repository(name) => repositories::look(&agent, name, cause).await,
                     Target::ImagePolicy(name) => image_update::look(&agent, name).await,
+                    Target::Chart(name) => charts::look(&agent, name).await,
                 }
             };
             // A panic is confined to its target (inv_i15).
@@ -170,6 +171,8 @@ pub(super) async fn look_around(agent: Arc<Agent>) {
             agent.forget_webhook_secrets();
             agent.webhooks_changed.notify_one();
         }
+        let (cache, renderer) = (agent.renders.counters(), agent.renderer.counters());
+        agent.metrics.rendering(cache, renderer);
         agent
             .metrics
             .history_queued

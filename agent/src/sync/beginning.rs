@@ -1,6 +1,9 @@
 //! What a sync begins with: everything that it needs to know, or why it cannot run.
 
+use std::collections::BTreeMap;
+
 use syncline_core::names;
+use syncline_core::outcome::Failure;
 use syncline_core::owner::Owner;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
@@ -10,10 +13,10 @@ use syncline_source::Mirror;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Extent, Start, desired};
+use super::{Extent, Other, Start};
 use crate::agent::Agent;
 use crate::queue::Trigger;
-use crate::state::{ApplicationState, Head, State};
+use crate::state::{ApplicationState, Head, RepositoryState, State};
 
 /// What a trigger leads to.
 pub(super) enum Begin {
@@ -77,6 +80,18 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
             return Begin::Stay;
         }
     };
+    let mut others = BTreeMap::new();
+    for (source, repository) in &application.rendering.sources {
+        match other(agent, &state.repositories, &name.namespace, repository) {
+            Ok(other) => {
+                others.insert(format!("${source}"), other);
+            }
+            Err(failure) => {
+                entry.statement.say(failure.reason, failure.detail, now);
+                return Begin::Stay;
+            }
+        }
+    }
     let by_hand = trigger.cause == Cause::User;
     let target = if application.sync.automatic || by_hand {
         Some(head.clone())
@@ -106,7 +121,7 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         },
         target,
         mirror,
-        inputs: desired::Inputs::of(agent, &application),
+        others,
         approved_plan: entry.annotations.get(names::ANNOTATION_APPROVE).cloned(),
         applied,
         approved_since,
@@ -120,6 +135,31 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         deadline: Instant::now() + application.sync.timeout,
         application,
     }))
+}
+
+/// The newest commit of another source.
+fn other(
+    agent: &Agent,
+    repositories: &BTreeMap<Name, RepositoryState>,
+    namespace: &str,
+    repository: &str,
+) -> Result<Other, Failure> {
+    let refuse = |reason, detail| Err(Failure { reason, detail });
+    let Some(source) = repositories.get(&Name::new(namespace, repository)) else {
+        return refuse(Reason::RepositoryMissing, format!("`{repository}`"));
+    };
+    let (Ok(spec), Some(head)) = (&source.spec, &source.head) else {
+        let detail = format!("`{repository}`: {}", source.statement.message());
+        return refuse(Reason::RepositoryNotReady, detail);
+    };
+    match agent.mirrors.get(&spec.url) {
+        Ok(mirror) => Ok(Other {
+            repository: repository.to_owned(),
+            mirror,
+            commit: head.info.id.clone(),
+        }),
+        Err(error) => refuse(error.reason(), error.to_string()),
+    }
 }
 
 /// The commit that an earlier run of the agent applied last.

@@ -1,79 +1,63 @@
 //! Read, render and normalise: from a commit to the complete desired set.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+mod complete;
+mod unstable;
+mod validate;
 
-use serde_json::Value;
-use syncline_cluster::discovery;
-use syncline_core::application::{Application, Renderer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use syncline_cluster::Account;
 use syncline_core::diff;
-use syncline_core::digest::Digest;
-use syncline_core::kept::{Kept, KeptObject};
-use syncline_core::manifest::{Manifest, ManifestSet, Scope, normalise, to_manifests, yaml};
-use syncline_core::names;
-use syncline_core::object::{ObjectKey, Origin};
+use syncline_core::kept::{Kept, KeptObject, OtherReads};
+use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
-use syncline_core::owner::applied_hash;
-use syncline_core::ownership;
 use syncline_core::plan::Plan;
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
+use syncline_core::secret_inputs::SecretInputs;
 use syncline_core::trigger::Cause;
-use syncline_render::{Answer, Ask, AskError, Job, Release};
-use syncline_source::{EntryKind, Snapshot};
+use syncline_render::{ChartRef, ClusterFacts};
+use syncline_source::Mirror;
 
-use super::{Start, Stopped, Stopwatch};
+pub(crate) use complete::{Completion, complete};
+pub(crate) use unstable::{notes, settle};
+pub(crate) use validate::{leave_out, validate};
+
+use super::given::Given;
+use super::{Start, Stopped, Stopwatch, supply};
 use crate::agent::{Agent, blocking};
+use crate::rendering::{self, Kind, Request, Seen, Sources, Tree};
 use crate::state::Rendered;
 use crate::{report, repositories};
 
-/// Objects with their place in Git.
-type Objects = Vec<(Value, Origin)>;
-
-/// Hashes of what goes into a render beside the repository; a change of any of it asks for a new
-/// render.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Inputs {
-    /// Of the spec and the agent.
-    alone: Digest,
-    /// Of those and what the cluster serves, which a Helm chart may ask for.
-    with_cluster: Digest,
-}
-
-impl Inputs {
-    /// Those of an application.
-    pub(super) fn of(agent: &Agent, application: &Application) -> Self {
-        let spec = (
-            &application.path,
-            application.renderer,
-            &application.helm,
-            &application.namespace,
-            &application.ignore,
-        );
-        let text = format!("{} {spec:?}", env!("CARGO_PKG_VERSION"));
-        let cluster = agent.cluster.discovery().fingerprint();
-        let hash = |text: String| applied_hash(agent.instance.key(), &Value::from(text));
-        Self {
-            alone: hash(text.clone()),
-            with_cluster: hash(format!("{text} {cluster}")),
+/// Whether no commit since the render has changed what it read, in any of its sources.
+pub(super) async fn still_holds(start: &Start, kept: &Kept) -> bool {
+    let target = &start.target.info.id;
+    if !unchanged(&start.mirror, &kept.commit, target, &kept.reads).await {
+        return false;
+    }
+    for (source, other) in &start.others {
+        let Some(read) = kept.others.get(source) else {
+            return false;
+        };
+        let same = read.repository == other.repository;
+        if !same || !unchanged(&other.mirror, &read.commit, &other.commit, &read.reads).await {
+            return false;
         }
     }
-
-    /// Whether a render with these inputs is as good as a new one.
-    pub(super) fn fit(&self, inputs: Digest) -> bool {
-        inputs == self.alone || inputs == self.with_cluster
-    }
+    true
 }
 
-/// Whether no commit between the two has changed what was read.
-pub(super) async fn still_holds(start: &Start, commit: &CommitId, reads: &ReadSet) -> bool {
-    let target = start.target.info.id.clone();
-    if *commit == target {
+/// Whether the commits between the two change nothing that was read.
+async fn unchanged(mirror: &Mirror, old: &CommitId, new: &CommitId, reads: &ReadSet) -> bool {
+    if old == new {
         return true;
     }
-    let (mirror, commit) = (start.mirror.clone(), commit.clone());
-    let changed = blocking(move || mirror.changed_paths(&commit, &target)).await;
+    let (mirror, old, new) = (mirror.clone(), old.clone(), new.clone());
+    let changed = blocking(move || mirror.changed_paths(&old, &new)).await;
     changed.is_ok_and(|changed| !reads.is_touched_by(&changed))
 }
 
@@ -82,6 +66,8 @@ pub(super) async fn still_holds(start: &Start, commit: &CommitId, reads: &ReadSe
 pub(super) async fn desired(
     agent: &Arc<Agent>,
     start: &Start,
+    account: &Account,
+    given: &Given,
     watch: &mut Stopwatch,
 ) -> Result<Made, Stopped> {
     let previous = {
@@ -90,8 +76,8 @@ pub(super) async fn desired(
         entry.and_then(|entry| Some((entry.kept.clone()?, entry.rendered.clone()?)))
     };
     if let Some((kept, rendered)) = &previous
-        && start.inputs.fit(rendered.inputs)
-        && still_holds(start, &kept.commit, &rendered.reads).await
+        && given.inputs.fit(rendered.inputs)
+        && still_holds(start, kept).await
     {
         watch.step("render");
         return Ok(Made {
@@ -100,9 +86,8 @@ pub(super) async fn desired(
         });
     }
     agent.metrics.renders.inc();
-    let mut reads = ReadSet::default();
-    let made = make(agent, start, &mut reads, watch).await;
-    let rendered = made.map_err(|failures| {
+    let made = make(agent, start, account, given, watch).await;
+    let rendered = made.map_err(|(failures, mut reads)| {
         // Whatever is pushed below the path is worth another try.
         reads.add_tree(start.application.path.as_str());
         Stopped {
@@ -123,19 +108,29 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Says what Git changes in each object, where the set of before is at hand.
+    /// Says what Git changes in each object, where the set of before is at hand, and what of it
+    /// keeps its live value.
     pub(super) fn show_changes(&self, agent: &Agent, plan: &mut Plan) {
+        for action in &mut plan.actions {
+            action
+                .notes
+                .extend(self.rendered.unstable.get(&action.key).cloned());
+        }
         let Some(previous) = &self.previous else {
             return;
         };
         let key = agent.instance.key();
+        let mut secrets = SecretInputs::default();
+        secrets.extend(&previous.secrets);
+        secrets.extend(&self.rendered.secrets);
         let updates = plan.actions.iter_mut();
         for action in updates.filter(|action| action.kind == ActionKind::Update) {
             let before = previous.set.get(&action.key);
             let after = self.rendered.set.get(&action.key);
             if let (Some(before), Some(after)) = (before, after) {
-                let before = diff::masked(&before.body, key);
-                action.changes = diff::changes(&before, &diff::masked(&after.body, key));
+                let before = diff::masked(&before.body, key, &secrets);
+                let after = diff::masked(&after.body, key, &secrets);
+                action.changes = diff::changes(&before, &after);
             }
         }
     }
@@ -149,6 +144,7 @@ pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
         commit: start.target.info.id.clone(),
         inputs: rendered.inputs,
         reads: rendered.reads.clone(),
+        others: rendered.others.clone(),
         images: rendered.images.clone(),
     };
     let objects = rendered.set.iter().filter_map(|manifest| {
@@ -167,11 +163,7 @@ pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
     if let Some(entry) = state.applications.get_mut(name) {
         entry.failed_reads = None;
     }
-    if let Some(repository) = state.repository_of(name)
-        && let Some(repository) = state.repositories.get_mut(&repository)
-    {
-        repository.index.insert(name, rendered.reads.clone());
-    }
+    state.index(name);
     for heir in heirs.iter().filter(|heir| *heir != name) {
         let (now, due) = (agent.clock.now(), agent.clock.monotonic());
         agent.queue.push(heir, Cause::Dependency, now, due);
@@ -183,420 +175,213 @@ pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
 async fn make(
     agent: &Arc<Agent>,
     start: &Start,
-    reads: &mut ReadSet,
+    account: &Account,
+    given: &Given,
     watch: &mut Stopwatch,
-) -> Result<Arc<Rendered>, Vec<Failure>> {
-    let application = &start.application;
-    let (mirror, commit) = (start.mirror.clone(), start.target.info.id.clone());
-    let path = application.path.as_str().to_owned();
-    let wanted = application.renderer;
-    let (snapshot, renderer) = blocking(move || {
-        let snapshot = mirror.snapshot(&commit)?;
-        let renderer = detect(&snapshot, &path, wanted)?;
-        Ok((snapshot, renderer))
-    })
-    .await
-    .map_err(|error: syncline_source::Error| vec![source_failure(&error)])?;
-    let Some(renderer) = renderer else {
-        let path = &application.path;
-        let detail = format!(
-            "`{path}` does not exist at commit {}",
-            start.target.info.id.short()
-        );
-        return Err(vec![Failure {
-            reason: Reason::PathNotFound,
-            detail,
-        }]);
-    };
+) -> Result<Arc<Rendered>, (Vec<Failure>, ReadSet)> {
+    let untouched = |failure| (vec![failure], ReadSet::default());
+    let (mut sources, target) = sources(start, given).await.map_err(untouched)?;
     watch.step("fetch");
-    let (objects, mut warnings) = match renderer {
-        Renderer::Plain | Renderer::Auto => (
-            plain(agent, application, snapshot, reads).await?,
-            Vec::new(),
-        ),
-        Renderer::Kustomize | Renderer::Helm => {
-            rendered(agent, start, renderer, snapshot, reads).await?
-        }
+    let mut made = Parts::default();
+    let outcome = parts(agent, start, account, given, &mut sources, &mut made).await;
+    let Seen {
+        mut reads,
+        mut secrets,
+    } = sources.into_seen();
+    secrets.extend(&given.material.secrets);
+    let own = reads.remove("").unwrap_or_default();
+    let (set, hashes) = match outcome {
+        Ok(complete) => complete,
+        Err(failures) => return Err((masked(failures, &secrets), own)),
     };
-    let (set, hashes) = complete(agent, start, objects, &mut warnings).await?;
-    let images = images(&set);
+    let warnings = made.warnings;
+    let images = complete::images(&set);
     if !warnings.is_empty() {
-        let name = &application.name;
-        report::event(agent, name, Reason::Ignored, &warnings.join("; ")).await;
-        tracing::warn!(detail = warnings.join("; "), "something in Git is ignored");
+        let name = &start.application.name;
+        let warnings = secrets.mask_text(&warnings.join("; ")).into_owned();
+        report::event(agent, name, Reason::Ignored, &warnings).await;
+        tracing::warn!(detail = warnings, "something in Git is ignored");
     }
     watch.step("render");
     let weight = set
         .iter()
-        .map(|manifest| weigh(manifest.body.visible()))
+        .map(|manifest| rendering::weigh(manifest.body.visible()))
         .sum();
+    let others = target.into_iter().map(|(source, (repository, commit))| {
+        let reads = reads.remove(&source).unwrap_or_default();
+        let other = OtherReads {
+            repository,
+            commit,
+            reads,
+        };
+        (source, other)
+    });
+    let others = others.collect();
     Ok(Arc::new(Rendered {
-        inputs: match renderer {
-            Renderer::Helm => start.inputs.with_cluster,
-            Renderer::Plain | Renderer::Auto | Renderer::Kustomize => start.inputs.alone,
-        },
-        reads: std::mem::take(reads),
+        inputs: given.inputs.of(made.sees_cluster),
+        reads: own,
+        others,
         set,
         hashes,
         images,
+        secrets,
+        notes: made.notes,
+        unstable: made.unstable,
+        refused: made.refused,
         weight,
     }))
 }
 
-/// Roughly how many bytes of memory a value takes.
-fn weigh(value: &Value) -> usize {
-    let own = size_of::<Value>();
-    own + match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weigh).sum(),
-        Value::Object(fields) => fields.iter().map(|(k, v)| 80 + k.len() + weigh(v)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
+fn masked(failures: Vec<Failure>, secrets: &SecretInputs) -> Vec<Failure> {
+    let masked = failures.into_iter().map(|failure| Failure {
+        reason: failure.reason,
+        detail: secrets.mask_text(&failure.detail).into_owned(),
+    });
+    masked.collect()
 }
 
-/// How a path is rendered; `None` where it does not exist.
-fn detect(
-    snapshot: &Snapshot,
-    path: &str,
-    wanted: Renderer,
-) -> Result<Option<Renderer>, syncline_source::Error> {
-    let Some(entries) = snapshot.list(path)? else {
-        // A path may name one file.
-        return Ok(snapshot.read_file(path)?.map(|_| Renderer::Plain));
+/// The commit of each other source, by its name: Repository and commit.
+type Commits = BTreeMap<String, (String, CommitId)>;
+
+/// The trees that the application is rendered from.
+async fn sources(start: &Start, given: &Given) -> Result<(Sources, Commits), Failure> {
+    let opened = |mirror: &Mirror, commit: &CommitId| {
+        let (mirror, commit) = (mirror.clone(), commit.clone());
+        blocking(move || mirror.snapshot(&commit))
     };
-    let has = |name: &str| {
-        entries
-            .iter()
-            .any(|e| e.name == name && e.kind == EntryKind::File)
+    let failed = |error: syncline_source::Error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
     };
-    Ok(Some(match wanted {
-        Renderer::Auto if has("Chart.yaml") => Renderer::Helm,
-        Renderer::Auto
-            if ["kustomization.yaml", "kustomization.yml", "Kustomization"]
-                .iter()
-                .any(|n| has(n)) =>
-        {
-            Renderer::Kustomize
-        }
-        Renderer::Auto => Renderer::Plain,
-        chosen => chosen,
-    }))
-}
-
-/// Every YAML and JSON file below the path. All errors of all files at once.
-async fn plain(
-    agent: &Agent,
-    application: &Application,
-    snapshot: Snapshot,
-    reads: &mut ReadSet,
-) -> Result<Objects, Vec<Failure>> {
-    let path = application.path.as_str().to_owned();
-    reads.add_tree(&path);
-    let limits = agent.yaml_limits();
-    let (objects, links) = blocking(move || {
-        let found = snapshot
-            .files_below(&path)
-            .map_err(|error| vec![source_failure(&error)])?;
-        let files = match found {
-            Some(files) => files,
-            None => {
-                let bytes = snapshot
-                    .read_file(&path)
-                    .map_err(|e| vec![source_failure(&e)])?;
-                let bytes = bytes.unwrap_or_default();
-                vec![syncline_source::SourceFile {
-                    path: path.clone(),
-                    bytes,
-                    links: Vec::new(),
-                }]
-            }
-        };
-        let mut objects = Vec::new();
-        let mut links = Vec::new();
-        let mut failures = Vec::new();
-        for file in files {
-            links.extend(file.links);
-            let extension = file.path.rsplit_once('.').map(|(_, extension)| extension);
-            if !matches!(extension, Some("yaml" | "yml" | "json")) {
-                continue;
-            }
-            match yaml::parse(&file.path, &file.bytes, &limits) {
-                Ok(found) => objects.extend(found),
-                Err(found) => failures.extend(found),
-            }
-        }
-        if failures.is_empty() {
-            Ok((objects, links))
-        } else {
-            Err(failures)
-        }
-    })
-    .await?;
-    for path in &links {
-        reads.add_tree(path);
+    let own = opened(&start.mirror, &start.target.info.id).await;
+    let own = Tree::of(own.map_err(failed)?);
+    let mut sources = Sources::new(own, given.material.keys.clone());
+    let mut commits = Commits::new();
+    for (source, other) in &start.others {
+        let tree = opened(&other.mirror, &other.commit).await.map_err(failed)?;
+        sources.add(source.clone(), Tree::of(tree));
+        let commit = (other.repository.clone(), other.commit.clone());
+        commits.insert(source.clone(), commit);
     }
-    Ok(objects)
+    Ok((sources, commits))
 }
 
-/// Kustomize or Helm, by the renderer process, which asks for files by path.
-async fn rendered(
-    agent: &Agent,
+/// What comes out beside the objects.
+#[derive(Default)]
+struct Parts {
+    sees_cluster: bool,
+    warnings: Vec<String>,
+    notes: String,
+    unstable: BTreeMap<ObjectKey, String>,
+    refused: BTreeMap<ObjectKey, Failure>,
+}
+
+/// The steps from the sources to the complete set.
+async fn parts(
+    agent: &Arc<Agent>,
     start: &Start,
-    renderer: Renderer,
-    snapshot: Snapshot,
-    reads: &mut ReadSet,
-) -> Result<(Objects, Vec<String>), Vec<Failure>> {
+    account: &Account,
+    given: &Given,
+    sources: &mut Sources,
+    made: &mut Parts,
+) -> Result<complete::Complete, Vec<Failure>> {
     let application = &start.application;
-    let path = application.path.as_str().to_owned();
-    let cluster_failure = |error: syncline_cluster::Error| {
-        vec![Failure {
-            reason: error.reason(),
-            detail: format!("discovery: {error}"),
-        }]
-    };
-    let job = if renderer == Renderer::Kustomize {
-        Job::Kustomize { path }
-    } else {
-        let discovery = agent.cluster.discovery();
-        let release = &application.helm.release_name;
-        let name = &application.name.name;
-        Job::Helm {
-            path,
-            release_name: if release.is_empty() {
-                name.clone()
-            } else {
-                release.clone()
-            },
-            namespace: application.namespace.clone(),
-            values_files: application.helm.values_files.clone(),
-            values: application.helm.values.clone(),
-            kube_version: discovery.server_version().await.map_err(cluster_failure)?,
-            api_versions: discovery.api_versions().await.map_err(cluster_failure)?,
-            upgrade: if start.applied.is_some() {
-                Release::Upgrade
-            } else {
-                Release::Install
-            },
+    let kind = rendering::kind(application, sources).map_err(|failure| vec![failure])?;
+    // Only a chart can tell a first sync from a later one.
+    let upgrade = kind == Kind::Helm && start.applied.is_some();
+    let key = given.key(kind != Kind::Plain, upgrade);
+    let one = |failure| vec![failure];
+    let output = match rendering::find(&agent.renders, key, sources).map_err(one)? {
+        Some(output) => output,
+        None => {
+            let output = objects(agent, start, account, given, kind, sources).await?;
+            rendering::keep(&agent.renders, key, sources, &output).map_err(one)?;
+            output
         }
     };
-    let snapshot = Mutex::new(snapshot);
-    let resolved = Mutex::new(ReadSet::default());
-    let ask = |ask: &Ask| -> Result<Answer, AskError> {
-        let snapshot = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut resolved = resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        answer(&snapshot, ask, &mut resolved)
-    };
-    let rendered = agent.renderer.render(&job, &ask).await;
-    let asked = resolved
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    *reads = asked;
-    let rendered = rendered.map_err(|error| {
-        vec![Failure {
-            reason: error.reason(),
-            detail: error.to_string(),
-        }]
-    })?;
-    let mut warnings = rendered.warnings;
-    for hook in &rendered.hooks {
-        let origin = &hook.origin;
+    made.sees_cluster = output.sees_cluster;
+    let warnings = &mut made.warnings;
+    *warnings = output.warnings;
+    made.notes = output.notes;
+    for hook in &output.hooks {
+        let origin = &hook.object.origin;
         warnings.push(format!(
             "{origin}: hooks are not run yet, so this object is left out"
         ));
     }
-    Ok((rendered.objects, warnings))
-}
-
-/// Answers one question of the renderer from the tree, and notes what was read.
-fn answer(snapshot: &Snapshot, ask: &Ask, reads: &mut ReadSet) -> Result<Answer, AskError> {
-    let failed = |error: syncline_source::Error| AskError {
-        reason: error.reason(),
-        detail: error.to_string(),
+    let mut objects = output.objects;
+    let discovery = agent.cluster.discovery();
+    let kept = settle(discovery, &application.namespace, account, &mut objects)
+        .await
+        .map_err(|failure| vec![failure])?;
+    let with = Completion {
+        discovery,
+        application,
+        owner: &start.owner,
+        key: agent.instance.key(),
+        commit: &start.target.info.id,
+        limits: agent.yaml_limits(),
     };
-    let path = ask.path();
-    for read in snapshot.trail(path).map_err(failed)? {
-        match ask {
-            Ask::Read(_) => reads.add_file(&read),
-            Ask::List(_) => reads.add_listing(&read),
-        }
+    let (set, hashes) = complete(&with, objects, warnings).await?;
+    let policy = application.rendering.validate;
+    let refused = validate(&agent.cluster, policy, kind, sources, &set, warnings).await;
+    if application.sync.atomic && !refused.is_empty() {
+        return Err(refused.into_values().collect());
     }
-    match ask {
-        Ask::Read(_) => {
-            reads.add_file(path);
-            if let Some(file) = snapshot.read_file(path).map_err(failed)? {
-                return Ok(Answer::File(file));
-            }
-            // The renderer asks for a path before it knows what it is.
-            let directory = snapshot.list(path).map_err(failed)?;
-            Ok(directory.map_or(Answer::Missing, |_| Answer::Directory(Vec::new())))
-        }
-        Ask::List(_) => {
-            reads.add_listing(path);
-            if let Some(entries) = snapshot.list(path).map_err(failed)? {
-                let entries = entries.into_iter().map(|entry| syncline_render::Entry {
-                    name: entry.name,
-                    is_directory: entry.kind == EntryKind::Directory,
-                });
-                return Ok(Answer::Directory(entries.collect()));
-            }
-            let file = snapshot.read_file(path).map_err(failed)?;
-            Ok(file.map_or(Answer::Missing, |_| Answer::File(Vec::new())))
-        }
-    }
-}
-
-/// Identity, namespace, normal form and owner record of every object; refuses duplicates.
-async fn complete(
-    agent: &Agent,
-    start: &Start,
-    objects: Objects,
-    warnings: &mut Vec<String>,
-) -> Result<(ManifestSet, BTreeMap<ObjectKey, Digest>), Vec<Failure>> {
-    let scopes = scopes(agent, &objects).await?;
-    let scope_of = |group: &str, version: &str, kind: &str| {
-        scopes
-            .get(&(group.to_owned(), version.to_owned(), kind.to_owned()))
-            .copied()
-    };
-    let limits = agent.yaml_limits();
-    let manifests = to_manifests(objects, &start.application.namespace, &scope_of, &limits)?;
-    let mut complete: Vec<Manifest> = Vec::with_capacity(manifests.len());
-    let mut hashes = BTreeMap::new();
-    let mut failures = Vec::new();
-    for manifest in manifests {
-        match normalise(manifest) {
-            Ok(normalised) => {
-                warnings.extend(normalised.warnings);
-                let mut manifest = normalised.manifest;
-                let ignore = start.application.ignore.iter();
-                let ignore: Vec<_> = ignore.filter(|rule| rule.selects(&manifest.key)).collect();
-                ownership::without_ignored(manifest.body.visible_mut(), &ignore);
-                // Before the owner record: another application's like object has the same hash.
-                let hash = applied_hash(agent.instance.key(), &manifest.body.to_wire());
-                hashes.insert(manifest.key.clone(), hash);
-                decorate(&mut manifest, start);
-                complete.push(manifest);
-            }
-            Err(found) => failures.extend(found),
-        }
-    }
-    if !failures.is_empty() {
-        return Err(failures);
-    }
-    let set = ManifestSet::new(start.target.info.id.clone(), complete)?;
+    made.refused = refused;
+    made.unstable = notes(&kept, &set);
     Ok((set, hashes))
 }
 
-/// What is known of each kind among the objects: from discovery, or from a CRD beside them.
-async fn scopes(
-    agent: &Agent,
-    objects: &Objects,
-) -> Result<BTreeMap<(String, String, String), Scope>, Vec<Failure>> {
-    let mut kinds = BTreeSet::new();
-    let mut scopes = BTreeMap::new();
-    for (object, _) in objects {
-        collect_kinds(object, &mut kinds, &mut scopes);
-    }
-    for (group, version, kind) in kinds {
-        match agent
-            .cluster
-            .discovery()
-            .resolve(&group, &version, &kind)
-            .await
-        {
-            Ok(resource) => {
-                let scope = match resource.scope {
-                    discovery::Scope::Cluster => Scope::Cluster,
-                    discovery::Scope::Namespaced => Scope::Namespaced,
-                };
-                scopes.insert((group, version, kind), scope);
-            }
-            Err(syncline_cluster::Error::UnknownKind { .. }) => {}
-            Err(error) => {
-                let detail = format!("discovery of {kind} in {group}/{version}: {error}");
-                return Err(vec![Failure {
-                    reason: error.reason(),
-                    detail,
-                }]);
-            }
-        }
-    }
-    Ok(scopes)
-}
-
-fn collect_kinds(
-    object: &Value,
-    kinds: &mut BTreeSet<(String, String, String)>,
-    scopes: &mut BTreeMap<(String, String, String), Scope>,
-) {
-    let (Some(api_version), Some(kind)) = (object["apiVersion"].as_str(), object["kind"].as_str())
-    else {
-        return;
+async fn objects(
+    agent: &Arc<Agent>,
+    start: &Start,
+    account: &Account,
+    given: &Given,
+    kind: Kind,
+    sources: &mut Sources,
+) -> Result<rendering::Output, Vec<Failure>> {
+    let application = &start.application;
+    let cluster = match kind {
+        Kind::Plain => ClusterFacts::default(),
+        Kind::Kustomize | Kind::Helm => facts(agent).await.map_err(|failure| vec![failure])?,
     };
-    if let Some(items) = object["items"]
-        .as_array()
-        .filter(|_| kind.ends_with("List"))
-    {
-        for item in items {
-            collect_kinds(item, kinds, scopes);
-        }
-    }
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    kinds.insert((group.to_owned(), version.to_owned(), kind.to_owned()));
-    if kind != "CustomResourceDefinition" {
-        return;
-    }
-    let spec = &object["spec"];
-    let scope = if spec["scope"] == "Cluster" {
-        Scope::Cluster
-    } else {
-        Scope::Namespaced
+    let chart = application.rendering.helm.chart.as_ref();
+    let chart = chart
+        .zip(given.chart.as_ref())
+        .map(|(source, resolved)| ChartRef {
+            repository: source.repository.clone(),
+            name: source.name.clone(),
+            version: resolved.version.clone(),
+            digest: String::new(),
+        });
+    let mut request = Request {
+        application,
+        sources,
+        material: &given.material,
+        cluster,
+        chart,
+        upgrade: start.applied.is_some(),
+        limits: agent.yaml_limits(),
     };
-    let names = (spec["group"].as_str(), spec["names"]["kind"].as_str());
-    if let (Some(group), Some(kind)) = names {
-        for version in spec["versions"].as_array().into_iter().flatten() {
-            if let Some(version) = version["name"].as_str() {
-                scopes.insert(
-                    (group.to_owned(), version.to_owned(), kind.to_owned()),
-                    scope,
-                );
-            }
-        }
-    }
+    let chart = given.chart.as_ref();
+    let supply = |ask| {
+        let supplied = async move { supply::supply(agent, start, account, chart, &ask).await };
+        supplied.boxed()
+    };
+    rendering::render(&agent.renderer, &mut request, &supply).await
 }
 
-/// Puts the label and the owner record on an object.
-fn decorate(manifest: &mut Manifest, start: &Start) {
-    let record = start.owner.record_for(&manifest.key);
-    let metadata = &mut manifest.body.visible_mut()["metadata"];
-    metadata["labels"][names::LABEL_MANAGED] = start.owner.instance.as_str().into();
-    metadata["annotations"][names::ANNOTATION_OWNER] = record.into();
-}
-
-/// The images of all containers, sorted, each once.
-fn images(set: &ManifestSet) -> Vec<String> {
-    let mut images = BTreeSet::new();
-    for manifest in set {
-        let spec = &manifest.body.visible()["spec"];
-        let pods = [
-            spec,
-            &spec["template"]["spec"],
-            &spec["jobTemplate"]["spec"]["template"]["spec"],
-        ];
-        for pod in pods {
-            for list in ["initContainers", "containers"] {
-                for container in pod[list].as_array().into_iter().flatten() {
-                    images.extend(container["image"].as_str().map(str::to_owned));
-                }
-            }
-        }
-    }
-    images.into_iter().collect()
-}
-
-fn source_failure(error: &syncline_source::Error) -> Failure {
-    Failure {
+/// What a chart sees of the cluster.
+async fn facts(agent: &Agent) -> Result<ClusterFacts, Failure> {
+    let discovery = agent.cluster.discovery();
+    let failed = |error: syncline_cluster::Error| Failure {
         reason: error.reason(),
-        detail: error.to_string(),
-    }
+        detail: format!("discovery: {error}"),
+    };
+    Ok(ClusterFacts {
+        kube_version: discovery.server_version().await.map_err(failed)?,
+        api_versions: discovery.api_versions().await.map_err(failed)?,
+        ..ClusterFacts::default()
+    })
 }

@@ -82,11 +82,7 @@ pub(super) async fn finish(
             agent.feed.publish(Topic::Sync, name.to_string());
         }
         entry.running = None;
-        if let Some(reads) = entry.failed_reads.clone()
-            && let Some(repository) = state.repositories.get_mut(&repository)
-        {
-            repository.index.insert(name, reads);
-        }
+        state.index(name);
         if ended.is_err() {
             // Who waited to see whether it can be rendered knows now.
             repositories::wake_waiting(agent, state, &repository);
@@ -215,19 +211,7 @@ impl Judged {
 /// The render of before holds for the newest commit as well.
 fn confirm(agent: &Agent, start: &Start) {
     let name = &start.application.name;
-    {
-        let mut guard = agent.state.lock();
-        let state = &mut *guard;
-        let reads = state
-            .applications
-            .get(name)
-            .and_then(|entry| entry.kept.as_ref())
-            .map(|kept| kept.reads.clone());
-        let repository = Name::new(&name.namespace, &start.application.repository);
-        if let (Some(reads), Some(repository)) = (reads, state.repositories.get_mut(&repository)) {
-            repository.index.insert(name, reads);
-        }
-    }
+    agent.state.lock().index(name);
     repositories::rendered(agent, name, start.heads);
 }
 

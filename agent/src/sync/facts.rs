@@ -2,12 +2,15 @@
 //! at work on them, what an autoscaler sets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use serde_json::Value;
-use syncline_cluster::{Account, Resource};
+use syncline_cluster::{Account, Discovery, Resource};
 use syncline_core::digest::Digest;
 use syncline_core::handover::{Holder, Other, Right};
+use syncline_core::manifest::ManifestSet;
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::other_tool::{self, Mark, ToolState};
@@ -51,26 +54,11 @@ pub(super) async fn live(
                 .then(|| (resource.clone(), key.clone()))
         })
         .collect();
-    let found: Vec<_> = stream::iter(keys)
-        .map(|(resource, key)| async move {
-            // In full where health depends on it: then the answer is as good as an event.
-            let live = if resource.is_read_in_full() {
-                account.get(&resource, &key).await
-            } else {
-                account.get_metadata(&resource, &key).await
-            };
-            let down = match &live {
-                Err(error) => is_group_down(agent, &key.group, error).await,
-                Ok(_) => false,
-            };
-            (live, key, down)
-        })
-        .buffered(agent.settings.apply_concurrency)
-        .collect()
-        .await;
+    let discovery = agent.cluster.discovery();
+    let found = read(discovery, account, keys, agent.settings.apply_concurrency).await;
     let mut objects = Objects::default();
     let mut state = agent.state.lock();
-    for (found, key, down) in found {
+    for Answer { found, key, down } in found {
         match found {
             Ok(Some(found)) => {
                 let seen = Seen::of(&found, agent.instance.id());
@@ -110,6 +98,37 @@ pub(super) async fn live(
     Ok(objects)
 }
 
+/// What the API server says of one object.
+pub(crate) struct Answer {
+    pub(crate) key: ObjectKey,
+    /// The object; none where it does not exist.
+    pub(crate) found: Result<Option<syncline_cluster::Live>, syncline_cluster::Error>,
+    /// The failure is that of its API group alone.
+    pub(crate) down: bool,
+}
+
+/// Reads objects one by one.
+pub(crate) async fn read(
+    discovery: &Discovery,
+    account: &Account,
+    keys: Vec<(Resource, ObjectKey)>,
+    concurrency: usize,
+) -> Vec<Answer> {
+    stream::iter(keys)
+        .map(|(resource, key)| async move {
+            // In full where health depends on it: then the answer is as good as an event.
+            let found = account.get(&resource, &key).await;
+            let down = match &found {
+                Err(error) => is_group_down(discovery, &key.group, error).await,
+                Ok(_) => false,
+            };
+            Answer { key, found, down }
+        })
+        .buffered(concurrency)
+        .collect()
+        .await
+}
+
 /// What was read of single objects.
 #[derive(Default)]
 pub(super) struct Objects {
@@ -131,8 +150,13 @@ pub(super) async fn gather(
     objects: &Objects,
 ) -> Facts {
     let live = &objects.live;
-    let tools = tools(agent, start, account, rendered, live).await;
-    let autoscaled = autoscaled(start, account, rendered, live).await;
+    let discovery = agent.cluster.discovery();
+    let (now, quiet) = (agent.clock.now(), agent.settings.tool_quiet_period);
+    let tools = tools(discovery, account, &rendered.set, live, now, quiet).await;
+    if !tools.is_empty() {
+        tracing::info!(app.name = %start.application.name, count = tools.len(), "other tools are at work on objects");
+    }
+    let autoscaled = autoscaled(&start.owner.instance, account, &rendered.set, live).await;
     let state = agent.state.lock();
     let mut others = BTreeMap::new();
     for (key, object) in live {
@@ -303,19 +327,19 @@ pub(crate) fn heir(state: &State, name: &Name, key: &ObjectKey) -> Option<Name> 
     claims.find(may).cloned()
 }
 
-/// Objects without an owner on which another GitOps tool is at work.
-async fn tools(
-    agent: &Agent,
-    start: &Start,
+/// Objects without an owner on which another GitOps tool is at work, or was within `quiet`.
+pub(crate) async fn tools(
+    discovery: &Discovery,
     account: &Account,
-    rendered: &Rendered,
+    desired: &ManifestSet,
     live: &BTreeMap<ObjectKey, Live>,
+    now: Timestamp,
+    quiet: Duration,
 ) -> BTreeMap<ObjectKey, String> {
     let mut states: BTreeMap<Mark, ToolState> = BTreeMap::new();
     let mut tools = BTreeMap::new();
-    let now = agent.clock.now();
     for (key, object) in live {
-        if rendered.set.get(key).is_none() || object.owner(key).is_some() {
+        if desired.get(key).is_none() || object.owner(key).is_some() {
             continue;
         }
         let mut marks = Vec::new();
@@ -323,27 +347,22 @@ async fn tools(
             let state = match states.get(&mark) {
                 Some(state) => *state,
                 None => {
-                    let state = tool_state(agent, account, &mark).await;
+                    let state = tool_state(discovery, account, &mark).await;
                     states.insert(mark.clone(), state);
                     state
                 }
             };
             marks.push((mark, state));
         }
-        let quiet = agent.settings.tool_quiet_period;
         if let Some(tool) = other_tool::at_work(&marks, &object.managed_fields, now, quiet) {
             tools.insert(key.clone(), tool);
         }
-    }
-    if !tools.is_empty() {
-        tracing::info!(app.name = %start.application.name, count = tools.len(), "other tools are at work on objects");
     }
     tools
 }
 
 /// Looks whether the other tool's own object is there and works.
-async fn tool_state(agent: &Agent, account: &Account, mark: &Mark) -> ToolState {
-    let discovery = agent.cluster.discovery();
+async fn tool_state(discovery: &Discovery, account: &Account, mark: &Mark) -> ToolState {
     let Ok(resource) = discovery.preferred(mark.group, mark.kind).await else {
         return ToolState::Unknown;
     };
@@ -357,17 +376,17 @@ async fn tool_state(agent: &Agent, account: &Account, mark: &Mark) -> ToolState 
 
 /// Objects whose replicas Git no longer names and an autoscaler sets. Asks the cluster only where
 /// an object of ours gives its replicas up.
-async fn autoscaled(
-    start: &Start,
+pub(crate) async fn autoscaled(
+    instance: &str,
     account: &Account,
-    rendered: &Rendered,
+    desired: &ManifestSet,
     live: &BTreeMap<ObjectKey, Live>,
 ) -> BTreeSet<ObjectKey> {
-    let manager = names::field_manager(&start.owner.instance);
+    let manager = names::field_manager(instance);
     let gives_up = live.iter().filter(|(key, object)| {
         let entry = ownership::applied_entry(&object.managed_fields, &manager);
         let held = entry.is_some_and(|entry| !entry["f:spec"]["f:replicas"].is_null());
-        let manifest = rendered.set.get(key);
+        let manifest = desired.get(key);
         held && manifest.is_some_and(|m| m.body.visible()["spec"]["replicas"].is_null())
     });
     let candidates: Vec<&ObjectKey> = gives_up.map(|(key, _)| key).collect();
@@ -384,7 +403,7 @@ async fn autoscaled(
         let namespace = namespace.unwrap_or_default().to_owned();
         targets.insert((namespace, kind.to_owned(), name.to_owned()));
     };
-    for manifest in &rendered.set {
+    for manifest in desired {
         if matches!(
             manifest.key.kind.as_str(),
             "HorizontalPodAutoscaler" | "ScaledObject"

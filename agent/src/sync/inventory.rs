@@ -11,7 +11,7 @@ use serde_json::json;
 use syncline_cluster::discovery::Scope;
 use syncline_cluster::kinds::Kind;
 use syncline_cluster::watch::{Area, Ensured, WatchKey};
-use syncline_cluster::{Account, Resource};
+use syncline_cluster::{Account, Discovery, Resource};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{Failure, ObjectOutcome};
@@ -61,6 +61,61 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// The kinds of an extent that the cluster serves.
+    pub(crate) async fn of(discovery: &Discovery, extent: &Extent) -> Self {
+        let mut known = Self::default();
+        for kind in &extent.kinds {
+            let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
+            match discovery.preferred(group, short).await {
+                Ok(resource) => {
+                    known.resources.insert(kind.clone(), resource);
+                }
+                // Not served: nothing of it can be live. Desired objects of it fail one by one.
+                Err(syncline_cluster::Error::UnknownKind { .. }) => {}
+                Err(error) => known.unread.push(Failure {
+                    reason: error.reason(),
+                    detail: format!("{kind}: {error}"),
+                }),
+            }
+        }
+        known
+    }
+
+    /// What there is to be listed of an extent.
+    pub(crate) fn parts(&self, extent: &Extent) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for resource in self.resources.values().filter(|r| r.supports("list")) {
+            let areas: Vec<Area> = match resource.scope {
+                Scope::Cluster => vec![Area::Cluster],
+                Scope::Namespaced => {
+                    let namespaces = extent.namespaces.iter().cloned();
+                    namespaces.map(Area::Namespace).collect()
+                }
+            };
+            parts.extend(areas.into_iter().map(|area| Part {
+                resource: resource.clone(),
+                area,
+                watch: None,
+            }));
+        }
+        parts
+    }
+
+    /// Notes that a part could not be read: nothing of it is pruned.
+    fn close(&mut self, part: Part, error: &syncline_cluster::Error, down: bool) {
+        let key = WatchKey::new(&part.resource, part.area);
+        self.unread.push(Failure {
+            // A group that is down comes back; a missing right does not by itself.
+            reason: if down {
+                Reason::ApiUnavailable
+            } else {
+                Reason::InventoryUnreadable
+            },
+            detail: format!("{key}: {error}"),
+        });
+        self.closed.insert(key);
+    }
+
     /// Whether all that is near an object could be read.
     pub(crate) fn covers(&self, key: &ObjectKey) -> bool {
         let area = key.namespace.clone().map_or(Area::Cluster, Area::Namespace);
@@ -82,7 +137,7 @@ pub(crate) enum Look {
 }
 
 /// Part of an extent: one kind in one namespace, or in the cluster.
-struct Part {
+pub(crate) struct Part {
     resource: Resource,
     area: Area,
     watch: Option<WatchKey>,
@@ -98,39 +153,11 @@ pub(crate) async fn look(
     extent: &Extent,
     look: Look,
 ) -> Result<Known, Stopped> {
-    let mut known = Known::default();
-    for kind in &extent.kinds {
-        let (short, group) = kind.split_once('.').unwrap_or((kind, ""));
-        match agent.cluster.discovery().preferred(group, short).await {
-            Ok(resource) => {
-                known.resources.insert(kind.clone(), resource);
-            }
-            // Not served: nothing of it can be live. Desired objects of it fail one by one.
-            Err(syncline_cluster::Error::UnknownKind { .. }) => {}
-            Err(error) => known.unread.push(Failure {
-                reason: error.reason(),
-                detail: format!("{kind}: {error}"),
-            }),
-        }
-    }
+    let mut known = Known::of(agent.cluster.discovery(), extent).await;
     let reader = reader(agent).await;
-    let mut parts = Vec::new();
-    for resource in known.resources.values().filter(|r| r.supports("list")) {
-        let areas: Vec<Area> = match resource.scope {
-            Scope::Cluster => vec![Area::Cluster],
-            Scope::Namespaced => {
-                let namespaces = extent.namespaces.iter().cloned();
-                namespaces.map(Area::Namespace).collect()
-            }
-        };
-        for area in areas {
-            let watch = watch(agent, account, reader.as_ref(), resource, &area);
-            parts.push(Part {
-                resource: resource.clone(),
-                area,
-                watch,
-            });
-        }
+    let mut parts = known.parts(extent);
+    for part in &mut parts {
+        part.watch = watch(agent, account, reader.as_ref(), &part.resource, &part.area);
     }
     agent.metrics.watches.set(agent.watches.len() as i64);
     let unwatched: BTreeSet<String> = parts
@@ -220,13 +247,11 @@ async fn until_current(agent: &Agent, parts: &[Part]) {
 /// Whether an error is that of a single API group: the server that it is delegated to is away, and
 /// the API server itself answers. Its objects are unknown then, and all others are synced.
 pub(super) async fn is_group_down(
-    agent: &Agent,
+    discovery: &Discovery,
     group: &str,
     error: &syncline_cluster::Error,
 ) -> bool {
-    !group.is_empty()
-        && error.code() == Some(503)
-        && agent.cluster.discovery().refresh().await.is_ok()
+    !group.is_empty() && error.code() == Some(503) && discovery.refresh().await.is_ok()
 }
 
 /// Lists parts and takes the objects in.
@@ -238,51 +263,9 @@ async fn list(
     known: &mut Known,
 ) -> Result<(), Stopped> {
     let selector = format!("{}={}", names::LABEL_MANAGED, agent.instance.id());
-    let found: Vec<_> = stream::iter(parts)
-        .map(|part| {
-            let selector = selector.clone();
-            async move {
-                let namespace = match &part.area {
-                    Area::Cluster => None,
-                    Area::Namespace(namespace) => Some(namespace.as_str()),
-                };
-                let list = if part.resource.is_read_in_full() {
-                    account.list(&part.resource, namespace, &selector).await
-                } else {
-                    let resource = &part.resource;
-                    account.list_metadata(resource, namespace, &selector).await
-                };
-                let down = match &list {
-                    Err(error) => is_group_down(agent, &part.resource.group, error).await,
-                    Ok(_) => false,
-                };
-                (part, list, down)
-            }
-        })
-        .buffered(agent.settings.apply_concurrency)
-        .collect()
-        .await;
-    for (part, list, down) in found {
-        let list = match list {
-            Ok(list) => list,
-            Err(error) if error.reason() == Reason::ApiUnavailable && !down => {
-                return Err(Stopped::cluster("list the live objects", &error));
-            }
-            Err(error) => {
-                let key = WatchKey::new(&part.resource, part.area);
-                known.unread.push(Failure {
-                    // A group that is down comes back; a missing right does not by itself.
-                    reason: if down {
-                        Reason::ApiUnavailable
-                    } else {
-                        Reason::InventoryUnreadable
-                    },
-                    detail: format!("{key}: {error}"),
-                });
-                known.closed.insert(key);
-                continue;
-            }
-        };
+    let (discovery, concurrency) = (agent.cluster.discovery(), agent.settings.apply_concurrency);
+    let found = list_parts(discovery, account, parts, &selector, concurrency, known).await?;
+    for (part, list) in found {
         let mut state = agent.state.lock();
         let mut there = HashSet::new();
         for live in list {
@@ -304,6 +287,51 @@ async fn list(
         }
     }
     Ok(())
+}
+
+/// Lists parts. Those that cannot be read are noted as such.
+///
+/// Fails where the API server does not answer.
+pub(crate) async fn list_parts(
+    discovery: &Discovery,
+    account: &Account,
+    parts: Vec<Part>,
+    selector: &str,
+    concurrency: usize,
+    known: &mut Known,
+) -> Result<Vec<(Part, Vec<syncline_cluster::Live>)>, Stopped> {
+    let lists: Vec<_> = stream::iter(parts)
+        .map(|part| async move {
+            let namespace = match &part.area {
+                Area::Cluster => None,
+                Area::Namespace(namespace) => Some(namespace.as_str()),
+            };
+            let list = if part.resource.is_read_in_full() {
+                account.list(&part.resource, namespace, selector).await
+            } else {
+                let resource = &part.resource;
+                account.list_metadata(resource, namespace, selector).await
+            };
+            let down = match &list {
+                Err(error) => is_group_down(discovery, &part.resource.group, error).await,
+                Ok(_) => false,
+            };
+            (part, list, down)
+        })
+        .buffered(concurrency)
+        .collect()
+        .await;
+    let mut found = Vec::new();
+    for (part, list, down) in lists {
+        match list {
+            Ok(list) => found.push((part, list)),
+            Err(error) if error.reason() == Reason::ApiUnavailable && !down => {
+                return Err(Stopped::cluster("list the live objects", &error));
+            }
+            Err(error) => known.close(part, &error, down),
+        }
+    }
+    Ok(found)
 }
 
 fn is_in(key: &ObjectKey, part: &Part) -> bool {
