@@ -508,6 +508,7 @@ async fn a_plan_that_waits_is_told_with_the_ways_to_approve_it() {
         well["checkedSlowly"],
         serde_json::json!(["PrometheusRule.monitoring.coreos.com"])
     );
+    assert_eq!(well["notes"], "Open a tunnel to Grafana and sign in.");
 }
 
 #[tokio::test]

@@ -189,6 +189,11 @@ export interface components {
             /** @description Kinds that are not watched, so that their drift is found by the slow check only. */
             checkedSlowly: string[];
             head?: components["schemas"]["Revision"] | null;
+            /**
+             * @description What the chart says to its user (`NOTES.txt`), without secrets that went into it; empty for
+             *     nothing, or where the agent has not rendered it since it started.
+             */
+            notes: string;
             /** @description Its objects. */
             objects: components["schemas"]["ObjectView"][];
             /** @description Whether drift is put right without asking. */
@@ -245,7 +250,7 @@ export interface components {
          * @description What asked for a sync.
          * @enum {string}
          */
-        Cause: "start-up" | "poll" | "webhook" | "drift" | "reference" | "image" | "schedule" | "dependency" | "retry" | "user";
+        Cause: "start-up" | "poll" | "webhook" | "drift" | "reference" | "image" | "chart" | "schedule" | "dependency" | "retry" | "user";
         /** @description One change. */
         Change: {
             /** @description Which one of them. */

@@ -116,6 +116,7 @@ export function cause(value: Cause): string {
     drift: 'drift',
     reference: 'changed settings',
     image: 'image update',
+    chart: 'newer chart',
     schedule: 'slow check',
     dependency: 'another application',
     retry: 'retry',

@@ -128,6 +128,9 @@ pub struct ApplicationDetail {
     pub approval: Option<ApprovalView>,
     /// Kinds that are not watched, so that their drift is found by the slow check only.
     pub checked_slowly: Vec<String>,
+    /// What the chart says to its user (`NOTES.txt`), without secrets that went into it; empty for
+    /// nothing, or where the agent has not rendered it since it started.
+    pub notes: String,
     /// Its objects.
     pub objects: Vec<ObjectView>,
 }

@@ -57,6 +57,8 @@ pub enum Cause {
     Reference,
     /// A commit of the image flow.
     Image,
+    /// A newer version of a chart.
+    Chart,
     /// The slow check of everything.
     Schedule,
     /// Another application that this one waited for.
@@ -76,6 +78,7 @@ impl From<trigger::Cause> for Cause {
             trigger::Cause::Drift => Self::Drift,
             trigger::Cause::Reference => Self::Reference,
             trigger::Cause::Image => Self::Image,
+            trigger::Cause::Chart => Self::Chart,
             trigger::Cause::Schedule => Self::Schedule,
             trigger::Cause::Dependency => Self::Dependency,
             trigger::Cause::Retry => Self::Retry,

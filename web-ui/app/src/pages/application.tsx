@@ -158,6 +158,14 @@ function Facts({ detail }: { detail: ApplicationDetail }) {
           </dd>
         </div>
       ) : null}
+      {detail.notes ? (
+        <div class="broad">
+          <dt>Notes of the chart</dt>
+          <dd>
+            <pre class="notes">{detail.notes}</pre>
+          </dd>
+        </div>
+      ) : null}
       {summary.images.length > 0 ? (
         <div class="broad">
           <dt>Images</dt>
