@@ -53,7 +53,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("oci-client", &["syncline-registry"]),
     // A test looks into the database of an agent that is dead, and lets it tell lies.
     ("sqlx", &["syncline-store", "syncline-tests"]),
-    ("granit-parser", &["syncline-core"]),
+    ("granit-parser", &["syncline-core", "syncline-render"]),
 ];
 
 /// What the pure crate must not be able to name.

@@ -5,6 +5,7 @@ mod identity;
 mod kinds;
 mod lease;
 mod objects;
+mod openapi;
 mod ownership;
 mod watch;
 mod watch_faults;

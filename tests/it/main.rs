@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod architecture;
+mod chart_client;
 mod cluster;
 mod crashes;
 mod deploy;
+mod diff_cli;
 mod drift;
 mod faults;
 mod harness;
@@ -20,6 +22,9 @@ mod lifecycle_setup;
 mod options;
 mod ownership;
 mod prune;
+mod render_cli;
+mod rendering;
+mod rendering_charts;
 mod security;
 mod ui_api;
 mod ui_session;

@@ -9,6 +9,7 @@ mod client;
 mod gauge;
 mod manifest;
 mod phases;
+pub mod render;
 pub mod report;
 pub mod scene;
 

@@ -27,6 +27,14 @@ pub fn helm() -> Result<PathBuf> {
     }
 }
 
+/// Kustomize's program.
+pub fn kustomize() -> Result<PathBuf> {
+    match std::env::var_os("SYNCLINE_KUSTOMIZE") {
+        Some(path) => existing(path.into()),
+        None => existing(newest("kustomize")?.join("kustomize")),
+    }
+}
+
 /// The registry program.
 pub fn registry() -> Result<PathBuf> {
     match std::env::var_os("SYNCLINE_REGISTRY_BIN") {

@@ -39,6 +39,8 @@ Usage: cargo xtask COMMAND
   bench sync [FLAG...] measure the sync of a release build against a bare client; the figures are
                        kept as JSON. --applications 100,500,1000 --objects 6 --one-large 10000
                        --profile a|b|both (one namespace, a namespace each) --latency-ms 50 --quick
+  bench render [--quick]
+                       measure renders, cold, warm and cached, beside the real helm and kustomize
   tools                build or find what all of these need, where it is missing
 
 What is built is kept in ~/.cache/syncline; SYNCLINE_CACHE names another folder.
@@ -75,6 +77,11 @@ fn command(words: &[&str]) -> Result<ExitCode> {
             let cache = Cache::open()?;
             let tools = Tools::for_tests(&cache)?;
             stages::bench_sync(&cache, &tools, rest)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ["bench", "render", rest @ ..] => {
+            let cache = Cache::open()?;
+            stages::bench_render(&cache, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
         ["bench"] => demo(&["--check", "--rounds", "5"]),

@@ -207,6 +207,23 @@ pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result
     Ok(with_programs(step.arguments(flags), cache, tools).env("SYNCLINE_AGENT", built("syncline")))
 }
 
+/// The bench of the renders, as a step that is still to be run. It needs no control plane.
+pub(crate) fn bench_render(cache: &Cache, flags: &[&str]) -> Result<Step> {
+    let (renderer, helm, kustomize) = Tools::for_renders(cache)?;
+    let build = ["build", "--locked", "--release"];
+    cargo(cache, &build)
+        .arguments(&["--package", "syncline-tests", "--bin", "bench"])
+        .run()?;
+    let program = cache.cargo_target().join("release").join("bench");
+    let out = cache.cargo_target().join("bench").display().to_string();
+    let step = Step::new(&program.display().to_string(), &["render", "--out", &out]);
+    Ok(step
+        .arguments(flags)
+        .env("SYNCLINE_RENDERER", renderer)
+        .env("SYNCLINE_HELM", helm)
+        .env("SYNCLINE_KUSTOMIZE", kustomize))
+}
+
 /// The agent of the tests has failpoints; a released one has not.
 const FAILPOINTS: &str = "--features=syncline/failpoints";
 
@@ -246,6 +263,7 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
         )
         .env("SYNCLINE_RENDERER", &tools.renderer)
         .env("SYNCLINE_HELM", &tools.helm)
+        .env("SYNCLINE_KUSTOMIZE", &tools.kustomize)
         .env("SYNCLINE_AGENT", built(cache, "syncline"));
     match chromium() {
         Ok(program) => step.env("SYNCLINE_CHROMIUM", program),
@@ -330,7 +348,15 @@ fn renderer(_: &Cache, counted: &mut Count) -> Result<()> {
 fn tests(cache: &Cache, counted: &mut Count) -> Result<()> {
     let tools = Tools::for_tests(cache)?;
     build(cache)?;
-    let step = cargo(cache, &["test", "--locked", "--workspace", FAILPOINTS]);
+    // All failures at once, whatever crate they are in.
+    let all = [
+        "test",
+        "--locked",
+        "--workspace",
+        "--no-fail-fast",
+        FAILPOINTS,
+    ];
+    let step = cargo(cache, &all);
     count(&with_programs(step, cache, &tools), counted)
 }
 

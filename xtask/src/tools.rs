@@ -18,6 +18,8 @@ pub(crate) struct Tools {
     pub(crate) renderer: PathBuf,
     /// Helm's program, whose releases the tests adopt.
     pub(crate) helm: PathBuf,
+    /// Kustomize's program, whose output the tests compare with.
+    pub(crate) kustomize: PathBuf,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -73,12 +75,20 @@ impl Tools {
         let control_plane = control_plane(cache)?;
         let renderer = renderer(cache)?;
         let helm = helm(cache)?;
+        let kustomize = kustomize(cache)?;
         front_end(cache)?;
         Ok(Self {
             control_plane,
             renderer,
             helm,
+            kustomize,
         })
+    }
+
+    /// What the bench of the renders needs: the renderer, Helm and Kustomize.
+    pub(crate) fn for_renders(cache: &Cache) -> Result<(PathBuf, PathBuf, PathBuf)> {
+        check_machine()?;
+        Ok((renderer(cache)?, helm(cache)?, kustomize(cache)?))
     }
 }
 
@@ -130,8 +140,8 @@ fn control_plane(cache: &Cache) -> Result<PathBuf> {
         .text(tools_flags)
         .text(&STAGES.join(" "))
         .folder(&root, |name| {
-            // Helm is built apart.
-            let here = !name.starts_with("helm/");
+            // Helm and Kustomize are built apart.
+            let here = !name.starts_with("helm/") && !name.starts_with("kustomize/");
             here && (name.ends_with("go.mod") || name.ends_with("go.sum"))
         })?;
     let folder = cache.get_or_build("control-plane", key, |folder| {
@@ -227,21 +237,31 @@ fn renderer(cache: &Cache) -> Result<PathBuf> {
 
 /// Helm's program, of the version that the renderer embeds.
 fn helm(cache: &Cache) -> Result<PathBuf> {
-    const FOLDER: &str = "tests/control-plane/helm";
+    go_program(cache, "helm", "helm.sh/helm/v4/cmd/helm")
+}
+
+/// Kustomize's program, of the version that the renderer embeds.
+fn kustomize(cache: &Cache) -> Result<PathBuf> {
+    go_program(cache, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+}
+
+/// A program of the Go module of its name in `tests/control-plane`.
+fn go_program(cache: &Cache, name: &str, package: &str) -> Result<PathBuf> {
+    let inside = format!("tests/control-plane/{name}");
     let flags = "-s -w";
-    let root = repository_root().join(FOLDER);
+    let root = repository_root().join(&inside);
     let key = Key::default()
         .text(flags)
-        .folder(&root, |name| matches!(name, "go.mod" | "go.sum"))?;
-    let folder = cache.get_or_build("helm", key, |folder| {
-        let out = folder.join("helm").display().to_string();
+        .folder(&root, |file| matches!(file, "go.mod" | "go.sum"))?;
+    let folder = cache.get_or_build(name, key, |folder| {
+        let out = folder.join(name).display().to_string();
         let arguments = ["build", "-v", "-trimpath", "-ldflags", flags, "-o", &out];
-        go(FOLDER, &arguments)
-            .arguments(&["helm.sh/helm/v4/cmd/helm"])
+        go(&inside, &arguments)
+            .arguments(&[package])
             .env("CGO_ENABLED", "0")
-            .build("Helm")
+            .build(name)
     })?;
-    Ok(folder.join("helm"))
+    Ok(folder.join(name))
 }
 
 /// A Go command inside a module of this repository.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use syncline_cluster::{ApplyOptions, DeleteOptions, Deleted, DryRun, Error, NamespaceState};
 use syncline_core::application::Conflicts;
+use syncline_core::application::Referent;
 use syncline_core::directives::Propagation;
 use syncline_core::reason::Reason;
 use syncline_tests::objects as plain;
@@ -325,20 +326,21 @@ async fn inv_i30_no_answer_about_a_secret_repeats_its_values() -> Result<()> {
         .await?
         .context("it is gone")?;
     ensure!(full["data"].is_null(), "{full}");
-    let data = deployer.secret(&corner.namespace, "db").await?;
-    ensure!(data.get("pw") == Some(b"hunter2".as_slice()));
-    let error = deployer.secret(&corner.namespace, "none").await.map(|_| ());
+    let (secret, map) = (Referent::Secret, Referent::ConfigMap);
+    let data = deployer.data(secret, &corner.namespace, "db").await?;
+    ensure!(data.is_some_and(|data| data.get("pw") == Some(b"hunter2".as_slice())));
+    for referent in [secret, map] {
+        let none = deployer.data(referent, &corner.namespace, "none").await?;
+        ensure!(none.is_none(), "{none:?}");
+    }
+    let error = deployer
+        .data(secret, "kube-system", "none")
+        .await
+        .map(|_| ());
     ensure!(
-        error
-            .as_ref()
-            .is_err_and(|e| e.reason() == Reason::SecretMissing),
-        "{error:?}"
-    );
-    let error = deployer.secret("kube-system", "none").await.map(|_| ());
-    ensure!(
-        error
-            .as_ref()
-            .is_err_and(|e| e.to_string().contains("may not")),
+        error.as_ref().is_err_and(
+            |e| e.reason() == Reason::SecretMissing && e.to_string().contains("may not")
+        ),
         "{error:?}"
     );
     Ok(())

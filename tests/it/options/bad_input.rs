@@ -202,7 +202,7 @@ fn refused_by_the_api_server(group: &str) -> Vec<Wrong> {
         wrong("m7-custom", note, "ObjectTooLarge", &["too large"]),
         wrong("b13", unknown, "UnknownKind", &["Wodget"]),
         wrong("b73", review, "NoApply", &["LocalSubjectAccessReview"]),
-        wrong("typo", typo, "InvalidObject", &["dta"]),
+        wrong("typo", typo, "UnknownField", &["dta", "data"]),
         wrong(
             "negative",
             negative,
@@ -237,7 +237,9 @@ async fn bad_b12_b13_b73_what_the_api_server_refuses_is_said_in_its_words_and_th
             .wait_for_reason("Application", one.name, one.reason)
             .await?;
         let said = message(&live);
-        ensure_says(&said, &[&format!("{}/bad.yaml:1", one.name)]).context(one.name)?;
+        // The schema tells the field, the API server the object.
+        let line = if one.reason == "UnknownField" { 5 } else { 1 };
+        ensure_says(&said, &[&format!("{}/bad.yaml:{line}", one.name)]).context(one.name)?;
         ensure_says(&said, &one.says).context(one.name)?;
         let good = value_of(&world, &format!("good-{}", one.name)).await?;
         ensure!(good.as_deref() == Some("1"), "{}: {good:?}", one.name);

@@ -1,4 +1,5 @@
-//! Measures the sync against a bare client, see `cargo xtask bench sync`.
+//! Measures the sync against a bare client, see `cargo xtask bench sync`; with `render` as the first
+//! argument renders against the real programs, see `cargo xtask bench render`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use syncline_tests::bench::report::Report;
 use syncline_tests::bench::scene::Accounts;
-use syncline_tests::bench::{Effort, Wish, run};
+use syncline_tests::bench::{Effort, Wish, render, run};
 
 /// What is asked for.
 struct Arguments {
@@ -32,7 +33,11 @@ async fn main() -> ExitCode {
 }
 
 async fn bench() -> Result<()> {
-    let Arguments { wish, out } = read(std::env::args().skip(1))?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "render") {
+        return bench_render(&words[1..]).await;
+    }
+    let Arguments { wish, out } = read(words.into_iter())?;
     std::fs::create_dir_all(&out)?;
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
     let file = out.join(format!("sync-{now}.json"));
@@ -51,6 +56,27 @@ async fn bench() -> Result<()> {
         result = run(&wish, |line| println!("  {line}"), keep) => result?,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     }
+    println!("the figures are in {}", file.display());
+    Ok(())
+}
+
+async fn bench_render(words: &[String]) -> Result<()> {
+    let mut effort = Effort::Thorough;
+    let mut out = PathBuf::from("target/bench");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => effort = Effort::Quick,
+            "--out" => out = words.next().context("`--out` needs a folder")?.into(),
+            other => bail!("`{other}` is not an argument: --quick --out FOLDER"),
+        }
+    }
+    let report = render::run(effort, |line| println!("  {line}")).await?;
+    println!("\n{}", report.table());
+    std::fs::create_dir_all(&out)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let file = out.join(format!("render-{now}.json"));
+    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
     println!("the figures are in {}", file.display());
     Ok(())
 }
