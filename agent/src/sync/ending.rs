@@ -8,6 +8,7 @@ use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::plan::Plan;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::{Name, SyncRecord, SyncResult};
+use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::Topic;
 
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use super::{Done, Start, Stopped, end_idle_watches};
 use crate::agent::Agent;
 use crate::metrics::{ActionLabels, SyncLabels};
-use crate::state::{ApplicationState, Head, LastSync};
+use crate::state::{ApplicationState, Head, LastSync, State};
 use crate::{failpoint, health, report, repositories};
 
 /// Puts the end of a sync into state, history, status and metrics, and decides on a retry.
@@ -83,6 +84,11 @@ pub(super) async fn finish(
         }
         entry.running = None;
         state.index(name);
+        if ended.is_err() && has_moved(state, start) {
+            // What came meanwhile was compared with what an earlier render had read.
+            let due = agent.clock.monotonic();
+            agent.queue.push(name, Cause::Poll, now, due);
+        }
         if ended.is_err() {
             // Who waited to see whether it can be rendered knows now.
             repositories::wake_waiting(agent, state, &repository);
@@ -206,6 +212,20 @@ impl Judged {
             None => ended_as(SyncResult::Succeeded, None, false),
         }
     }
+}
+
+/// Whether a source has a newer commit than the sync had.
+fn has_moved(state: &State, start: &Start) -> bool {
+    let application = &start.application;
+    let is_newer = |repository: &str, commit: &CommitId| {
+        let name = Name::new(&application.name.namespace, repository);
+        let head = state.repositories.get(&name);
+        let head = head.and_then(|repository| repository.head.as_ref());
+        head.is_some_and(|head| head.info.id != *commit)
+    };
+    let mut others = start.others.values();
+    (application.sync.automatic && is_newer(&application.repository, &start.target.info.id))
+        || others.any(|other| is_newer(&other.repository, &other.commit))
 }
 
 /// The render of before holds for the newest commit as well.
