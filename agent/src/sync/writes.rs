@@ -223,7 +223,14 @@ impl Writer<'_> {
     ) -> Result<syncline_cluster::Live, Failure> {
         let key = &action.key;
         let manifest = self.manifest(key)?;
-        let failure = |error: &syncline_cluster::Error| failed(manifest, error);
+        let failure = |error: &syncline_cluster::Error| {
+            let mut failure = failed(manifest, error);
+            if failure.reason == Reason::NamespaceMissing && self.is_made_here(key) {
+                // It was on its way out when it was looked for: the next try makes it anew.
+                failure.reason = Reason::NamespaceTerminating;
+            }
+            failure
+        };
         let resource = self.resource(key).await.map_err(|error| failure(&error))?;
         let wire = self.wire(manifest);
         let manager = names::field_manager(&self.start.owner.instance);
