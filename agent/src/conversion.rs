@@ -2,14 +2,15 @@
 //!
 //! What the CRD's schema refuses is refused here again: an object may be older than the schema.
 
+mod order;
 mod rendering;
 
 use std::time::Duration;
 
 use syncline_cluster::kinds;
 use syncline_core::application::{
-    Application, Conflicts, DeletionPolicy, ForeignFields, Ignore, PruneApproval, Repository,
-    SyncPolicy, TreePath, Write, check_branch, check_period,
+    Application, Conflicts, DeletionPolicy, ForeignFields, Ignore, OnFailure, PruneApproval,
+    Repository, Suspension, SyncPolicy, TreePath, Write, check_branch, check_period,
 };
 use syncline_core::field_path::FieldPath;
 use syncline_core::image::{ImageName, Policy};
@@ -17,6 +18,7 @@ use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::url::RepoUrl;
+use syncline_core::window::Window;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -43,8 +45,10 @@ pub(crate) struct ImageUpdate {
     pub(crate) repository: String,
     /// Where in it; everywhere where empty.
     pub(crate) paths: Vec<TreePath>,
+    /// When updates may be committed; at any time where it is empty.
+    pub(crate) windows: Vec<Window>,
     /// Why it is suspended; `None` where it is not.
-    pub(crate) suspend: Option<String>,
+    pub(crate) suspend: Option<Suspension>,
 }
 
 fn invalid(field: &str, why: impl std::fmt::Display) -> Failure {
@@ -54,8 +58,11 @@ fn invalid(field: &str, why: impl std::fmt::Display) -> Failure {
     }
 }
 
-fn suspended(suspend: Option<&kinds::Suspend>) -> Option<String> {
-    suspend.map(|suspend| suspend.reason.clone())
+fn suspended(suspend: Option<&kinds::Suspend>) -> Option<Suspension> {
+    suspend.map(|suspend| Suspension {
+        reason: suspend.reason.clone(),
+        until: suspend.until,
+    })
 }
 
 /// Checks a Repository.
@@ -109,15 +116,13 @@ pub(crate) fn application(
             "an Application cannot adopt from itself",
         ));
     }
+    let namespace = spec.destination.namespace.as_ref();
+    let namespace = namespace.unwrap_or(&name.namespace);
     Ok(Application {
         repository: spec.repository.clone(),
         rendering: rendering::rendering(spec, &path)?,
         path,
-        namespace: spec
-            .destination
-            .namespace
-            .clone()
-            .unwrap_or_else(|| name.namespace.clone()),
+        namespace: namespace.clone(),
         create_namespace: spec.destination.create_namespace,
         account: spec
             .service_account
@@ -143,6 +148,13 @@ pub(crate) fn application(
                 kinds::PruneApproval::Never => PruneApproval::Never,
             },
             timeout: check_period("spec.sync.timeout", spec.sync.timeout.get(), SECOND, DAY)?,
+            retry: order::retry(&spec.sync.retry)?,
+            windows: order::windows("spec.sync.windows", &spec.sync.windows)?,
+            on_failure: match spec.sync.on_failure {
+                kinds::OnFailure::Hold => OnFailure::Hold,
+                kinds::OnFailure::Retry => OnFailure::Retry,
+            },
+            pauses: order::pauses(&spec.sync.pauses, namespace)?,
         },
         ignore: spec
             .ignore
@@ -155,6 +167,9 @@ pub(crate) fn application(
             kinds::DeletionPolicy::Prune => DeletionPolicy::Prune,
             kinds::DeletionPolicy::Orphan => DeletionPolicy::Orphan,
         },
+        depends_on: order::depends_on(&spec.depends_on, &name, namespace)?,
+        health: order::health(&spec.health)?,
+        pin: spec.pin.as_ref().map(order::pin).transpose()?,
         suspend: suspended(spec.suspend.as_ref()),
         name,
     })
@@ -239,6 +254,7 @@ pub(crate) fn image_policy(
             .iter()
             .map(|path| TreePath::parse(path).map_err(|f| invalid("spec.update.paths", f.detail)))
             .collect::<Result<_, _>>()?,
+        windows: order::windows("spec.windows", &spec.windows)?,
         suspend: suspended(spec.suspend.as_ref()),
     })
 }

@@ -42,10 +42,10 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
     let scanned = match &spec {
         Err(failure) => Err((failure.clone(), None)),
         Ok(policy) => match &policy.suspend {
-            Some(reason) => Err((
+            Some(suspend) => Err((
                 Failure {
                     reason: Reason::Suspended,
-                    detail: reason.clone(),
+                    detail: suspend.reason.clone(),
                 },
                 None,
             )),

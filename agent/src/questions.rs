@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use syncline_core::application::Suspension;
 use syncline_core::health::Health;
 use syncline_core::image::Rule;
 use syncline_core::object::ObjectKey;
@@ -190,7 +191,7 @@ impl Questions for Answers {
                     .ok()
                     .and_then(|spec| spec.suspend.clone())
             };
-            if let Some(reason) = suspended {
+            if let Some(Suspension { reason, .. }) = suspended {
                 let sentence = Reason::Suspended.row().sentence;
                 return Err(Unanswered::Refused(format!("{sentence} ({reason})")));
             }

@@ -87,6 +87,11 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             last_sync_id: last.or(entry.status.last_sync_id.clone()),
             plan_hash: entry.plan_hash.clone(),
             objects: objects.or(entry.status.objects),
+            // Written by the sync that moves it.
+            rollout: entry.status.rollout.clone(),
+            waiting_for: entry.waiting_for.clone(),
+            next_try: entry.next_try,
+            health_since: entry.health.map(|(_, since)| since),
             checked_slowly: entry
                 .unwatched
                 .iter()

@@ -110,7 +110,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
         match &entry.spec {
             Ok(spec) => match &spec.suspend {
                 None => Ok(spec.clone()),
-                Some(reason) => Err((Reason::Suspended, reason.clone())),
+                Some(suspend) => Err((Reason::Suspended, suspend.reason.clone())),
             },
             Err(failure) => Err((failure.reason, failure.detail.clone())),
         }

@@ -11,6 +11,7 @@ use syncline_cluster::watch::WatchKey;
 use syncline_core::application::{Application, Repository};
 use syncline_core::digest::Digest;
 use syncline_core::health::Health;
+use syncline_core::hooks::Hook;
 use syncline_core::image::Verdict;
 use syncline_core::kept::{Kept, KeptChange, KeptObject, OtherReads, Written};
 use syncline_core::manifest::ManifestSet;
@@ -21,6 +22,7 @@ use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
+use syncline_core::rollout::Ledger;
 use syncline_core::secret_inputs::SecretInputs;
 use syncline_registry::chart::ResolvedChart;
 use syncline_store::KeptApplication;
@@ -171,6 +173,8 @@ pub(crate) struct Rendered {
     pub(crate) unstable: BTreeMap<ObjectKey, String>,
     /// Objects that the schema of the server refuses.
     pub(crate) refused: BTreeMap<ObjectKey, Failure>,
+    /// What runs once at a point of the rollout. Not part of `set`.
+    pub(crate) hooks: Vec<Hook>,
     /// Roughly how many bytes of memory it takes.
     pub(crate) weight: usize,
 }
@@ -276,6 +280,14 @@ pub(crate) struct ApplicationState {
     pub(crate) settled: u64,
     /// The repository's head, counted, at which a sync failed before it had a plan.
     pub(crate) failed_head: u64,
+    /// The rollout of the last change, while it runs and after it.
+    pub(crate) rollout: Option<Ledger>,
+    /// What is waited for, for people.
+    pub(crate) waiting_for: Vec<String>,
+    /// When it is tried or looked at again by itself.
+    pub(crate) next_try: Option<Timestamp>,
+    /// The health that was told last, and since when it is so.
+    pub(crate) health: Option<(Health, Timestamp)>,
     /// Kinds of it that are not watched.
     pub(crate) unwatched: BTreeSet<String>,
     /// When everything was last compared with the cluster.
@@ -323,6 +335,10 @@ impl ApplicationState {
             waits: false,
             settled: 0,
             failed_head: 0,
+            rollout: None,
+            waiting_for: Vec::new(),
+            next_try: None,
+            health: None,
             unwatched: BTreeSet::new(),
             checked,
         }

@@ -37,6 +37,10 @@ mod repository;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResourceExt as _, Resource};
 
+pub use application::order::{
+    Dependency, HealthRule, HookStatus, OnFailure, Pause, PauseStatus, PauseUntil, Pin, Retry,
+    RolloutStatus, Window, WindowKind,
+};
 pub use application::rendering::{
     Chart, Decrypt, Helm, Kustomize, Patch, PatchTarget, PlainSource, PostRender, Referent,
     Renderer, Sops, Source, Substitute, Undeclared, Validate, ValuesFrom, VariablesFrom,

@@ -1,5 +1,6 @@
 //! What a person asked for: an Application and a Repository after their fields were checked.
 
+mod order;
 mod rendering;
 
 use std::time::Duration;
@@ -11,6 +12,9 @@ use crate::reason::Reason;
 use crate::record::Name;
 use crate::url::RepoUrl;
 
+pub use order::{
+    Dependency, HealthRule, ObjectReference, OnFailure, Pause, Pin, Retry, Suspension, Until,
+};
 pub use rendering::{
     ChartSource, Helm, Overrides, Patch, PostRender, Referent, Renderer, Rendering, Substitute,
     Validate, ValuesFrom, VariablesFrom,
@@ -85,6 +89,14 @@ pub struct SyncPolicy {
     pub prune_approval: PruneApproval,
     /// How long the workloads may take to become healthy before the state is Degraded.
     pub timeout: Duration,
+    /// How a failed sync is tried again.
+    pub retry: Retry,
+    /// When a new commit may be applied; at any time where it is empty.
+    pub windows: Vec<crate::window::Window>,
+    /// What happens when a rollout fails.
+    pub on_failure: OnFailure,
+    /// Where a rollout stops for a while.
+    pub pauses: Vec<Pause>,
 }
 
 /// What is done about fields that Git does not name and somebody else set.
@@ -179,8 +191,14 @@ pub struct Application {
     pub adopt_from: Option<String>,
     /// What happens to the objects when the Application is deleted.
     pub deletion: DeletionPolicy,
+    /// What it waits for before a new commit is applied.
+    pub depends_on: Vec<Dependency>,
+    /// What the health of its objects is judged by, beside the rules that are built in.
+    pub health: Vec<HealthRule>,
+    /// The one commit that is applied; the newest where it is absent.
+    pub pin: Option<Pin>,
     /// Why it is suspended; `None` where it is not.
-    pub suspend: Option<String>,
+    pub suspend: Option<Suspension>,
 }
 
 /// Where the image flow writes.
@@ -218,7 +236,7 @@ pub struct Repository {
     /// Where the image flow writes; `None` where it must not.
     pub write: Option<Write>,
     /// Why it is suspended; `None` where it is not.
-    pub suspend: Option<String>,
+    pub suspend: Option<Suspension>,
 }
 
 /// Checks a branch name against the rules of `git check-ref-format` that protect us (B51).

@@ -4,12 +4,16 @@
 //! bytes, live objects as JSON. What reaches outside lives in the crates around this one.
 
 pub mod application;
+pub mod dependencies;
 pub mod diff;
 pub mod digest;
 pub mod directives;
+pub mod expression;
 pub mod field_path;
+pub mod gate;
 pub mod handover;
 pub mod health;
+pub mod hooks;
 pub mod image;
 pub mod kept;
 pub mod manifest;
@@ -28,9 +32,11 @@ pub mod reason;
 pub mod record;
 pub mod redacted;
 pub mod revision;
+pub mod rollout;
 pub mod secret_inputs;
 pub mod substitute;
 pub mod trigger;
 pub mod url;
 pub mod validate;
 pub mod version_range;
+pub mod window;

@@ -27,6 +27,18 @@ pub const ANNOTATION_PRUNE_PROPAGATION: &str = "syncline.dev/prune-propagation";
 /// Annotation or label on an object of the user: `disabled` keeps variables from being substituted in
 /// it, see [`crate::substitute`].
 pub const SUBSTITUTE: &str = "syncline.dev/substitute";
+/// Annotation on an object of the user: its wave, a whole number; lower ones are applied first. See
+/// [`crate::directives`].
+pub const ANNOTATION_WAVE: &str = "syncline.dev/wave";
+/// Annotation on an object of the user that makes a hook of it (`before`, `after`, `failure`,
+/// `before-delete`, `after-delete`), see [`crate::hooks`].
+pub const ANNOTATION_HOOK: &str = "syncline.dev/hook";
+/// Annotation on a hook: when its object is deleted (`before-creation`, `succeeded`, `failed`).
+pub const ANNOTATION_HOOK_DELETE: &str = "syncline.dev/hook-delete";
+/// Annotation on a hook: how long it may take, for example `10m`; `spec.sync.timeout` without it.
+pub const ANNOTATION_HOOK_TIMEOUT: &str = "syncline.dev/hook-timeout";
+/// Annotation that we put on the object of a hook: which run of it this is.
+pub const ANNOTATION_HOOK_RUN: &str = "syncline.dev/hook-run";
 /// Annotation on our kinds: a new value asks for a sync now.
 pub const ANNOTATION_REQUESTED_AT: &str = "syncline.dev/requested-at";
 /// Annotation on an Application: the hash of the plan that a person approved.
@@ -60,6 +72,18 @@ pub const FLUX_SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 pub const ARGO_PREFIX: &str = "argocd.argoproj.io/";
 /// Argo CD: options of one object, divided by commas.
 pub const ARGO_SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
+/// Argo CD: the wave of an object.
+pub const ARGO_WAVE: &str = "argocd.argoproj.io/sync-wave";
+/// Argo CD: the phases of a hook, divided by commas.
+pub const ARGO_HOOK: &str = "argocd.argoproj.io/hook";
+/// Argo CD: when the object of a hook is deleted.
+pub const ARGO_HOOK_DELETE: &str = "argocd.argoproj.io/hook-delete-policy";
+/// Helm: the events of a hook, divided by commas.
+pub const HELM_HOOK: &str = "helm.sh/hook";
+/// Helm: the order of a hook among those of its event.
+pub const HELM_HOOK_WEIGHT: &str = "helm.sh/hook-weight";
+/// Helm: when the object of a hook is deleted.
+pub const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
 /// Helm: `keep` leaves an object when the release loses it.
 pub const HELM_RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 
@@ -67,6 +91,12 @@ pub const HELM_RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 pub const TRAILER_UPDATE: &str = "Syncline-Update";
 /// Trailer of a commit that approves a prune of an application.
 pub const TRAILER_PRUNE: &str = "Syncline-Prune";
+
+/// Trailer of a commit that approves the plans of an application whose syncs are not automatic.
+pub const TRAILER_APPROVE: &str = "Syncline-Approve";
+/// ConfigMap in the agent's namespace that stops all syncs while it is there; its keys are `reason`,
+/// `by` and `until`.
+pub const FREEZE: &str = "syncline-freeze";
 
 /// The field manager of one installation (server-side apply, KEP-555).
 pub fn field_manager(instance: &str) -> String {

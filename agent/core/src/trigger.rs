@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 pub enum Cause {
     /// The agent started.
     StartUp,
+    /// Its time has come: a window opened, a pause, suspension or pin ended.
+    Time,
+    /// What a rollout waited for has come: a healthy wave, the end of a hook.
+    Rollout,
     /// A poll of the repository found a new commit.
     Poll,
     /// A webhook asked for a look, and there was a new commit.
     Webhook,
     /// A live object lost fields that Git names, or is gone.
     Drift,
-    /// The Application or Repository object changed.
+    /// The Application or Repository object, or something that it names, changed.
     Reference,
     /// A commit of the image flow.
     Image,
@@ -37,6 +41,8 @@ impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::StartUp => "start-up",
+            Self::Time => "time",
+            Self::Rollout => "rollout",
             Self::Poll => "poll",
             Self::Webhook => "webhook",
             Self::Drift => "drift",

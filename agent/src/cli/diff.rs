@@ -114,7 +114,7 @@ pub(super) async fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         Certainty::Guessed
     };
     let prepared = options.prepare(arguments.path.as_deref(), wire)?;
-    let compared = compared(arguments, &options, &cluster, prepared, certainty).await;
+    let compared = Box::pin(compared(arguments, &options, &cluster, prepared, certainty)).await;
     match compared {
         Ok(preview) => answer(arguments, &preview),
         Err(failures) => refused(&failures),

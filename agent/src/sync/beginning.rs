@@ -51,8 +51,9 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
             return Begin::Stay;
         }
     };
-    if let Some(reason) = &application.suspend {
-        entry.statement.say(Reason::Suspended, reason.clone(), now);
+    if let Some(suspend) = &application.suspend {
+        let reason = suspend.reason.clone();
+        entry.statement.say(Reason::Suspended, reason, now);
         return Begin::Stay;
     }
     let repository = Name::new(&name.namespace, &application.repository);

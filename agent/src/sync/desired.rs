@@ -218,6 +218,7 @@ async fn make(
     });
     let others = others.collect();
     Ok(Arc::new(Rendered {
+        hooks: Vec::new(),
         inputs: given.inputs.of(made.sees_cluster),
         reads: own,
         others,

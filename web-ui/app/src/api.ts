@@ -250,7 +250,7 @@ export interface components {
          * @description What asked for a sync.
          * @enum {string}
          */
-        Cause: "start-up" | "poll" | "webhook" | "drift" | "reference" | "image" | "chart" | "schedule" | "dependency" | "retry" | "user";
+        Cause: "start-up" | "time" | "rollout" | "poll" | "webhook" | "drift" | "reference" | "image" | "chart" | "schedule" | "dependency" | "retry" | "user";
         /** @description One change. */
         Change: {
             /** @description Which one of them. */

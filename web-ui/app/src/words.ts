@@ -118,6 +118,8 @@ export function cause(value: Cause): string {
     image: 'image update',
     chart: 'newer chart',
     schedule: 'slow check',
+    time: 'the time',
+    rollout: 'a rollout that goes on',
     dependency: 'another application',
     retry: 'retry',
     user: 'asked for',

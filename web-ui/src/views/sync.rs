@@ -47,6 +47,10 @@ impl From<record::SyncResult> for SyncResult {
 pub enum Cause {
     /// The agent started.
     StartUp,
+    /// Its time has come: a window, a pause, a suspension or a pin.
+    Time,
+    /// What a rollout waited for.
+    Rollout,
     /// A poll of the repository.
     Poll,
     /// A webhook.
@@ -73,6 +77,8 @@ impl From<trigger::Cause> for Cause {
     fn from(cause: trigger::Cause) -> Self {
         match cause {
             trigger::Cause::StartUp => Self::StartUp,
+            trigger::Cause::Time => Self::Time,
+            trigger::Cause::Rollout => Self::Rollout,
             trigger::Cause::Poll => Self::Poll,
             trigger::Cause::Webhook => Self::Webhook,
             trigger::Cause::Drift => Self::Drift,

@@ -1,7 +1,9 @@
 //! `Application`: a path of a Repository and where its objects go.
 
+pub mod order;
 pub mod rendering;
 
+use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Condition;
 use super::period::Period;
 use super::reference::Suspend;
+use order::{Dependency, HealthRule, OnFailure, Pause, Pin, Retry, RolloutStatus, Window};
 use rendering::{
     Decrypt, Helm, Kustomize, PlainSource, PostRender, Renderer, Source, Substitute, Validate,
 };
@@ -132,6 +135,21 @@ pub struct ApplicationSpec {
     /// What happens to the objects when the Application is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// What has to be ready before a newer commit is applied: Applications of the same namespace, or
+    /// any object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub depends_on: Vec<Dependency>,
+    /// How the health of objects is judged, instead of the rules that are built in; the first one
+    /// that fits an object holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub health: Vec<HealthRule>,
+    /// The one commit that is applied, whatever is pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
     /// While it is present no sync runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,
@@ -182,6 +200,23 @@ pub struct SyncSpec {
     #[serde(default = "default_timeout")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("a timeout is between 1s and 24h"))]
     pub timeout: Period,
+    /// How a failed sync is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// When newer commits may be applied; at any time where there is none. What already runs is
+    /// repaired at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub windows: Vec<Window>,
+    /// What happens when a rollout fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// Where a rollout stops until a time has passed or a condition holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub pauses: Vec<Pause>,
 }
 
 /// What is done about fields that Git does not name and somebody else set.
@@ -296,6 +331,22 @@ pub struct ApplicationStatus {
     /// Hash of the plan that waits for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_hash: Option<String>,
+    /// The rollout of the last change, while it runs and after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+    /// What is waited for: objects, applications, hooks, a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 512)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub waiting_for: Vec<String>,
+    /// When it is tried again, or looked at again, by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub next_try: Option<Timestamp>,
+    /// Since when the health is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub health_since: Option<Timestamp>,
     /// How many objects Git names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<i64>,
@@ -318,6 +369,10 @@ impl Default for SyncSpec {
             atomic: false,
             prune_approval: PruneApproval::default(),
             timeout: default_timeout(),
+            retry: Retry::default(),
+            windows: Vec::new(),
+            on_failure: OnFailure::default(),
+            pauses: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::application::order::Window;
 use super::conditions::Condition;
 use super::period::Period;
 use super::reference::{SecretReference, Suspend};
@@ -81,6 +82,11 @@ pub struct ImagePolicySpec {
     pub select: Select,
     /// Where the tag is written.
     pub update: Update,
+    /// When updates may be committed; at any time where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub windows: Vec<Window>,
     /// While it is present nothing is scanned and nothing committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<Suspend>,

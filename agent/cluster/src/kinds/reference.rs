@@ -1,5 +1,6 @@
 //! Small parts that several kinds share.
 
+use jiff::Timestamp;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,4 +21,8 @@ pub struct Suspend {
     /// Why, for the next person who looks.
     #[schemars(length(min = 1, max = 512))]
     pub reason: String,
+    /// When it ends by itself, for example `2026-12-01T18:00:00Z`; never where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub until: Option<Timestamp>,
 }

@@ -44,6 +44,10 @@ fn policy() -> SyncPolicy {
         atomic: false,
         prune_approval: PruneApproval::default(),
         timeout: Duration::from_secs(300),
+        retry: crate::application::Retry::default(),
+        windows: Vec::new(),
+        on_failure: crate::application::OnFailure::default(),
+        pauses: Vec::new(),
     }
 }
 
