@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine as _;
+use serde_json::Value;
 use syncline_core::redacted::Redacted;
 
 /// Bytes that cannot be printed.
@@ -51,6 +53,15 @@ impl SecretData {
         self.get(key)
             .and_then(|value| std::str::from_utf8(value).ok())
             .map(Redacted::new)
+    }
+
+    /// The `data` of the object that it was read from. It shows everything: only for who renders.
+    pub fn to_wire(&self) -> Value {
+        let encoded = self.0.iter().map(|(key, value)| {
+            let text = base64::engine::general_purpose::STANDARD.encode(value.expose());
+            (key.clone(), Value::from(text))
+        });
+        Value::Object(encoded.collect())
     }
 
     /// The keys, in order.

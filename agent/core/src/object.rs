@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Group and version of an `apiVersion`; the group of the core kinds is empty.
+pub fn group_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
 /// The identity of an object: its kind and its name.
 ///
 /// Two objects that differ only in `version` are the same object, so `Eq`, `Ord` and `Hash` leave

@@ -7,7 +7,7 @@ use syncline_core::application::{
     Dependency, HealthRule, ObjectReference, Pause, Pin, Retry, Until, check_period,
 };
 use syncline_core::expression::Expression;
-use syncline_core::object::ObjectKey;
+use syncline_core::object::{ObjectKey, group_version};
 use syncline_core::outcome::Failure;
 use syncline_core::record::Name;
 use syncline_core::window::{Rule, Window};
@@ -155,7 +155,7 @@ pub(super) fn pin(wire: &kinds::Pin) -> Result<Pin, Failure> {
 
 /// An object that a person named. Whether its kind has a namespace is known to the cluster only.
 fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> ObjectReference {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_version(api_version);
     ObjectReference {
         key: ObjectKey {
             group: group.to_owned(),

@@ -1,10 +1,9 @@
 //! What a render asks for and the sources do not have: charts, remote bases, objects of the cluster.
 
-use base64::Engine as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use syncline_cluster::{Account, Discovery, Resource, Scope};
 use syncline_core::application::Referent;
-use syncline_core::object::ObjectKey;
+use syncline_core::object::{ObjectKey, group_version};
 use syncline_core::outcome::Failure;
 use syncline_registry::chart::ResolvedChart;
 use syncline_render::{Answer, Ask, Lookup};
@@ -57,10 +56,7 @@ async fn looked_up(
     account: &Account,
     lookup: &Lookup,
 ) -> Result<Answer, syncline_cluster::Error> {
-    let (group, version) = lookup
-        .api_version
-        .split_once('/')
-        .unwrap_or(("", &lookup.api_version));
+    let (group, version) = group_version(&lookup.api_version);
     let resource = match discovery.resolve(group, version, &lookup.object_kind).await {
         Ok(resource) => resource,
         Err(syncline_cluster::Error::UnknownKind { .. }) => return Ok(Answer::Missing),
@@ -111,10 +107,6 @@ async fn reveal(
     let Some(data) = account.data(Referent::Secret, namespace, name).await? else {
         return Ok(());
     };
-    let encode = |value: &[u8]| base64::engine::general_purpose::STANDARD.encode(value);
-    let values = data
-        .keys()
-        .filter_map(|key| Some((key.to_owned(), Value::from(encode(data.get(key)?)))));
-    object["data"] = values.collect::<Map<_, _>>().into();
+    object["data"] = data.to_wire();
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::yaml::Limits;
 use super::{Body, Manifest, Raw};
-use crate::object::{ObjectKey, Origin};
+use crate::object::{ObjectKey, Origin, group_version};
 use crate::outcome::Failure;
 use crate::reason::Reason;
 
@@ -103,7 +103,7 @@ fn identify(
     let kind = text(map.get("kind"), "kind")?.ok_or_else(|| missing("kind"))?;
     let api_version =
         text(map.get("apiVersion"), "apiVersion")?.ok_or_else(|| missing("apiVersion"))?;
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_version(api_version);
     if version.is_empty() || version.contains('/') || (api_version.starts_with('/')) {
         return Err((
             Reason::NoIdentity,

@@ -9,7 +9,7 @@ use syncline_core::digest::Digest;
 use syncline_core::manifest::yaml::Limits;
 use syncline_core::manifest::{Manifest, ManifestSet, Raw, Scope, normalise, to_manifests};
 use syncline_core::names;
-use syncline_core::object::ObjectKey;
+use syncline_core::object::{ObjectKey, group_version};
 use syncline_core::outcome::Failure;
 use syncline_core::owner::{Owner, applied_hash};
 use syncline_core::ownership;
@@ -119,7 +119,7 @@ fn collect_kinds(
             collect_kinds(item, kinds, scopes);
         }
     }
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_version(api_version);
     kinds.insert((group.to_owned(), version.to_owned(), kind.to_owned()));
     if kind != "CustomResourceDefinition" {
         return;

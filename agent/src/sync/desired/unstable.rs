@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use serde_json::Value;
 use syncline_cluster::{Account, Discovery, Scope};
 use syncline_core::application::Referent;
 use syncline_core::manifest::{Manifest, ManifestSet, Raw};
-use syncline_core::object::{ObjectKey, Origin};
+use syncline_core::object::{ObjectKey, Origin, group_version};
 use syncline_core::outcome::Failure;
 
 /// An object of which fields keep what is live.
@@ -95,7 +94,7 @@ async fn live(
     else {
         return Ok(None);
     };
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_version(api_version);
     let resource = match discovery.resolve(group, version, kind).await {
         Ok(resource) => resource,
         Err(syncline_cluster::Error::UnknownKind { .. }) => return Ok(None),
@@ -117,14 +116,11 @@ async fn live(
     };
     if let (true, Some(namespace)) = (resource.is_secret(), &key.namespace) {
         let data = account.data(Referent::Secret, namespace, name).await?;
-        for (field, value) in data
-            .iter()
-            .flat_map(|data| data.keys().filter_map(|key| Some((key, data.get(key)?))))
-        {
-            let encoded = base64::engine::general_purpose::STANDARD.encode(value);
-            live["data"][field] = encoded.into();
-            if let Ok(text) = std::str::from_utf8(value) {
-                live["stringData"][field] = text.into();
+        let data = data.unwrap_or_default();
+        live["data"] = data.to_wire();
+        for key in data.keys() {
+            if let Some(text) = data.text(key) {
+                live["stringData"][key] = text.expose().into();
             }
         }
     }

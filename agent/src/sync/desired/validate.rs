@@ -1,5 +1,6 @@
 //! Holds each object against the schema of the server, before anything is sent.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -26,26 +27,37 @@ pub(crate) async fn validate(
     set: &ManifestSet,
     warnings: &mut Vec<String>,
 ) -> BTreeMap<ObjectKey, Failure> {
-    let mut known: HashMap<(String, String), Option<Arc<Schema>>> = HashMap::new();
+    let mut known: HashMap<(&str, &str), Known> = HashMap::new();
+    let definitions = definitions(set);
     let mut refused = BTreeMap::new();
     for manifest in set {
         let key = &manifest.key;
-        let found = if let Some(schema) = defined(set, manifest) {
-            check(&schema, manifest)
+        let kind_of_set = (key.group.as_str(), key.kind.as_str(), key.version.as_str());
+        let found = if let Some(schema) = definitions.get(&kind_of_set) {
+            check(schema, manifest)
         } else {
-            let name = (key.group.clone(), key.version.clone());
-            if !known.contains_key(&name) {
-                let schema = cluster.schemas().schema(&key.group, &key.version);
-                known.insert(name.clone(), published(schema.await));
+            let name = (key.group.as_str(), key.version.as_str());
+            let known = match known.entry(name) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let schema = cluster.schemas().schema(name.0, name.1);
+                    unknown.insert(Known {
+                        schema: published(schema.await),
+                        is_fresh: false,
+                    })
+                }
+            };
+            let mut found = known.check(manifest);
+            if !found.is_empty() && !known.is_fresh {
+                // The schema may be older than a change to a definition.
+                let schema = published(cluster.schemas().schema_now(name.0, name.1).await);
+                *known = Known {
+                    schema,
+                    is_fresh: true,
+                };
+                found = known.check(manifest);
             }
-            let found = checked(known.get(&name), manifest);
-            if found.is_empty() {
-                continue;
-            }
-            // The schema may be older than a change to a definition.
-            let schema = cluster.schemas().schema_now(&key.group, &key.version);
-            known.insert(name.clone(), published(schema.await));
-            checked(known.get(&name), manifest)
+            found
         };
         let found: Vec<Failure> = found
             .into_iter()
@@ -91,28 +103,45 @@ fn published(answer: Result<Option<Arc<Schema>>, syncline_cluster::Error>) -> Op
     })
 }
 
-fn checked(schema: Option<&Option<Arc<Schema>>>, manifest: &Manifest) -> Vec<Finding> {
-    match schema {
-        Some(Some(schema)) => check(schema, manifest),
-        _ => Vec::new(),
-    }
-}
-
 fn check(schema: &Schema, manifest: &Manifest) -> Vec<Finding> {
     let key = &manifest.key;
     schema.check(&key.group, &key.version, &key.kind, manifest.body.visible())
 }
 
-/// The schema that a CRD of the set gives to the kind of an object.
-fn defined(set: &ManifestSet, manifest: &Manifest) -> Option<Schema> {
-    let key = &manifest.key;
-    let definition = set.iter().find(|other| {
-        let spec = &other.body.visible()["spec"];
-        other.key.kind == "CustomResourceDefinition"
-            && spec["group"] == key.group.as_str()
-            && spec["names"]["kind"] == key.kind.as_str()
-    })?;
-    Schema::from_definition(definition.body.visible(), &key.version)
+/// A published schema, and whether it was read in this very sync.
+struct Known {
+    schema: Option<Arc<Schema>>,
+    is_fresh: bool,
+}
+
+impl Known {
+    fn check(&self, manifest: &Manifest) -> Vec<Finding> {
+        let schema = self.schema.as_ref();
+        schema.map_or_else(Vec::new, |schema| check(schema, manifest))
+    }
+}
+
+/// The schemas that the CRDs of the set give, by group, kind and version.
+fn definitions(set: &ManifestSet) -> HashMap<(&str, &str, &str), Schema> {
+    let mut schemas = HashMap::new();
+    let definitions = set
+        .iter()
+        .filter(|manifest| manifest.key.kind == "CustomResourceDefinition");
+    for definition in definitions {
+        let definition = definition.body.visible();
+        let spec = &definition["spec"];
+        let (Some(group), Some(kind)) = (spec["group"].as_str(), spec["names"]["kind"].as_str())
+        else {
+            continue;
+        };
+        let versions = spec["versions"].as_array().into_iter().flatten();
+        for version in versions.filter_map(|version| version["name"].as_str()) {
+            if let Some(schema) = Schema::from_definition(definition, version) {
+                schemas.insert((group, kind, version), schema);
+            }
+        }
+    }
+    schemas
 }
 
 /// Where a field stands, as far as the file is what the object was read from.
