@@ -341,6 +341,7 @@ async fn start(
         location: syncline_store::Location::File(settings.data_dir.join("history.db")),
         queue_capacity: settings.history_queue,
         retention_syncs_per_application: settings.history_syncs,
+        retention_health_per_application: settings.history_syncs,
         retention_age: settings.history_age,
         ..Default::default()
     })

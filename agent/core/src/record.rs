@@ -1,8 +1,9 @@
-//! What history keeps: one record per sync and one per image update.
+//! What history keeps: one record per sync, one per image update and one per change of health.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::health::Health;
 use crate::outcome::{Failure, ObjectOutcome};
 use crate::revision::{CommitId, CommitInfo, Revision};
 use crate::trigger::Cause;
@@ -119,6 +120,40 @@ pub struct SyncRecord {
     pub unchanged: usize,
     /// What had been changed by others.
     pub drift: Vec<Drift>,
+}
+
+/// An application came into another health. Changes that follow each other closely are one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthChange {
+    /// ULID: sorts by the time of the first change, unique (the key of the row).
+    pub id: String,
+    /// The Application.
+    pub application: Name,
+    /// When the first of the changes came.
+    pub began: Timestamp,
+    /// When the last of the changes came.
+    pub time: Timestamp,
+    /// Its health before the first.
+    pub from: Health,
+    /// Its health after the last.
+    pub to: Health,
+    /// The object that the last was for, as `ObjectKey` prints it; `None` where it is healthy.
+    pub object: Option<String>,
+    /// How that object is, in a sentence; may be empty.
+    pub message: String,
+    /// Branch and commit that were applied.
+    pub revision: Option<Revision>,
+    /// The sync that the last came with; `None` where it came by itself.
+    pub sync: Option<String>,
+    /// How many changes it stands for.
+    pub changes: u32,
+}
+
+impl HealthChange {
+    /// Whether the health went to and fro within a short time.
+    pub fn is_flapping(&self) -> bool {
+        self.changes > 2
+    }
 }
 
 /// One commit of the image flow.

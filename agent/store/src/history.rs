@@ -340,13 +340,13 @@ impl History {
         &self.inner.readers
     }
 
-    fn page(&self, limit: u32) -> i64 {
+    pub(crate) fn page(&self, limit: u32) -> i64 {
         i64::from(limit.min(self.inner.settings.page))
     }
 }
 
 /// What can be read; a row that cannot is left out of a list, and said.
-fn readable<R, T>(rows: Vec<R>) -> Vec<T>
+pub(crate) fn readable<R, T>(rows: Vec<R>) -> Vec<T>
 where
     T: TryFrom<R, Error = Error>,
 {

@@ -1,5 +1,5 @@
-//! The only owner of the database: the history of syncs and of image updates, and what each
-//! application was applied from.
+//! The only owner of the database: the history of syncs, of image updates and of health, and what
+//! each application was applied from.
 //!
 //! History is a view of the past: no decision is made from it. From what is kept of an application
 //! one is made, whether something can be left alone: an application is not rendered again, an
@@ -16,11 +16,13 @@
 //! ```text
 //! record_sync ─┐
 //! record_update├─> queue (bounded) ─> writer (one task, one connection) ─> SQLite (WAL)
+//! record_health│                                                            │
 //! keep, forget ┘                                                            │
-//!                         syncs, sync, latest, updates, load_kept <─ readers (a pool)
+//!          syncs, sync, latest, updates, health_changes, load_kept <─ readers (a pool)
 //! ```
 
 mod error;
+mod health;
 mod history;
 mod kept;
 mod open;

@@ -212,7 +212,7 @@ impl Queue {
             }
             state.remove(entry.0);
             dropped += match &entry.1 {
-                Item::Sync(_) | Item::Update(_) => 1,
+                Item::Sync(_) | Item::Update(_) | Item::Health(_) => 1,
                 Item::Keep(change) => 1 + state.lose(&change.kept.application),
                 Item::Forget(application) => state.abandon(application),
             };

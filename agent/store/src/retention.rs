@@ -14,6 +14,8 @@ pub struct Pruned {
     pub syncs: u64,
     /// Image updates.
     pub updates: u64,
+    /// Changes of health.
+    pub health_changes: u64,
 }
 
 const SYNCS_BY_AGE: &str = "delete from syncs where id in (
@@ -40,6 +42,18 @@ const UPDATES_BY_COUNT: &str = "delete from updates where id in (
      where newest > $1 limit $2
  )";
 
+const HEALTH_BY_AGE: &str = "delete from health_changes where id in (
+     select id from health_changes where changed_at < $1 order by changed_at limit $2
+ )";
+
+const HEALTH_BY_COUNT: &str = "delete from health_changes where id in (
+     select id from (
+         select id, row_number() over (partition by namespace, name order by id desc) as newest
+         from health_changes
+     ) as numbered
+     where newest > $1 limit $2
+ )";
+
 impl History {
     /// Deletes records older than `Settings::retention_age`, and the oldest of each application
     /// and image policy beyond their limits. Deletes a few rows at a time, so that the writer gets
@@ -53,6 +67,7 @@ impl History {
         let batch = i64::from(settings.retention_batch.max(1));
         let kept_syncs = i64::from(settings.retention_syncs_per_application.max(1));
         let kept_updates = i64::from(settings.retention_updates_per_policy.max(1));
+        let kept_health = i64::from(settings.retention_health_per_application.max(1));
         let mut pruned = Pruned::default();
 
         let age = SignedDuration::try_from(settings.retention_age).unwrap_or(SignedDuration::MAX);
@@ -61,6 +76,8 @@ impl History {
             let oldest = time_text(oldest);
             pruned.syncs += repeat(pool, SYNCS_BY_AGE, Bound::Text(&oldest), batch).await?;
             pruned.updates += repeat(pool, UPDATES_BY_AGE, Bound::Text(&oldest), batch).await?;
+            pruned.health_changes +=
+                repeat(pool, HEALTH_BY_AGE, Bound::Text(&oldest), batch).await?;
             sqlx::query("update history set began_at = $1 where id = 'history' and began_at < $1")
                 .bind(&oldest)
                 .execute(pool)
@@ -70,6 +87,8 @@ impl History {
         pruned.syncs += repeat(pool, SYNCS_BY_COUNT, Bound::Number(kept_syncs), batch).await?;
         pruned.updates +=
             repeat(pool, UPDATES_BY_COUNT, Bound::Number(kept_updates), batch).await?;
+        pruned.health_changes +=
+            repeat(pool, HEALTH_BY_COUNT, Bound::Number(kept_health), batch).await?;
         Ok(pruned)
     }
 }

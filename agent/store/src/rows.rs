@@ -243,7 +243,7 @@ fn json<T: DeserializeOwned>(id: &str, column: &'static str, text: &str) -> Resu
     serde_json::from_str(text).map_err(|_| unknown(id, column))
 }
 
-fn time(id: &str, column: &'static str, text: &str) -> Result<Timestamp, Error> {
+pub(crate) fn time(id: &str, column: &'static str, text: &str) -> Result<Timestamp, Error> {
     text.parse().map_err(|_| unknown(id, column))
 }
 
@@ -251,7 +251,7 @@ fn count(value: i64) -> usize {
     usize::try_from(value).unwrap_or_default()
 }
 
-fn unknown(id: &str, column: &'static str) -> Error {
+pub(crate) fn unknown(id: &str, column: &'static str) -> Error {
     Error::Row {
         id: id.to_owned(),
         column,

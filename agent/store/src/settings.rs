@@ -42,6 +42,8 @@ pub struct Settings {
     pub retention_syncs_per_application: u32,
     /// How many updates of one image policy are kept. Default: 500.
     pub retention_updates_per_policy: u32,
+    /// How many changes of health of one application are kept. Default: 500.
+    pub retention_health_per_application: u32,
     /// The age at which every record goes. Default: 365 days.
     pub retention_age: Duration,
     /// How many rows one statement of the retention deletes. Default: 500.
@@ -64,6 +66,7 @@ impl Default for Settings {
             page: 500,
             retention_syncs_per_application: 500,
             retention_updates_per_policy: 500,
+            retention_health_per_application: 500,
             retention_age: Duration::from_hours(365 * 24),
             retention_batch: 500,
         }

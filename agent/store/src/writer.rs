@@ -10,6 +10,7 @@ use syncline_core::record::{SyncRecord, SyncResult, UpdateRecord};
 use tracing::{info, warn};
 
 use crate::error::{Failure, classify};
+use crate::health;
 use crate::history::Counts;
 use crate::kept;
 use crate::queue::{Item, Queue};
@@ -94,6 +95,7 @@ async fn write(
         match item {
             Item::Sync(record) => write_sync(&mut transaction, record).await?,
             Item::Update(record) => write_update(&mut transaction, record).await?,
+            Item::Health(change) => health::write(&mut transaction, change).await?,
             Item::Keep(change) => kept::write(&mut transaction, change).await?,
             Item::Forget(application) => kept::delete(&mut transaction, application).await?,
         }

@@ -781,7 +781,8 @@ async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old() {
         pruned,
         Pruned {
             syncs: 7,
-            updates: 8
+            updates: 8,
+            health_changes: 0
         }
     );
     assert_eq!(ids(&history, "web").await, [id(10), id(9), id(8)]);
@@ -793,7 +794,8 @@ async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old() {
         pruned,
         Pruned {
             syncs: 2,
-            updates: 1
+            updates: 1,
+            health_changes: 0
         }
     );
     assert_eq!(ids(&history, "web").await, [id(10)]);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use syncline_core::kept::KeptChange;
-use syncline_core::record::{Name, SyncRecord, SyncResult, UpdateRecord};
+use syncline_core::record::{HealthChange, Name, SyncRecord, SyncResult, UpdateRecord};
 
 /// One record on its way to the database.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     Sync(Arc<SyncRecord>),
     Update(Arc<UpdateRecord>),
+    Health(Arc<HealthChange>),
     /// What changed in what is kept of an application.
     Keep(Arc<KeptChange>),
     /// Nothing is kept of an application any more.
@@ -22,6 +23,7 @@ impl Item {
         match self {
             Self::Sync(record) => record.id.clone(),
             Self::Update(record) => record.id.clone(),
+            Self::Health(change) => change.id.clone(),
             Self::Keep(change) => format!("kept of {}", change.kept.application),
             Self::Forget(application) => format!("forgotten of {application}"),
         }
@@ -33,6 +35,7 @@ impl Item {
         match self {
             Self::Sync(record) => Some(Key::Sync(record.id.clone())),
             Self::Update(record) => Some(Key::Update(record.id.clone())),
+            Self::Health(change) => Some(Key::Health(change.id.clone())),
             Self::Keep(_) | Self::Forget(_) => None,
         }
     }
@@ -40,7 +43,7 @@ impl Item {
     /// The application of which something is kept or forgotten.
     pub(super) fn application(&self) -> Option<&Name> {
         match self {
-            Self::Sync(_) | Self::Update(_) => None,
+            Self::Sync(_) | Self::Update(_) | Self::Health(_) => None,
             Self::Keep(change) => Some(&change.kept.application),
             Self::Forget(application) => Some(application),
         }
@@ -53,7 +56,7 @@ impl Item {
                 let changes = record.outcomes.iter().map(|outcome| outcome.changes.len());
                 1 + record.outcomes.len() + changes.sum::<usize>() + record.drift.len()
             }
-            Self::Update(_) => 1,
+            Self::Update(_) | Self::Health(_) => 1,
             Self::Keep(change) => {
                 1 + change.changed.len() + change.removed.len() + change.kept.reads.len()
             }
@@ -75,9 +78,13 @@ impl Item {
         match (self, other) {
             (Self::Sync(a), Self::Sync(b)) => Arc::ptr_eq(a, b),
             (Self::Update(a), Self::Update(b)) => Arc::ptr_eq(a, b),
+            (Self::Health(a), Self::Health(b)) => Arc::ptr_eq(a, b),
             (Self::Keep(a), Self::Keep(b)) => Arc::ptr_eq(a, b),
             (Self::Forget(a), Self::Forget(b)) => Arc::ptr_eq(a, b),
-            (Self::Sync(_) | Self::Update(_) | Self::Keep(_) | Self::Forget(_), _) => false,
+            (
+                Self::Sync(_) | Self::Update(_) | Self::Health(_) | Self::Keep(_) | Self::Forget(_),
+                _,
+            ) => false,
         }
     }
 }
@@ -87,4 +94,5 @@ impl Item {
 pub(super) enum Key {
     Sync(String),
     Update(String),
+    Health(String),
 }
