@@ -5,12 +5,14 @@
 
 mod application;
 mod batch;
+mod cause;
 mod cluster_kinds;
 mod conditions;
 mod deployment;
 mod generic;
 mod pod;
 mod replicas;
+mod rules;
 mod storage;
 mod traffic;
 
@@ -18,6 +20,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use cause::cause;
+pub use rules::assess_with;
 
 /// How an object or an application is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
