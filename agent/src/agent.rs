@@ -12,7 +12,9 @@ use syncline_cluster::instance::Instance;
 use syncline_cluster::kinds::Kind;
 use syncline_cluster::own::Events;
 use syncline_cluster::{Cluster, lease, own, watch};
+use syncline_core::application::HealthRule;
 use syncline_core::manifest::yaml;
+use syncline_core::record::Name;
 use syncline_store::{History, Store};
 use syncline_web_ui::Feed;
 use syncline_webhook::{Counters, Hook, Registrations};
@@ -21,6 +23,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::health::looks::Looks;
+use crate::health::rules;
 use crate::metrics::Metrics;
 use crate::poller::Poller;
 use crate::probe::{Phase, Probe};
@@ -28,6 +32,7 @@ use crate::queue::Queue;
 use crate::references::References;
 use crate::rendering::Renders;
 use crate::repositories::Mirrors;
+use crate::schedule::Schedule;
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
 use crate::state::{Restored, Shared};
@@ -60,6 +65,12 @@ pub(crate) struct Agent {
     pub(crate) seen: Notify,
     pub(crate) queue: Queue,
     pub(crate) poller: Poller,
+    /// The applications whose status is to be written.
+    pub(crate) reports: Schedule<Name>,
+    /// The workloads whose pods are looked at.
+    pub(crate) looks: Looks,
+    /// How the health of objects of all applications is judged, after their own rules.
+    pub(crate) health_rules: Vec<HealthRule>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) feed: Feed,
     pub(crate) hooks: Registrations,
@@ -329,6 +340,10 @@ async fn start(
         metrics,
         probe,
     } = process;
+    let health_rules = match &settings.health_rules {
+        Some(path) => rules::read(path)?,
+        None => Vec::new(),
+    };
     let instance = cluster
         .agent()
         .instance(&settings.namespace)
@@ -425,6 +440,9 @@ async fn start(
         seen: Notify::new(),
         queue: Queue::default(),
         poller: Poller::default(),
+        reports: Schedule::default(),
+        looks: Looks::default(),
+        health_rules,
         metrics,
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
@@ -446,6 +464,8 @@ async fn start(
     tasks.spawn(loops::webhook_deliveries(Arc::clone(&agent), deliveries));
     tasks.spawn(loops::poll(Arc::clone(&agent)));
     tasks.spawn(loops::look_around(Arc::clone(&agent)));
+    tasks.spawn(loops::report(Arc::clone(&agent)));
+    tasks.spawn(loops::look_at_pods(Arc::clone(&agent)));
     tasks.spawn(loops::retention(Arc::clone(&agent)));
     for _ in 0..agent.settings.sync_workers {
         tasks.spawn(loops::work(Arc::clone(&agent)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use syncline_cluster::kinds::{self, Kind};
 use syncline_cluster::own::{Change, OwnEvent};
+use syncline_core::application::Application;
 use syncline_core::names;
 use syncline_core::outcome::Failure;
 use syncline_core::read_index::ReadIndex;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::agent::Agent;
 use crate::conversion;
+use crate::health::rules::judge_anew;
 use crate::poller::Target;
 use crate::repositories::wake_waiting;
 use crate::state::{ApplicationState, PolicyState, RepositoryState, State, Statement};
@@ -216,7 +218,17 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         entry.annotations = annotations;
         entry.has_finalizer = has_finalizer;
         entry.deleting = deleting;
+        let judged = |spec: &Result<Application, Failure>| match spec {
+            Ok(spec) => spec.health.clone(),
+            Err(_) => Vec::new(),
+        };
+        let (before, after) = (judged(&entry.spec), judged(&spec));
         entry.spec = spec;
+        if !new && before != after {
+            let rules = before.into_iter().chain(after).collect();
+            // It reads only, and ends by itself.
+            tokio::spawn(judge_anew(Arc::clone(agent), name.clone(), rules));
+        }
         follow_chart(agent, &name, entry);
         if new && let Some((kept, objects)) = agent.restored.take(&name) {
             state.restore(&name, kept, objects);

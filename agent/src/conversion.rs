@@ -5,6 +5,8 @@
 mod order;
 mod rendering;
 
+pub(crate) use order::health as health_rules;
+
 use std::time::Duration;
 
 use syncline_cluster::kinds;
@@ -168,7 +170,7 @@ pub(crate) fn application(
             kinds::DeletionPolicy::Orphan => DeletionPolicy::Orphan,
         },
         depends_on: order::depends_on(&spec.depends_on, &name, namespace)?,
-        health: order::health(&spec.health)?,
+        health: order::health("spec.health", &spec.health)?,
         pin: spec.pin.as_ref().map(order::pin).transpose()?,
         suspend: suspended(spec.suspend.as_ref()),
         name,

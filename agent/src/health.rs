@@ -1,5 +1,9 @@
 //! From live events to the state of an application: drift and health, without a render.
 
+pub(crate) mod changes;
+pub(crate) mod looks;
+pub(crate) mod rules;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,8 +17,10 @@ use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
-use crate::live::Seen;
 use crate::report;
+
+pub(crate) use rules::seen;
+
 use crate::state::{ApplicationState, Fight, State};
 
 /// Most repairs in a row that are counted; the delay has reached its end long before.
@@ -24,7 +30,7 @@ pub(crate) const FIGHT_ROUNDS: u32 = 4;
 
 /// Takes events in that came together: remembers the objects, asks for repairs where they were
 /// changed, and says once how each application is now.
-pub(crate) async fn take(agent: &Arc<Agent>, events: Vec<watch::Event>) {
+pub(crate) fn take(agent: &Agent, events: Vec<watch::Event>) {
     let mut changed: BTreeSet<Name> = BTreeSet::new();
     let mut current = false;
     for event in events {
@@ -46,10 +52,21 @@ pub(crate) async fn take(agent: &Arc<Agent>, events: Vec<watch::Event>) {
         agent.seen.notify_waiters();
     }
     let now = agent.clock.now();
+    say(agent, changed, now);
+}
+
+/// Takes one state of an object in that was read.
+pub(crate) fn take_live(agent: &Agent, live: &Live) {
+    let changed = applied(agent, live);
+    say(agent, changed, agent.clock.now());
+}
+
+/// Asks for the status of the applications that are in another state than was said.
+fn say(agent: &Agent, changed: BTreeSet<Name>, now: Timestamp) {
+    let due = agent.clock.monotonic();
     for name in changed {
-        let news = judge_running(&mut agent.state.lock(), &name, now);
-        if news {
-            report::application(agent, &name).await;
+        if judge_running(&mut agent.state.lock(), &name, now) {
+            agent.reports.ask(&name, due);
         }
     }
 }
@@ -57,16 +74,20 @@ pub(crate) async fn take(agent: &Arc<Agent>, events: Vec<watch::Event>) {
 /// Answers with the applications whose state may have changed.
 fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
     let key = &live.key;
-    let seen = Seen::of(live, agent.instance.id());
+    let seen = seen(agent, live);
     let mut state = agent.state.lock();
     // Without a record of its own it may be an object of ours that lost it.
     if seen.owner.is_none() && state.live.claims(key).is_empty() {
         return BTreeSet::new();
     }
     let owner = seen.owner.clone();
+    let followed = seen.clone();
     let Some(sight) = state.see(key, seen) else {
         return BTreeSet::new();
     };
+    if sight.health {
+        agent.looks.follow(agent, key, &followed);
+    }
     if let Some(former) = sight.former_owner {
         passed(agent, &state, key, &former);
     }
@@ -83,6 +104,7 @@ fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
 
 fn deleted(agent: &Agent, key: &ObjectKey) -> BTreeSet<Name> {
     let mut state = agent.state.lock();
+    agent.looks.end(key);
     if let Some(owner) = state.gone(key) {
         passed(agent, &state, key, &owner);
     }
@@ -249,6 +271,18 @@ pub(crate) fn judge(state: &mut State, name: &Name, now: Timestamp) {
     entry.statement.say(reason, detail, now);
 }
 
+/// The health of an application as it is told, and the object that it is for. One that had longer
+/// than `spec.sync.timeout` to become healthy is degraded.
+pub(crate) fn told(state: &State, name: &Name) -> (Health, Option<(ObjectKey, String)>) {
+    let (health, worst) = state.health(name);
+    let entry = state.applications.get(name);
+    let late = entry.is_some_and(|entry| entry.statement.reason == Reason::Degraded);
+    match health {
+        Health::Progressing | Health::Unknown if late => (Health::Degraded, worst),
+        _ => (health, worst),
+    }
+}
+
 /// The fiercest fight about an object, for people.
 fn fight(entry: &ApplicationState) -> Option<String> {
     let fights = entry.fights.iter();
@@ -293,8 +327,21 @@ pub(crate) async fn judge_late(agent: &Arc<Agent>) {
         names.retain(|name| judge_running(&mut state, name, now));
         names
     };
+    let closed: Vec<(Name, String)> = {
+        let window = agent.settings.health_flap_window;
+        let mut state = agent.state.lock();
+        let entries = state.applications.iter_mut();
+        let closed = entries.filter_map(|(name, entry)| {
+            let note = changes::close(entry, window, now)?;
+            Some((name.clone(), note))
+        });
+        closed.collect()
+    };
     for name in changed {
-        report::application(agent, &name).await;
+        agent.reports.ask(&name, instant);
+    }
+    for (name, note) in closed {
+        report::event(agent, &name, Reason::HealthChanged, &note).await;
     }
 }
 

@@ -25,6 +25,7 @@ mod remote_bases;
 mod rendering;
 mod report;
 mod repositories;
+mod schedule;
 mod server;
 mod state;
 mod sync;

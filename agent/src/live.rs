@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use syncline_core::digest::Digest;
 use syncline_core::health::{Health, ObjectHealth, assess};
 use syncline_core::kept::{FieldDigests, KeptObject, Written};
@@ -12,6 +13,7 @@ use syncline_core::owner::Owner;
 use syncline_core::ownership;
 use syncline_core::plan;
 use syncline_core::record::Name;
+use syncline_core::url::without_credentials;
 
 /// A live object at one resource version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(crate) struct Seen {
     pub(crate) deleting: bool,
     /// How it is.
     pub(crate) health: ObjectHealth,
+    /// The label selector of its pods, where it is a workload.
+    pub(crate) selector: Option<String>,
 }
 
 impl Seen {
@@ -49,10 +53,11 @@ impl Seen {
             fields: ownership::digests(&live.managed_fields, &manager),
             deleting: live.deleted.is_some(),
             // Kinds of which only metadata is read have no health of their own.
-            health: live
-                .object
-                .as_ref()
-                .map_or_else(|| ObjectHealth::new(Health::Healthy, ""), assess),
+            health: match &live.object {
+                Some(object) => masked(assess(object)),
+                None => ObjectHealth::new(Health::Healthy, ""),
+            },
+            selector: live.object.as_ref().and_then(selector),
         }
     }
 
@@ -85,6 +90,50 @@ impl Seen {
     }
 }
 
+/// Health without the credentials of URLs in its sentence.
+pub(crate) fn masked(health: ObjectHealth) -> ObjectHealth {
+    ObjectHealth {
+        message: without_credentials(&health.message).into_owned(),
+        ..health
+    }
+}
+
+/// The selector of the pods of a workload, as a list of pods takes it.
+fn selector(object: &Value) -> Option<String> {
+    let group = object["apiVersion"].as_str()?.split_once('/')?.0;
+    let kind = object["kind"].as_str()?;
+    let workload = match group {
+        "apps" => ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"].contains(&kind),
+        "batch" => kind == "Job",
+        _ => false,
+    };
+    if !workload {
+        return None;
+    }
+    let selector = &object["spec"]["selector"];
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    let expressions = selector["matchExpressions"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let expressions = expressions.filter_map(|expression| {
+        let key = expression["key"].as_str()?;
+        let values = expression["values"].as_array().into_iter().flatten();
+        let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        let values = values.join(",");
+        Some(match expression["operator"].as_str()? {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        })
+    });
+    let parts: Vec<String> = labels.chain(expressions).collect();
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
 /// What the plan needs of a live object.
 pub(crate) fn reduced(live: &syncline_cluster::Live) -> plan::Live {
     plan::Live {
@@ -112,6 +161,8 @@ pub(crate) struct Sight {
 #[derive(Debug, Default)]
 struct Tracked {
     seen: Option<Seen>,
+    /// Its health with the cause that its pods tell, where they were looked at.
+    explained: Option<ObjectHealth>,
     claims: Vec<Name>,
 }
 
@@ -125,6 +176,28 @@ impl Table {
     /// The object as it was seen last; `None` where it is not known to be there.
     pub(crate) fn seen(&self, key: &ObjectKey) -> Option<&Seen> {
         self.objects.get(key)?.seen.as_ref()
+    }
+
+    /// How an object is, and why as far as that is known; `None` where it is not known to be there.
+    pub(crate) fn health(&self, key: &ObjectKey) -> Option<&ObjectHealth> {
+        let tracked = self.objects.get(key)?;
+        let seen = tracked.seen.as_ref()?;
+        Some(tracked.explained.as_ref().unwrap_or(&seen.health))
+    }
+
+    /// Takes in why an object is not healthy. Answers whether that is news; it is not where the
+    /// object is another one or in another health by now.
+    pub(crate) fn explain(&mut self, key: &ObjectKey, uid: &str, health: ObjectHealth) -> bool {
+        let Some(tracked) = self.objects.get_mut(key) else {
+            return false;
+        };
+        let seen = tracked.seen.as_ref();
+        if seen.is_none_or(|seen| seen.uid != uid || seen.health.health != health.health) {
+            return false;
+        }
+        let news = tracked.explained.as_ref() != Some(&health);
+        tracked.explained = Some(health);
+        news
     }
 
     /// The applications that want it.
@@ -166,13 +239,21 @@ impl Table {
                 health: true,
             },
         };
+        // What its pods told holds until they are looked at again, as long as it is in this health.
+        let same =
+            |known: &Seen| known.uid == seen.uid && known.health.health == seen.health.health;
+        if !tracked.seen.as_ref().is_some_and(same) {
+            tracked.explained = None;
+        }
         tracked.seen = Some(seen);
         Some(sight)
     }
 
     /// The object is gone; answers with its last state.
     pub(crate) fn gone(&mut self, key: &ObjectKey) -> Option<Seen> {
-        let last = self.objects.get_mut(key)?.seen.take();
+        let tracked = self.objects.get_mut(key)?;
+        tracked.explained = None;
+        let last = tracked.seen.take();
         self.drop_if_empty(key);
         last
     }
@@ -225,7 +306,51 @@ mod tests {
             fields: FieldDigests::default(),
             deleting: false,
             health: ObjectHealth::new(Health::Healthy, ""),
+            selector: None,
         }
+    }
+
+    #[test]
+    fn what_its_pods_told_holds_while_the_object_is_in_that_health() {
+        let unhealthy = |version: &str, message: &str| Seen {
+            health: ObjectHealth::new(Health::Progressing, message),
+            ..seen(version, "a")
+        };
+        let told = |table: &Table| table.health(&key()).unwrap().message.clone();
+        let cause = ObjectHealth::new(Health::Progressing, "0 of 1: no image");
+        let mut table = Table::default();
+        assert!(!table.explain(&key(), "u", cause.clone()));
+        table.see(&key(), unhealthy("1", "0 of 1"));
+        assert!(table.explain(&key(), "u", cause.clone()));
+        assert!(!table.explain(&key(), "u", cause.clone()));
+        assert!(!table.explain(&key(), "another", cause.clone()));
+        table.see(&key(), unhealthy("2", "0 of 2"));
+        assert_eq!(told(&table), "0 of 1: no image");
+        table.see(&key(), seen("3", "a"));
+        assert_eq!(told(&table), "");
+        assert!(!table.explain(&key(), "u", cause));
+        table.see(&key(), unhealthy("4", "0 of 3"));
+        assert_eq!(told(&table), "0 of 3");
+    }
+
+    #[test]
+    fn the_selector_of_a_workload_is_that_of_its_pods() {
+        let object = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "spec": { "selector": {
+                "matchLabels": { "app": "web" },
+                "matchExpressions": [
+                    { "key": "tier", "operator": "In", "values": ["a", "b"] },
+                    { "key": "old", "operator": "DoesNotExist" },
+                ],
+            } },
+        });
+        let found = selector(&object);
+        assert_eq!(found.as_deref(), Some("app=web,tier in (a,b),!old"));
+        let mut service = object;
+        service["apiVersion"] = "v1".into();
+        service["kind"] = "Service".into();
+        assert_eq!(selector(&service), None);
     }
 
     #[test]

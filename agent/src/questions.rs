@@ -19,6 +19,7 @@ use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
 use crate::applications::look_at_sources;
+use crate::health;
 use crate::state::{ApplicationState, State, Statement};
 
 /// The agent, as the web UI sees it.
@@ -231,7 +232,7 @@ fn health_view(health: Health) -> views::Health {
 
 fn summary(state: &State, name: &Name, entry: &ApplicationState) -> ApplicationSummary {
     let spec = entry.spec.as_ref().ok();
-    let (health, _) = state.health(name);
+    let (health, _) = health::told(state, name);
     let health = health_view(health);
     ApplicationSummary {
         namespace: name.namespace.clone(),
@@ -282,7 +283,7 @@ fn object(
     key: &ObjectKey,
     origin: Option<views::Origin>,
 ) -> ObjectView {
-    let health = state.live.seen(key).map(|seen| &seen.health);
+    let health = state.live.health(key);
     // What stands has no action of its own.
     let stands = entry.kept.as_ref().map(|_| ActionKind::Unchanged);
     let action = entry.actions.get(key).copied().or(stands);

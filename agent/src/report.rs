@@ -14,6 +14,7 @@ use syncline_core::record::Name;
 use syncline_web_ui::Topic;
 
 use crate::agent::Agent;
+use crate::health::{self, changes};
 use crate::state::Statement;
 
 /// How many verdicts a status shows.
@@ -61,12 +62,21 @@ pub(crate) async fn repository(agent: &Arc<Agent>, name: &Name) {
 
 /// Writes the status of an Application, if it changed.
 pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
-    let status = {
+    let writing = {
+        let state = agent.state.lock();
+        let entry = state.applications.get(name);
+        entry.map(|entry| Arc::clone(&entry.writing))
+    };
+    let Some(writing) = writing else { return };
+    let writing = writing.lock().await;
+    let (status, news) = {
         let mut state = agent.state.lock();
-        let (health, _) = state.health(name);
+        let (health, worst) = health::told(&state, name);
         let Some(entry) = state.applications.get_mut(name) else {
             return;
         };
+        let (window, now) = (agent.settings.health_flap_window, agent.clock.now());
+        let news = changes::observe(name, entry, health, worst.as_ref(), window, now);
         let applied = entry.applied.as_ref().map(|head| head.revision.to_string());
         let attempted = entry.attempted.as_ref().map(ToString::to_string);
         let objects = entry.kept.as_ref().map(|_| entry.objects.len() as i64);
@@ -100,15 +110,22 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
                 .collect(),
         };
         if status == entry.status {
-            None
+            (None, news)
         } else {
             entry.status = status.clone();
-            Some(status)
+            (Some(status), news)
         }
     };
     agent.feed.publish(Topic::Application, name.to_string());
     if let Some(status) = status {
         write(agent, Kind::Application, name, &status).await;
+    }
+    drop(writing);
+    if let Some(changes::News { change, note }) = news {
+        agent.history.record_health(&change);
+        if let Some(note) = note {
+            event(agent, name, Reason::HealthChanged, &note).await;
+        }
     }
 }
 

@@ -203,6 +203,46 @@ pub struct AgentSettings {
     #[arg(long, env = "SYNCLINE_LATE_INTERVAL", default_value = "5s", value_parser = duration, help_heading = "Sync")]
     pub late_interval: Duration,
 
+    /// File with rules on the health of objects of all Applications: a YAML list as in
+    /// `spec.health`. The rules of an Application come first.
+    #[arg(long, env = "SYNCLINE_HEALTH_RULES", help_heading = "Health")]
+    pub health_rules: Option<PathBuf>,
+    /// How long a workload is not healthy before its pods are looked at for the cause; half of it
+    /// lies between two looks at first, then more and more.
+    #[arg(long, env = "SYNCLINE_HEALTH_LOOK_DELAY", default_value = "2s", value_parser = duration, help_heading = "Health")]
+    pub health_look_delay: Duration,
+    /// Longest pause between two looks at the pods of a workload that is not healthy.
+    #[arg(long, env = "SYNCLINE_HEALTH_LOOK_MOST", default_value = "30s", value_parser = duration, help_heading = "Health")]
+    pub health_look_most: Duration,
+    /// How many workloads have their pods looked at at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_HEALTH_LOOK_WORKERS",
+        default_value_t = 4,
+        help_heading = "Health"
+    )]
+    pub health_look_workers: usize,
+    /// Most pods of a workload that one look reads.
+    #[arg(
+        long,
+        env = "SYNCLINE_HEALTH_LOOK_PODS",
+        default_value_t = 100,
+        help_heading = "Health"
+    )]
+    pub health_look_pods: u32,
+    /// Changes of the health of an Application that follow each other within this time are told as
+    /// one.
+    #[arg(long, env = "SYNCLINE_HEALTH_FLAP_WINDOW", default_value = "30s", value_parser = duration, help_heading = "Health")]
+    pub health_flap_window: Duration,
+    /// How many Applications have their status written at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_STATUS_WRITERS",
+        default_value_t = 8,
+        help_heading = "Health"
+    )]
+    pub status_writers: usize,
+
     /// How many Repositories and registries are looked at at the same time.
     #[arg(
         long,
@@ -446,6 +486,8 @@ impl AgentSettings {
             ("--poll-workers", self.poll_workers),
             ("--render-workers", self.render_workers),
             ("--history-queue", self.history_queue),
+            ("--health-look-workers", self.health_look_workers),
+            ("--status-writers", self.status_writers),
         ] {
             anyhow::ensure!(value > 0, "`{flag}` must be at least 1");
         }

@@ -30,6 +30,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversion::ImageUpdate;
+use crate::health::changes::Changes;
 use crate::live::{Seen, Sight, Table};
 
 /// What is the case with one of our objects, why, and since when.
@@ -288,10 +289,20 @@ pub(crate) struct ApplicationState {
     pub(crate) next_try: Option<Timestamp>,
     /// The health that was told last, and since when it is so.
     pub(crate) health: Option<(Health, Timestamp)>,
+    /// The changes of it that were recorded last.
+    pub(crate) changes: Changes,
+    /// One status of it is written at a time, so that the newest is written last.
+    pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
     /// Kinds of it that are not watched.
     pub(crate) unwatched: BTreeSet<String>,
     /// When everything was last compared with the cluster.
     pub(crate) checked: Instant,
+}
+
+/// The health that an earlier run told, and since when.
+fn told_health(status: &ApplicationStatus) -> Option<(Health, Timestamp)> {
+    let health = Health::from_word(status.health.as_deref()?)?;
+    Some((health, status.health_since?))
 }
 
 impl ApplicationState {
@@ -312,6 +323,7 @@ impl ApplicationState {
             statement,
             plan_hash: status.plan_hash.clone(),
             held: None,
+            health: told_health(&status),
             status,
             applied: None,
             recorded: None,
@@ -338,7 +350,8 @@ impl ApplicationState {
             rollout: None,
             waiting_for: Vec::new(),
             next_try: None,
-            health: None,
+            changes: Changes::default(),
+            writing: Arc::default(),
             unwatched: BTreeSet::new(),
             checked,
         }
@@ -661,8 +674,8 @@ impl State {
         };
         let mut worst: (Health, Option<(ObjectKey, String)>) = (Health::Healthy, None);
         for key in entry.objects.keys() {
-            let (health, message) = match self.live.seen(key) {
-                Some(seen) => (seen.health.health, seen.health.message.as_str()),
+            let (health, message) = match self.live.health(key) {
+                Some(found) => (found.health, found.message.as_str()),
                 None => (Health::Missing, "it is not in the cluster"),
             };
             let combined = Health::worst([worst.0, health]);
@@ -709,10 +722,22 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use syncline_cluster::kinds::conditions;
 
     use super::*;
+
+    /// A complete render of nothing.
+    pub(crate) fn kept(commit: &CommitId) -> Kept {
+        Kept {
+            application: Name::new("shop", "web"),
+            commit: commit.clone(),
+            inputs: Digest::default(),
+            reads: ReadSet::default(),
+            others: BTreeMap::new(),
+            images: Vec::new(),
+        }
+    }
 
     #[test]
     fn a_restart_reads_back_what_the_conditions_say() {

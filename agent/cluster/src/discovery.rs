@@ -46,6 +46,29 @@ pub struct Resource {
     pub verbs: Vec<String>,
 }
 
+/// The groups with a dot that every API server serves by itself; those of `k8s.io` that are not
+/// among them are of custom resources, like those of the Gateway API.
+const BUILT_IN_GROUPS: [&str; 18] = [
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "custom.metrics.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "metrics.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
+
 impl Resource {
     /// `group/version`, or `version` alone in the core group.
     pub fn api_version(&self) -> String {
@@ -88,8 +111,8 @@ impl Resource {
             | ("apiextensions.k8s.io", "CustomResourceDefinition")
             | ("apiregistration.k8s.io", "APIService")
             | ("syncline.dev", _) => true,
-            // Custom resources: groups with a dot that are not Kubernetes' own.
-            (group, _) => group.contains('.') && !group.ends_with(".k8s.io"),
+            // Custom resources: groups with a dot that are not built in.
+            (group, _) => group.contains('.') && !BUILT_IN_GROUPS.contains(&group),
         }
     }
 
@@ -469,6 +492,8 @@ mod tests {
             ("", "Secret", false),
             ("", "ConfigMap", false),
             ("rbac.authorization.k8s.io", "Role", false),
+            ("gateway.networking.k8s.io", "Gateway", true),
+            ("networking.k8s.io", "NetworkPolicy", false),
         ] {
             let resource = Resource {
                 group: group.into(),

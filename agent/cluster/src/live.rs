@@ -39,8 +39,8 @@ pub struct Live {
     pub created: Option<Timestamp>,
     /// Since when it is being deleted.
     pub deleted: Option<Timestamp>,
-    /// Identity, generation, status and the fields of the spec that its health depends on, where it
-    /// was read in full. Never for a Secret.
+    /// Identity, generation, status and the spec without its large fields, where it was read in
+    /// full. Never for a Secret.
     pub object: Option<Value>,
 }
 
@@ -145,24 +145,19 @@ impl Live {
     }
 }
 
-/// Fields of a spec that the health of built-in kinds depends on.
-const HEALTH_FIELDS: [&str; 16] = [
-    "backoffLimit",
-    "completions",
-    "group",
-    "minReadySeconds",
-    "names",
-    "parallelism",
-    "partition",
-    "paused",
-    "podManagementPolicy",
-    "progressDeadlineSeconds",
-    "replicas",
-    "restartPolicy",
-    "suspend",
-    "type",
-    "updateStrategy",
-    "volumeName",
+/// Fields of a spec that are large, and that no health depends on: they are not kept. Rules of people
+/// do not see them either.
+const SKIPPED_FIELDS: [&str; 10] = [
+    "conversion",
+    "containers",
+    "ephemeralContainers",
+    "initContainers",
+    "jobTemplate",
+    "template",
+    "versions",
+    "volumeClaimTemplates",
+    "volumes",
+    "validation",
 ];
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The URL of a Git repository, checked, and printed without credentials.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A checked URL of a Git repository: `https` or `http`, a host, no credentials, no query.
@@ -28,6 +29,38 @@ pub enum UrlError {
     /// White space, control characters, `?` or `#`.
     #[error("git.url: the URL has a character that a repository URL cannot have")]
     Character,
+}
+
+/// A text without the credentials of the URLs in it: `https://user:password@host` becomes
+/// `https://***@host`. It may mask more than credentials, never less.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        masked.push_str(before);
+        let end = |ends: fn(char) -> bool| after.find(ends).unwrap_or(after.len());
+        let word = end(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '`'));
+        let host = end(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '/' | '?' | '#'));
+        // A password may hold an unescaped slash: then what follows the colon is no port.
+        let port = after[..host].rsplit_once(':').map(|(_, port)| port);
+        let cut =
+            port.is_some_and(|port| port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()));
+        let end = if cut { word } else { host };
+        match after[..end].rsplit_once('@') {
+            Some((_, host)) => {
+                masked.push_str("***@");
+                masked.push_str(host);
+            }
+            None => masked.push_str(&after[..end]),
+        }
+        rest = &after[end..];
+    }
+    masked.push_str(rest);
+    Cow::Owned(masked)
 }
 
 impl RepoUrl {
@@ -105,6 +138,29 @@ impl fmt::Display for RepoUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_of_urls_in_a_text_are_masked() {
+        for (text, masked) in [
+            (
+                "no URL, but an @ and a: colon",
+                "no URL, but an @ and a: colon",
+            ),
+            (
+                "failed to pull \"https://mia:hunter2@registry.example.com:5000/web:1\": 404",
+                "failed to pull \"https://***@registry.example.com:5000/web:1\": 404",
+            ),
+            (
+                "Get https://a.example.com/v2/web@sha256:00 and https://t0ken@b.example.com: EOF",
+                "Get https://a.example.com/v2/web@sha256:00 and https://***@b.example.com: EOF",
+            ),
+            ("oci://mia:hun/ter:2@host/x", "oci://***@host/x"),
+            ("https://mia:1@2@host/x", "https://***@host/x"),
+            ("https://", "https://"),
+        ] {
+            assert_eq!(without_credentials(text), masked);
+        }
+    }
 
     #[test]
     fn bad_b49_b50_only_plain_http_urls_are_taken() {

@@ -31,7 +31,7 @@ pub(super) async fn own_events(agent: Arc<Agent>, mut events: mpsc::Receiver<own
 pub(super) async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<watch::Event>) {
     let mut together = Vec::new();
     while events.recv_many(&mut together, EVENTS_TOGETHER).await > 0 {
-        health::take(&agent, std::mem::take(&mut together)).await;
+        health::take(&agent, std::mem::take(&mut together));
     }
 }
 
@@ -100,6 +100,56 @@ pub(super) async fn poll(agent: Arc<Agent>) {
                     Some(agent.settings.retry_slow)
                 });
             agent.poller.done(&target, delay, agent.clock.monotonic());
+            drop(permit);
+        });
+    }
+}
+
+/// Writes the status of the applications that changed by events, one write of each at a time; what
+/// comes meanwhile is in the next.
+pub(super) async fn report(agent: Arc<Agent>) {
+    let permits = Arc::new(Semaphore::new(agent.settings.status_writers));
+    let mut writes = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
+        let name = agent.reports.take(|| agent.clock.monotonic()).await;
+        while writes.try_join_next().is_some() {}
+        let agent = Arc::clone(&agent);
+        writes.spawn(async move {
+            let write = crate::report::application(&agent, &name);
+            // A panic is confined to its application (inv_i15).
+            let written = std::panic::AssertUnwindSafe(write).catch_unwind().await;
+            if written.is_err() {
+                tracing::error!(app.name = %name, "a report ended in a panic");
+            }
+            agent.reports.done(&name, None);
+            drop(permit);
+        });
+    }
+}
+
+/// Looks at the pods of workloads that are not healthy, a bounded number at a time.
+pub(super) async fn look_at_pods(agent: Arc<Agent>) {
+    let permits = Arc::new(Semaphore::new(agent.settings.health_look_workers));
+    let mut looks = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
+        let key = agent.looks.take(|| agent.clock.monotonic()).await;
+        while looks.try_join_next().is_some() {}
+        let agent = Arc::clone(&agent);
+        looks.spawn(async move {
+            let look = health::looks::look(&agent, &key);
+            // A panic is confined to its workload (inv_i15).
+            let pause = std::panic::AssertUnwindSafe(look).catch_unwind().await;
+            let pause = pause.unwrap_or_else(|_| {
+                tracing::error!(object = %key, "a look at pods ended in a panic");
+                None
+            });
+            agent.looks.done(&key, pause, agent.clock.monotonic());
             drop(permit);
         });
     }

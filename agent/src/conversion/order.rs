@@ -115,9 +115,10 @@ pub(super) fn depends_on(
     dependencies.collect()
 }
 
-pub(super) fn health(wire: &[kinds::HealthRule]) -> Result<Vec<HealthRule>, Failure> {
+/// Checks rules on health; `field` is where their list stands.
+pub(crate) fn health(field: &str, wire: &[kinds::HealthRule]) -> Result<Vec<HealthRule>, Failure> {
     let rules = wire.iter().enumerate().map(|(index, rule)| {
-        let at = format!("spec.health[{index}]");
+        let at = format!("{field}[{index}]");
         let read = |field: &str, text: &Option<String>| {
             let text = text.as_deref();
             let read = text.map(|text| expression(&format!("{at}.{field}"), text));

@@ -23,7 +23,8 @@ use syncline_core::record::Name;
 use super::inventory::{Known, is_group_down};
 use super::{Start, Stopped};
 use crate::agent::Agent;
-use crate::live::{Seen, reduced};
+use crate::health;
+use crate::live::reduced;
 use crate::state::{Rendered, State};
 
 /// Reads every object that does not simply stand: desired ones, which may exist without our label,
@@ -57,12 +58,17 @@ pub(super) async fn live(
     let discovery = agent.cluster.discovery();
     let found = read(discovery, account, keys, agent.settings.apply_concurrency).await;
     let mut objects = Objects::default();
+    let found = found.into_iter().map(|answer| {
+        let live = answer.found.as_ref().ok().and_then(Option::as_ref);
+        let seen = live.map(|live| health::seen(agent, live));
+        (answer, seen)
+    });
+    let found: Vec<_> = found.collect();
     let mut state = agent.state.lock();
-    for Answer { found, key, down } in found {
+    for (Answer { found, key, down }, seen) in found {
         match found {
             Ok(Some(found)) => {
-                let seen = Seen::of(&found, agent.instance.id());
-                if seen.owner.is_some() {
+                if let Some(seen) = seen.filter(|seen| seen.owner.is_some()) {
                     state.see(&key, seen);
                 }
                 objects.live.insert(key, reduced(&found));

@@ -22,7 +22,7 @@ use syncline_core::record::Name;
 use super::{Start, Stopped};
 use crate::agent::Agent;
 use crate::failpoint;
-use crate::live::Seen;
+use crate::health;
 use crate::state::Rendered;
 
 /// Kinds and namespaces.
@@ -266,12 +266,17 @@ async fn list(
     let (discovery, concurrency) = (agent.cluster.discovery(), agent.settings.apply_concurrency);
     let found = list_parts(discovery, account, parts, &selector, concurrency, known).await?;
     for (part, list) in found {
+        let list = list.into_iter().map(|live| {
+            let seen = health::seen(agent, &live);
+            agent.looks.follow(agent, &live.key, &seen);
+            (live.key, seen)
+        });
+        let list: Vec<_> = list.collect();
         let mut state = agent.state.lock();
         let mut there = HashSet::new();
-        for live in list {
-            let seen = Seen::of(&live, agent.instance.id());
-            there.insert(live.key.clone());
-            state.see(&live.key, seen);
+        for (key, seen) in list {
+            state.see(&key, seen);
+            there.insert(key);
         }
         let missing: Vec<ObjectKey> = {
             let Some(entry) = state.applications.get(name) else {

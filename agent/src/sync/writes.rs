@@ -22,7 +22,7 @@ use syncline_core::reason::Reason;
 use super::Start;
 use super::inventory::Known;
 use crate::agent::Agent;
-use crate::live::{Seen, reduced};
+use crate::live::reduced;
 use crate::state::Rendered;
 use crate::{failpoint, health};
 
@@ -174,7 +174,7 @@ impl Writer<'_> {
     /// Takes the answer of a write in. What somebody added between our read and our write shows in
     /// it; such an object does not stand, and is looked at again.
     fn wrote(&self, key: &ObjectKey, live: &syncline_cluster::Live) {
-        let seen = Seen::of(live, self.agent.instance.id());
+        let seen = health::seen(self.agent, live);
         let mut written = seen.written();
         if self.live.contains_key(key) && self.is_unclean(key, live) {
             written.fields = FieldDigests::default();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::HEALTH_FIELDS;
+use super::SKIPPED_FIELDS;
 
 /// A whole object, or its metadata alone.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -63,7 +63,7 @@ pub(super) struct WireOwner {
     pub(super) controller: Option<bool>,
 }
 
-/// The fields of a spec that health depends on; empty where the spec is not a map.
+/// A spec without its large fields; empty where it is not a map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spec(pub(super) Map<String, Value>);
 
@@ -85,10 +85,10 @@ impl<'de> Visitor<'de> for SpecVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec, A::Error> {
         let mut kept = Map::new();
         while let Some(field) = map.next_key::<String>()? {
-            if HEALTH_FIELDS.contains(&field.as_str()) {
-                kept.insert(field, map.next_value()?);
-            } else {
+            if SKIPPED_FIELDS.contains(&field.as_str()) {
                 map.next_value::<IgnoredAny>()?;
+            } else {
+                kept.insert(field, map.next_value()?);
             }
         }
         Ok(Spec(kept))

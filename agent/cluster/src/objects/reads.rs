@@ -111,6 +111,22 @@ impl Account {
         self.pages(selector, request, read).await
     }
 
+    /// As [`Account::list`], but at most `most` objects: what the first page holds.
+    pub async fn list_first(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        selector: &str,
+        most: u32,
+    ) -> Result<Vec<Live>, Error> {
+        let path = path(resource, namespace);
+        let params = ListParams::default().labels(selector).limit(most.max(1));
+        let request = built(path.list(&params))?;
+        let page: WireList = self.run(self.client.request(request)).await?;
+        let items = page.items.into_iter().flatten();
+        Ok(items.map(|o| Live::from_object(resource, o)).collect())
+    }
+
     async fn pages(
         &self,
         selector: &str,
