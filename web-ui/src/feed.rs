@@ -25,6 +25,8 @@ pub enum Topic {
     ImagePolicy,
     /// A repository. The key is `namespace/name`.
     Repository,
+    /// The agent as a whole: it was frozen or goes on. The key says nothing.
+    Agent,
 }
 
 /// One change.

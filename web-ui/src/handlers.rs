@@ -2,6 +2,7 @@
 
 pub(crate) mod about;
 pub(crate) mod applications;
+pub(crate) mod health_changes;
 pub(crate) mod image_policies;
 pub(crate) mod login;
 pub(crate) mod openapi;
@@ -9,14 +10,16 @@ pub(crate) mod repositories;
 pub(crate) mod stream;
 pub(crate) mod syncs;
 
-use axum::extract::FromRequestParts;
-use axum::extract::Path;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Path, Query};
 use http::request::Parts;
+use serde::Deserialize;
 use syncline_core::record::Name;
 
 use crate::error::Error;
-use crate::questions::Answer;
+use crate::questions::{Answer, Page};
 use crate::router::Shared;
+use crate::settings::Settings;
 
 /// Asks the agent, and does not wait for ever.
 async fn ask<T>(shared: &Shared, answer: Answer<'_, T>) -> Result<T, Error> {
@@ -45,6 +48,41 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// Which part of a list that is sorted newest first.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Part {
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Part {
+    /// The page to ask for, which is one item longer than what is shown: the item more says whether
+    /// there is a next page. With it how many are shown.
+    fn checked(
+        part: Result<Query<Self>, QueryRejection>,
+        settings: &Settings,
+    ) -> Result<(Page, usize), Error> {
+        let Query(part) = part.map_err(|_| {
+            Error::BadRequest("`limit` is a positive number and `before` an id".to_owned())
+        })?;
+        let limit = part.limit.unwrap_or(settings.page_size);
+        let most = settings.max_page_size;
+        if !(1..=most).contains(&limit) {
+            return Err(Error::BadRequest(format!(
+                "`limit` must be from 1 to {most}"
+            )));
+        }
+        if part.before.as_deref().is_some_and(|id| !is_id(id)) {
+            return Err(Error::BadRequest("`before` is no id".to_owned()));
+        }
+        let page = Page {
+            before: part.before,
+            limit: limit + 1,
+        };
+        Ok((page, limit as usize))
+    }
+}
+
 /// Lower-case letters, digits, `-` and `.`; a letter or digit at both ends; at most 253.
 fn is_name(text: &str) -> bool {
     let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -56,7 +94,7 @@ fn is_name(text: &str) -> bool {
             .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
 }
 
-/// Whether a text can be the id of a sync.
+/// Whether a text can be the id of something in history.
 fn is_id(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

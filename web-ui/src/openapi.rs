@@ -4,7 +4,9 @@ use utoipa::OpenApi;
 
 use crate::error::ErrorBody;
 use crate::feed::Change;
-use crate::handlers::{about, applications, image_policies, repositories, stream, syncs};
+use crate::handlers::{
+    about, applications, health_changes, image_policies, repositories, stream, syncs,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +20,7 @@ use crate::handlers::{about, applications, image_policies, repositories, stream,
         applications::list,
         applications::show,
         applications::request_sync,
+        health_changes::list,
         image_policies::list,
         repositories::list,
         stream::open,

@@ -5,8 +5,8 @@ use syncline_core::record::Name;
 
 use crate::feed::Feed;
 use crate::views::{
-    About, ApplicationDetail, ApplicationSummary, ImagePolicyView, RepositoryView, SyncDetail,
-    SyncSummary,
+    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImagePolicyView,
+    RepositoryView, SyncDetail, SyncSummary,
 };
 
 /// An answer that arrives later.
@@ -24,6 +24,14 @@ pub trait Questions: Send + Sync + 'static {
 
     /// Syncs of one application, newest first; `None` where the application was never heard of.
     fn syncs(&self, application: Name, page: Page) -> Answer<'_, Option<Vec<SyncSummary>>>;
+
+    /// How the health of one application changed, newest first; `None` where the application was
+    /// never heard of.
+    fn health_changes(
+        &self,
+        application: Name,
+        page: Page,
+    ) -> Answer<'_, Option<Vec<HealthChangeView>>>;
 
     /// One sync.
     fn sync(&self, id: String) -> Answer<'_, Option<SyncDetail>>;

@@ -13,7 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::error::Error;
 use crate::guard::{guard, is_api};
 use crate::handlers::{
-    about, applications, image_policies, login, openapi, repositories, stream, syncs,
+    about, applications, health_changes, image_policies, login, openapi, repositories, stream,
+    syncs,
 };
 use crate::questions::Questions;
 use crate::sessions::Sessions;
@@ -45,6 +46,10 @@ pub fn router(settings: Settings, sessions: Sessions, questions: Arc<dyn Questio
             post(applications::request_sync),
         )
         .route("/applications/{namespace}/{name}/syncs", get(syncs::list))
+        .route(
+            "/applications/{namespace}/{name}/health-changes",
+            get(health_changes::list),
+        )
         .route("/syncs/{id}", get(syncs::show))
         .route("/image-policies", get(image_policies::list))
         .route("/repositories", get(repositories::list))

@@ -4,8 +4,11 @@
 //! is sent as it is: a page shows it as text, never as markup.
 
 mod application;
+mod gate;
+mod health;
 mod image;
 mod repository;
+mod rollout;
 mod sync;
 
 use jiff::Timestamp;
@@ -16,11 +19,19 @@ use syncline_core::{object, revision};
 use utoipa::ToSchema;
 
 pub use application::{
-    ApplicationDetail, ApplicationList, ApplicationSummary, ApprovalView, Health, LastSync,
+    ApplicationDetail, ApplicationList, ApplicationSummary, ApprovalView, Approves, LastSync,
     ObjectView, Severity,
 };
+pub use gate::{
+    DependencyView, FreezeView, GateView, Hold, NeededByView, Readiness, RetryView, WindowRule,
+    WindowView, WindowsView, ZonedTime,
+};
+pub use health::{Health, HealthCause, HealthChangeList, HealthChangeView};
 pub use image::{ImagePolicyList, ImagePolicyView, ImageUpdate, TagVerdict, Verdict};
 pub use repository::{About, RepositoryList, RepositoryView};
+pub use rollout::{
+    HookMoment, HookState, HookView, PauseState, PauseView, RevertView, RolloutPhase, RolloutView,
+};
 pub use sync::{
     Action, Cause, ChangeView, Counts, DriftView, OutcomeView, StepView, SyncDetail, SyncList,
     SyncResult, SyncSummary,

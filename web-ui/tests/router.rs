@@ -406,8 +406,11 @@ async fn applications_that_fail_come_first() {
         [
             "failing",
             "failing",
+            "failing",
             "waiting",
             "progressing",
+            "progressing",
+            "suspended",
             "suspended",
             "healthy",
             "healthy",

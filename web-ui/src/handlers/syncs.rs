@@ -3,20 +3,11 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use serde::Deserialize;
 
-use super::{Named, ask, is_id};
+use super::{Named, Part, ask, is_id};
 use crate::error::{Error, ErrorBody};
-use crate::questions::Page;
 use crate::router::Shared;
 use crate::views::{SyncDetail, SyncList};
-
-/// Which part of the history.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Part {
-    before: Option<String>,
-    limit: Option<u32>,
-}
 
 /// Syncs of an application, the newest first.
 #[utoipa::path(
@@ -37,31 +28,12 @@ pub(crate) async fn list(
     Named(name): Named,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<SyncList>, Error> {
-    let Query(part) = part.map_err(|_| {
-        Error::BadRequest("`limit` is a positive number and `before` the id of a sync".to_owned())
-    })?;
-    let limit = part.limit.unwrap_or(shared.settings.page_size);
-    let most = shared.settings.max_page_size;
-    if !(1..=most).contains(&limit) {
-        return Err(Error::BadRequest(format!(
-            "`limit` must be from 1 to {most}"
-        )));
-    }
-    if part.before.as_deref().is_some_and(|id| !is_id(id)) {
-        return Err(Error::BadRequest(
-            "`before` is not the id of a sync".to_owned(),
-        ));
-    }
+    let (page, limit) = Part::checked(part, &shared.settings)?;
     let missing = || Error::NotFound(format!("application `{name}`"));
-    // One more than asked for says whether there is a next page.
-    let page = Page {
-        before: part.before,
-        limit: limit + 1,
-    };
     let answer = ask(&shared, shared.questions.syncs(name.clone(), page)).await?;
     let mut items = answer.ok_or_else(missing)?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
+    let more = items.len() > limit;
+    items.truncate(limit);
     let next = items.last().filter(|_| more).map(|sync| sync.id.clone());
     Ok(Json(SyncList { items, next }))
 }

