@@ -1,26 +1,25 @@
 //! Answers what the web UI asks, from state and history.
 
+mod application;
+mod dependencies;
+mod history;
+mod order;
+
 use std::sync::Arc;
 
-use syncline_core::application::Suspension;
-use syncline_core::health::Health;
 use syncline_core::image::Rule;
-use syncline_core::object::ObjectKey;
-use syncline_core::outcome::ActionKind;
-use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
-    self, About, ApplicationDetail, ApplicationSummary, ApprovalView, Counts, ImagePolicyView,
-    ImageUpdate, LastSync, ObjectView, RepositoryView, Severity, SyncDetail, SyncSummary,
-    TagVerdict, Why,
+    self, About, ApplicationDetail, ApplicationSummary, FreezeView, HealthChangeView,
+    ImagePolicyView, ImageUpdate, RepositoryView, SyncDetail, SyncSummary, TagVerdict, Why,
 };
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
 use crate::applications::look_at_sources;
-use crate::health;
-use crate::state::{ApplicationState, State, Statement};
+use crate::state::Statement;
+use order::Moment;
 
 /// The agent, as the web UI sees it.
 pub(crate) struct Answers {
@@ -32,71 +31,66 @@ impl Answers {
     pub(crate) fn new(agent: Arc<Agent>) -> Self {
         Self { agent }
     }
+
+    fn knows(&self, application: &Name) -> bool {
+        let state = self.agent.state.lock();
+        state.applications.contains_key(application)
+    }
 }
 
 impl Questions for Answers {
     fn applications(&self) -> Answer<'_, Vec<ApplicationSummary>> {
         Box::pin(async {
             let state = self.agent.state.lock();
-            Ok(state
-                .applications
-                .iter()
-                .map(|(name, entry)| summary(&state, name, entry))
-                .collect())
+            let at = Moment::of(&self.agent);
+            let entries = state.applications.iter();
+            let summaries =
+                entries.map(|(name, entry)| application::summary(&state, name, entry, &at));
+            Ok(summaries.collect())
         })
     }
 
     fn application(&self, name: Name) -> Answer<'_, Option<ApplicationDetail>> {
         Box::pin(async move {
-            let state = self.agent.state.lock();
-            let Some(entry) = state.applications.get(&name) else {
-                return Ok(None);
-            };
-            let spec = entry.spec.as_ref().ok();
-            let repository = spec.map(|spec| Name::new(&name.namespace, &spec.repository));
-            let head = repository
-                .and_then(|repository| state.repositories.get(&repository)?.head.as_ref())
-                .map(|head| views::Revision::from(&head.revision));
-            Ok(Some(ApplicationDetail {
-                summary: summary(&state, &name, entry),
-                head,
-                automatic: spec.is_some_and(|spec| spec.sync.automatic),
-                self_heal: spec.is_some_and(|spec| spec.sync.self_heal),
-                service_account: spec.map(|spec| spec.account.clone()).unwrap_or_default(),
-                approval: entry
-                    .plan_hash
-                    .as_ref()
-                    .map(|hash| ApprovalView::new(&name, hash)),
-                checked_slowly: entry.unwatched.iter().cloned().collect(),
-                notes: entry
-                    .rendered
-                    .as_ref()
-                    .map_or_else(String::new, |rendered| {
-                        rendered.secrets.mask_text(&rendered.notes).into_owned()
-                    }),
-                objects: objects(&state, entry),
-            }))
+            let agent = &self.agent;
+            let state = agent.state.lock();
+            let at = Moment::of(agent);
+            let entry = state.applications.get(&name);
+            Ok(entry.map(|entry| application::detail(&state, &name, entry, &at)))
         })
     }
 
     fn syncs(&self, application: Name, page: Page) -> Answer<'_, Option<Vec<SyncSummary>>> {
         Box::pin(async move {
-            let known = self
-                .agent
-                .state
-                .lock()
-                .applications
-                .contains_key(&application);
-            let found = self
-                .agent
-                .history
+            let known = self.knows(&application);
+            let history = &self.agent.history;
+            let found = history
                 .syncs(&application, page.before.as_deref(), page.limit)
                 .await
                 .map_err(|error| Unanswered::Internal(error.into()))?;
             if found.is_empty() && !known {
                 return Ok(None);
             }
-            Ok(Some(found.iter().map(listed).collect()))
+            Ok(Some(found.iter().map(history::listed).collect()))
+        })
+    }
+
+    fn health_changes(
+        &self,
+        application: Name,
+        page: Page,
+    ) -> Answer<'_, Option<Vec<HealthChangeView>>> {
+        Box::pin(async move {
+            let known = self.knows(&application);
+            let history = &self.agent.history;
+            let found = history
+                .health_changes(&application, page.before.as_deref(), page.limit)
+                .await
+                .map_err(|error| Unanswered::Internal(error.into()))?;
+            if found.is_empty() && !known {
+                return Ok(None);
+            }
+            Ok(Some(found.iter().map(HealthChangeView::from).collect()))
         })
     }
 
@@ -175,28 +169,25 @@ impl Questions for Answers {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 instance: self.agent.instance.id().to_owned(),
                 history_since: since.map_err(|error| Unanswered::Internal(error.into()))?,
+                freeze: frozen(&self.agent),
             })
         })
     }
 
     fn request_sync(&self, application: Name) -> Answer<'_, Option<()>> {
         Box::pin(async move {
-            let suspended = {
-                let state = self.agent.state.lock();
+            let agent = &self.agent;
+            let at = Moment::of(agent);
+            let refused = {
+                let state = agent.state.lock();
                 let Some(entry) = state.applications.get(&application) else {
                     return Ok(None);
                 };
-                entry
-                    .spec
-                    .as_ref()
-                    .ok()
-                    .and_then(|spec| spec.suspend.clone())
+                order::refuses_syncs(entry, &at)
             };
-            if let Some(Suspension { reason, .. }) = suspended {
-                let sentence = Reason::Suspended.row().sentence;
-                return Err(Unanswered::Refused(format!("{sentence} ({reason})")));
+            if let Some(why) = refused {
+                return Err(Unanswered::Refused(why));
             }
-            let agent = &self.agent;
             look_at_sources(agent, &application);
             let due = agent.clock.monotonic();
             agent
@@ -211,91 +202,17 @@ impl Questions for Answers {
     }
 }
 
+/// Why the whole agent stands still; `None` while it works.
+fn frozen(_agent: &Agent) -> Option<FreezeView> {
+    None
+}
+
 fn why(statement: &Statement) -> Why {
     Why::new(
         statement.reason,
         statement.detail.clone(),
         Some(statement.since),
     )
-}
-
-fn health_view(health: Health) -> views::Health {
-    match health {
-        Health::Healthy => views::Health::Healthy,
-        Health::Progressing => views::Health::Progressing,
-        Health::Degraded => views::Health::Degraded,
-        Health::Suspended => views::Health::Suspended,
-        Health::Missing => views::Health::Missing,
-        Health::Unknown => views::Health::Unknown,
-    }
-}
-
-fn summary(state: &State, name: &Name, entry: &ApplicationState) -> ApplicationSummary {
-    let spec = entry.spec.as_ref().ok();
-    let (health, _) = health::told(state, name);
-    let health = health_view(health);
-    ApplicationSummary {
-        namespace: name.namespace.clone(),
-        name: name.name.clone(),
-        repository: spec.map(|spec| spec.repository.clone()).unwrap_or_default(),
-        path: spec.map(|spec| spec.path.to_string()).unwrap_or_default(),
-        destination: spec.map(|spec| spec.namespace.clone()).unwrap_or_default(),
-        severity: Severity::of(entry.statement.reason, health),
-        health,
-        why: why(&entry.statement),
-        revision: entry
-            .applied
-            .as_ref()
-            .map(|head| views::Revision::from(&head.revision)),
-        commit: entry
-            .applied
-            .as_ref()
-            .map(|head| views::Commit::from(&head.info)),
-        last_sync: entry.last_sync.as_ref().map(|sync| LastSync {
-            id: sync.id.clone(),
-            result: sync.result.into(),
-            finished_at: sync.finished_at,
-        }),
-        objects: entry.objects.len() as u32,
-        images: entry
-            .kept
-            .as_ref()
-            .map(|kept| kept.images.clone())
-            .unwrap_or_default(),
-    }
-}
-
-fn objects(state: &State, entry: &ApplicationState) -> Vec<ObjectView> {
-    let named = entry
-        .objects
-        .iter()
-        .map(|(key, kept)| object(state, entry, key, Some((&kept.origin).into())));
-    // Objects that left Git and are still there: held, or kept on purpose.
-    let left = entry.left.iter();
-    named
-        .chain(left.map(|key| object(state, entry, key, None)))
-        .collect()
-}
-
-fn object(
-    state: &State,
-    entry: &ApplicationState,
-    key: &ObjectKey,
-    origin: Option<views::Origin>,
-) -> ObjectView {
-    let health = state.live.health(key);
-    // What stands has no action of its own.
-    let stands = entry.kept.as_ref().map(|_| ActionKind::Unchanged);
-    let action = entry.actions.get(key).copied().or(stands);
-    ObjectView {
-        object: key.into(),
-        health: health.map_or(views::Health::Missing, |health| health_view(health.health)),
-        health_message: health
-            .map(|health| health.message.clone())
-            .unwrap_or_default(),
-        origin,
-        last_action: action.map(Into::into),
-    }
 }
 
 fn verdict(verdict: &syncline_core::image::Verdict) -> TagVerdict {
@@ -311,31 +228,5 @@ fn verdict(verdict: &syncline_core::image::Verdict) -> TagVerdict {
             | Rule::Attachment => views::Verdict::Refused,
         },
         rule: verdict.sentence.clone(),
-    }
-}
-
-fn listed(sync: &syncline_store::SyncSummary) -> SyncSummary {
-    SyncSummary {
-        id: sync.id.clone(),
-        namespace: sync.application.namespace.clone(),
-        application: sync.application.name.clone(),
-        cause: sync.cause.into(),
-        result: sync.result.into(),
-        revision: sync.revision.as_ref().map(views::Revision::from),
-        commit: sync.commit.as_ref().map(views::Commit::from),
-        previous: sync.previous.as_ref().map(ToString::to_string),
-        queued_at: sync.queued_at,
-        started_at: sync.started_at,
-        finished_at: sync.finished_at,
-        failure: sync.failure.as_ref().map(Why::from),
-        counts: Counts {
-            created: sync.counts.created as u32,
-            updated: sync.counts.updated as u32,
-            pruned: sync.counts.pruned as u32,
-            skipped: sync.counts.skipped as u32,
-            failed: sync.counts.failed as u32,
-            unchanged: sync.counts.unchanged as u32,
-            drifted: sync.counts.drifted as u32,
-        },
     }
 }

@@ -12,6 +12,7 @@ import { ImagesPage } from './pages/images.tsx';
 import { RepositoriesPage } from './pages/repositories.tsx';
 import { SyncPage } from './pages/sync.tsx';
 import { LostBanner } from './parts/states.tsx';
+import { Prose, Until } from './parts/text.tsx';
 import { link, read, type Route } from './route.ts';
 import { utc } from './time.ts';
 
@@ -22,6 +23,7 @@ window.addEventListener('hashchange', () => {
 
 function Frame() {
   const current = route.value;
+  const about = useLoaded<About>('about', ({ topic }) => topic === 'agent').data;
   const key = current.page === 'applications' ? 'applications' : link(current);
   useEffect(() => {
     window.scrollTo(0, 0);
@@ -50,9 +52,10 @@ function Frame() {
             Repositories
           </Tab>
         </nav>
-        <Footing />
+        <Footing about={about} />
       </header>
       <LostBanner />
+      <FrozenBanner about={about} />
       <Page current={current} key={key} />
     </>
   );
@@ -72,8 +75,24 @@ function Tab(props: { to: Route; on: Route['page'][]; children: string }) {
   );
 }
 
-function Footing() {
-  const { data } = useLoaded<About>('about', () => false);
+/** Says on every page that nothing is synced. */
+function FrozenBanner({ about }: { about: About | undefined }) {
+  const freeze = about?.freeze;
+  if (!freeze) return null;
+  return (
+    <p class="banner frozen" role="status">
+      <b>The agent is frozen{freeze.by ? ` by ${freeze.by}` : ''}:</b> no sync runs and no image is updated
+      {freeze.until ? (
+        <>
+          ; ends <Until at={freeze.until} />
+        </>
+      ) : null}
+      . {freeze.reason}. <Prose text="`syncline unfreeze` ends it." />
+    </p>
+  );
+}
+
+function Footing({ about: data }: { about: About | undefined }) {
   const lost = live.lostSince.value !== null;
   return (
     <p class="about quiet">

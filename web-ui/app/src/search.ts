@@ -8,7 +8,7 @@ export interface Query {
   unknown: string[];
 }
 
-const keys = ['health', 'state', 'ns', 'repo', 'image', 'rev', 'author', 'result'] as const;
+const keys = ['health', 'state', 'waits', 'ns', 'repo', 'image', 'rev', 'author', 'result'] as const;
 type Key = (typeof keys)[number];
 
 /** The keys that a term may have, for the help text. */
@@ -38,6 +38,7 @@ export function matches(application: Application, query: Query): boolean {
         application.why.reason,
         application.why.sentence,
         application.why.detail,
+        ...application.waitingFor,
         application.commit?.subject ?? '',
         application.commit?.author ?? '',
         application.commit?.id ?? '',
@@ -53,7 +54,13 @@ function termMatches(application: Application, key: Key, value: string): boolean
     case 'health':
       return wild(application.health);
     case 'state':
-      return wild(application.severity) || wild(application.why.reason);
+      return (
+        wild(application.severity) ||
+        wild(application.why.reason) ||
+        application.holds.some((hold) => wild(hold))
+      );
+    case 'waits':
+      return application.waitingFor.some((what) => what.toLowerCase().includes(value));
     case 'ns':
       return wild(application.namespace);
     case 'repo':

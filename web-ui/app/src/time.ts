@@ -9,6 +9,29 @@ export function ago(time: string, now: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** How long until, in one unit, like `ago`. A time that has passed is `0s`. */
+export function ahead(time: string, now: number): string {
+  return ago(new Date(now).toISOString(), Date.parse(time));
+}
+
+/** A length in seconds, in at most two units: `45s`, `10m`, `1h 30m`, `3d`. */
+export function length(seconds: number): string {
+  const units: [number, string][] = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'm'],
+    [1, 's'],
+  ];
+  let rest = Math.max(0, Math.round(seconds));
+  const parts: string[] = [];
+  for (const [size, unit] of units) {
+    const count = Math.floor(rest / size);
+    if (count > 0) parts.push(`${count}${unit}`);
+    rest -= count * size;
+  }
+  return parts.slice(0, 2).join(' ') || '0s';
+}
+
 /** A duration in microseconds, with three digits at most: `840 µs`, `2.3 ms`, `71 ms`, `1.4 s`, `2m 03s`. */
 export function duration(micros: number): string {
   if (micros < 1000) return `${Math.round(micros)} µs`;

@@ -1,5 +1,19 @@
 // The word and the shape of every state. Colour only repeats what they say.
-import type { Action, Cause, Counts, FieldChange, Health, Severity, SyncResult, Verdict, Why } from './model.ts';
+import type {
+  Action,
+  Cause,
+  Counts,
+  FieldChange,
+  Health,
+  Hold,
+  HookState,
+  PauseState,
+  Readiness,
+  Severity,
+  SyncResult,
+  Verdict,
+  Why,
+} from './model.ts';
 
 /** A tone is a colour, a shape a drawing; both have the same names in the style sheet and `Mark`. */
 export type Tone = 'bad' | 'wait' | 'busy' | 'good' | 'idle';
@@ -42,6 +56,49 @@ export function health(value: Health): Look {
     Suspended: idle('Suspended'),
     Missing: bad('Missing'),
     Unknown: none('Unknown'),
+  };
+  return looks[value];
+}
+
+/** What keeps an application from its newest commit. */
+export function hold(value: Hold): Look {
+  const looks: Record<Hold, Look> = {
+    frozen: idle('frozen'),
+    suspended: idle('suspended'),
+    pinned: idle('pinned'),
+    blocked: wait('waits for another'),
+    window: wait('waits for a window'),
+    approval: wait('waits for approval'),
+    paused: idle('paused'),
+    hook: busy('hook runs'),
+  };
+  return looks[value];
+}
+
+export function hook(value: HookState): Look {
+  const looks: Record<HookState, Look> = {
+    waiting: none('waits'),
+    running: busy('runs'),
+    succeeded: good('succeeded'),
+    failed: bad('failed'),
+  };
+  return looks[value];
+}
+
+export function pause(value: PauseState): Look {
+  const looks: Record<PauseState, Look> = {
+    waiting: none('comes'),
+    running: idle('paused'),
+    over: good('over'),
+  };
+  return looks[value];
+}
+
+export function readiness(value: Readiness): Look {
+  const looks: Record<Readiness, Look> = {
+    ready: good('ready'),
+    blocking: wait('not ready'),
+    unknown: none('not looked at'),
   };
   return looks[value];
 }

@@ -10,6 +10,10 @@ export function application(but: Partial<Application>): Application {
     destination: 'shop',
     severity: 'healthy',
     health: 'Healthy',
+    healthSince: null,
+    holds: [],
+    waitingFor: [],
+    nextTry: null,
     why: {
       reason: 'Synced',
       class: 'good',

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use syncline_core::health;
+use syncline_core::record::HealthChange;
 use utoipa::ToSchema;
 
 use super::ObjectName;
@@ -53,8 +54,12 @@ pub struct HealthCause {
 pub struct HealthChangeView {
     /// Id: sorts by time.
     pub id: String,
-    /// When.
+    /// When; the last time, where changes that followed each other closely are one.
     pub time: Timestamp,
+    /// When the first of them was.
+    pub began: Timestamp,
+    /// How many it stands for: more than 2 went to and fro.
+    pub changes: u32,
     /// What it was.
     pub before: Health,
     /// What it became.
@@ -65,6 +70,26 @@ pub struct HealthChangeView {
     pub sentence: String,
     /// The commit that was applied then.
     pub commit: Option<String>,
+    /// The sync that it came with; absent where it came by itself.
+    pub sync: Option<String>,
+}
+
+impl From<&HealthChange> for HealthChangeView {
+    fn from(change: &HealthChange) -> Self {
+        let revision = change.revision.as_ref();
+        Self {
+            id: change.id.clone(),
+            time: change.time,
+            began: change.began,
+            changes: change.changes,
+            before: change.from.into(),
+            after: change.to.into(),
+            object: change.object.clone().unwrap_or_default(),
+            sentence: change.message.clone(),
+            commit: revision.map(|revision| revision.commit.to_string()),
+            sync: change.sync.clone(),
+        }
+    }
 }
 
 /// A part of the changes of health of an application.

@@ -4,7 +4,10 @@ import { Failed, get, post } from '../client.ts';
 import { useLoaded } from '../load.ts';
 import type { Application, ApplicationDetail, Approval, Change, ObjectView, Sync, SyncList } from '../model.ts';
 import { Copy } from '../parts/copy.tsx';
+import { HealthTimeline } from '../parts/health.tsx';
 import { Mark } from '../parts/mark.tsx';
+import { OrderAndTime } from '../parts/order.tsx';
+import { RolloutStrip } from '../parts/rollout.tsx';
 import { Shown } from '../parts/states.tsx';
 import { CommitId, CommitLine, ObjectText, Place, Time } from '../parts/text.tsx';
 import { WhyPanel } from '../parts/why.tsx';
@@ -35,13 +38,24 @@ export function ApplicationPage({ namespace, name }: { namespace: string; name: 
               <h1 tabIndex={-1}>{name}</h1>
               <SyncNow application={detail.summary} path={path} />
             </header>
-            <WhyPanel why={detail.summary.why} look={words.state(detail.summary.severity, detail.summary.why)} />
+            <WhyPanel
+              why={detail.summary.why}
+              look={words.state(detail.summary.severity, detail.summary.why)}
+              waits={{
+                waitingFor: detail.summary.waitingFor,
+                nextTry: detail.summary.nextTry ?? null,
+                gates: detail.gates,
+              }}
+            />
+            {detail.rollout ? <RolloutStrip rollout={detail.rollout} home={detail.summary.destination} /> : null}
             {detail.approval ? <Waits approval={detail.approval} application={detail.summary} /> : null}
             <Facts detail={detail} />
+            <OrderAndTime detail={detail} />
             <Objects objects={detail.objects} home={detail.summary.destination} />
           </>
         )}
       </Shown>
+      {loaded.data ? <HealthTimeline path={`${path}/health-changes`} concerns={concerns} /> : null}
       {loaded.data ? <History path={`${path}/syncs`} concerns={concerns} /> : null}
     </main>
   );
@@ -49,7 +63,7 @@ export function ApplicationPage({ namespace, name }: { namespace: string; name: 
 
 function SyncNow({ application, path }: { application: Application; path: string }) {
   const [said, say] = useState('');
-  const suspended = application.severity === 'suspended';
+  const stops = application.holds.find((hold) => hold === 'frozen' || hold === 'suspended');
   const ask = async () => {
     say('Asking…');
     try {
@@ -62,12 +76,12 @@ function SyncNow({ application, path }: { application: Application; path: string
   return (
     <p class="actions">
       <span class="quiet" role="status" id="sync-now-says">
-        {suspended ? 'Suspended: no sync runs.' : said}
+        {stops ? `The ${stops === 'frozen' ? 'agent' : 'application'} is ${stops}: no sync runs.` : said}
       </span>
       <button
         type="button"
         class="main-action"
-        disabled={suspended}
+        disabled={stops !== undefined}
         aria-describedby="sync-now-says"
         onClick={() => void ask()}
       >
@@ -91,6 +105,13 @@ function Waits({ approval, application: { lastSync } }: { approval: Approval; ap
         This approves plan <code>{approval.planHash}</code> and no other:
       </p>
       <Copy text={approval.command} />
+      {approval.held.length > 0 ? (
+        <ul>
+          {approval.held.map((held) => (
+            <li key={held}>{held}</li>
+          ))}
+        </ul>
+      ) : null}
       <p class="quiet">
         Or push a commit whose message ends with the line <code>{approval.trailer}</code>.
       </p>
@@ -135,6 +156,31 @@ function Facts({ detail }: { detail: ApplicationDetail }) {
           namespace {summary.destination}
           <br />
           <span class="quiet">as {detail.serviceAccount || 'no account'}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>Health</dt>
+        <dd>
+          <Mark look={words.health(summary.health)} />
+          {summary.healthSince ? (
+            <span class="quiet">
+              {' '}
+              for <Time at={summary.healthSince} />
+            </span>
+          ) : null}
+          {detail.healthCause.sentence ? (
+            <>
+              <br />
+              <span class="quiet">
+                {detail.healthCause.object ? (
+                  <>
+                    <ObjectText object={detail.healthCause.object} home={summary.destination} />:{' '}
+                  </>
+                ) : null}
+                {detail.healthCause.sentence}
+              </span>
+            </>
+          ) : null}
         </dd>
       </div>
       <div>

@@ -3,13 +3,13 @@ import { useEffect, useState } from 'preact/hooks';
 import { Copy } from '../parts/copy.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Shown } from '../parts/states.tsx';
-import { CommitId, CommitLine, Time } from '../parts/text.tsx';
+import { CommitId, CommitLine, Time, Until } from '../parts/text.tsx';
 import { useLoaded } from '../load.ts';
 import type { Application, ApplicationList } from '../model.ts';
 import { failingFirst, tally } from '../order.ts';
 import { link } from '../route.ts';
 import { matches, parse, searchKeys } from '../search.ts';
-import { result, severity, state } from '../words.ts';
+import { hold, result, severity, state } from '../words.ts';
 
 /** More rows than this are drawn only when asked for. */
 const atOnce = 200;
@@ -115,6 +115,24 @@ function Row({ item }: { item: Application }) {
           <span class="quiet">{item.namespace}/</span>
           {item.name}
         </a>
+        {item.holds.length > 0 ? (
+          <span class="holds">
+            {item.holds.map((one) => (
+              <Mark key={one} look={hold(one)} />
+            ))}
+          </span>
+        ) : null}
+        {item.waitingFor.length > 0 ? (
+          <p class="remark">
+            waits for {item.waitingFor[0]}
+            {item.waitingFor.length > 1 ? ` and ${item.waitingFor.length - 1} more` : ''}
+            {item.nextTry ? (
+              <>
+                , looked at again <Until at={item.nextTry} />
+              </>
+            ) : null}
+          </p>
+        ) : null}
         {speaks ? <p class="because">{item.why.detail || item.why.sentence}</p> : null}
         <span class="narrow quiet">
           {item.commit ? (

@@ -166,6 +166,14 @@ function Outcomes({ detail }: { detail: SyncDetail }) {
                     </p>
                   ) : null}
                   {outcome.note ? <p class="note quiet">{outcome.note}</p> : null}
+                  {outcome.log ? (
+                    <details open={Boolean(outcome.failure)}>
+                      <summary>Log</summary>
+                      <pre class="log" tabIndex={0}>
+                        {outcome.log}
+                      </pre>
+                    </details>
+                  ) : null}
                   <Changes changes={outcome.changes} />
                   <span class="narrow">{outcome.origin ? <Place origin={outcome.origin} /> : null}</span>
                 </td>

@@ -2,13 +2,22 @@
 import type { ComponentChildren } from 'preact';
 import { now } from '../clock.ts';
 import type { Commit, ObjectName, Origin } from '../model.ts';
-import { ago, local, utc } from '../time.ts';
+import { ago, ahead, local, utc } from '../time.ts';
 
 /** How long ago; the moment itself, here and in UTC, on hover. */
 export function Time({ at }: { at: string }) {
   return (
     <time dateTime={at} title={`${local(at)}\n${utc(at)}`}>
       {ago(at, now.value)}
+    </time>
+  );
+}
+
+/** How long until; the moment itself, here and in UTC, on hover. */
+export function Until({ at }: { at: string }) {
+  return (
+    <time dateTime={at} title={`${local(at)}\n${utc(at)}`}>
+      {Date.parse(at) > now.value ? `in ${ahead(at, now.value)}` : 'now'}
     </time>
   );
 }
