@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use syncline_cluster::instance::Instance;
 use syncline_cluster::kinds::Kind;
 use syncline_cluster::own::Events;
-use syncline_cluster::{Cluster, lease, own, watch};
+use syncline_cluster::{Cluster, lease, named, own, watch};
 use syncline_core::application::HealthRule;
 use syncline_core::manifest::yaml;
 use syncline_core::record::Name;
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::health::looks::Looks;
 use crate::health::rules;
 use crate::metrics::Metrics;
+use crate::named::Named;
 use crate::poller::Poller;
 use crate::probe::{Phase, Probe};
 use crate::queue::Queue;
@@ -58,6 +59,8 @@ pub(crate) struct Agent {
     pub(crate) charts: syncline_registry::chart::Charts,
     pub(crate) mirrors: Arc<Mirrors>,
     pub(crate) references: References,
+    /// Objects that our own objects name.
+    pub(crate) named: Named,
     pub(crate) state: Shared,
     /// What the database kept of applications that were not seen yet.
     pub(crate) restored: Restored,
@@ -415,6 +418,17 @@ async fn start(
             ..Default::default()
         },
     );
+    let (pool, changes) = named::Pool::new(
+        cluster.clone(),
+        instance.key.clone(),
+        named::Settings {
+            budget: settings.named_watch_budget,
+            poll_interval: settings.named_poll_interval,
+            denied_interval: settings.retry_slow,
+            server_timeout: settings.watch_timeout,
+            ..Default::default()
+        },
+    );
     let own = cluster.agent().watch_own(&own::Settings {
         namespace: settings.watch_namespace.clone(),
         server_timeout: settings.watch_timeout,
@@ -435,6 +449,7 @@ async fn start(
         charts,
         mirrors: Arc::new(mirrors),
         references: References::default(),
+        named: Named::new(pool),
         state: Shared::default(),
         restored: Restored::new(restored),
         seen: Notify::new(),
@@ -460,6 +475,7 @@ async fn start(
     tasks.spawn(discovery.follow(least, most));
     tasks.spawn(loops::own_events(Arc::clone(&agent), own));
     tasks.spawn(loops::live_events(Arc::clone(&agent), live));
+    tasks.spawn(loops::named_events(Arc::clone(&agent), changes));
     tasks.spawn(loops::keep_webhooks(Arc::clone(&agent)));
     tasks.spawn(loops::webhook_deliveries(Arc::clone(&agent), deliveries));
     tasks.spawn(loops::poll(Arc::clone(&agent)));

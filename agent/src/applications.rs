@@ -20,17 +20,18 @@ use tokio::time::Instant;
 use crate::agent::Agent;
 use crate::conversion;
 use crate::health::rules::judge_anew;
+use crate::named::{self, Owner};
 use crate::poller::Target;
 use crate::repositories::wake_waiting;
 use crate::state::{ApplicationState, PolicyState, RepositoryState, State, Statement};
 use crate::sync::end_idle_watches;
-use crate::{report, repositories};
+use crate::{dependencies, report, repositories};
 
 /// Takes one event in.
 pub(crate) async fn take(agent: &Arc<Agent>, event: OwnEvent) {
     match event {
         OwnEvent::Repository(Change::Applied(object)) => repository(agent, &object).await,
-        OwnEvent::Application(Change::Applied(object)) => application(agent, &object),
+        OwnEvent::Application(Change::Applied(object)) => application(agent, &object).await,
         OwnEvent::ImagePolicy(Change::Applied(object)) => policy(agent, &object).await,
         OwnEvent::Repository(other) => rest(agent, Kind::Repository, other).await,
         OwnEvent::Application(other) => rest(agent, Kind::Application, other).await,
@@ -42,6 +43,14 @@ async fn rest<K>(agent: &Arc<Agent>, kind: Kind, change: Change<K>) {
     match change {
         Change::Deleted(name) => {
             deleted(agent, kind, &name);
+            match kind {
+                Kind::Repository => named::follow_repository(agent, &name, None),
+                Kind::Application => {
+                    named::follow_application(agent, &name, None);
+                    dependencies::tell(agent, &name);
+                }
+                Kind::ImagePolicy => named::follow_policy(agent, &name, None),
+            }
             match kind {
                 Kind::Repository => agent.webhooks_changed.notify_one(),
                 Kind::Application => end_idle_watches(agent),
@@ -122,7 +131,9 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
         entry.approve = approve;
         entry.requested_at = requested_at;
         entry.spec = spec;
-        let interval = entry.spec.as_ref().map(|spec| spec.interval).ok();
+        let spec = entry.spec.as_ref().ok();
+        named::follow_repository(agent, &name, spec);
+        let interval = spec.map(|spec| spec.interval);
         let asked = if user {
             Some(Cause::User)
         } else if changed {
@@ -140,6 +151,7 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 .poller
                 .watch(target.clone(), interval, Cause::StartUp, instant);
             if let Some(cause) = asked {
+                agent.named.look_again(&Owner::Repository(name.clone()));
                 agent.references.forget(&name.namespace);
                 agent.poller.look_now(&target, cause, instant);
                 agent.webhooks_changed.notify_one();
@@ -166,7 +178,7 @@ fn say_invalid_repository(agent: &Agent, name: &Name) {
     }
 }
 
-fn application(agent: &Arc<Agent>, object: &kinds::Application) {
+async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
     let name = kinds::name_of(object);
     let spec = conversion::application(object, &agent.settings.default_account);
     let now = agent.clock.now();
@@ -182,7 +194,7 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         .deletion_timestamp
         .as_ref()
         .map(|time| time.0);
-    let cause = {
+    let (cause, others, went) = {
         let mut state = agent.state.lock();
         let status = object.status.clone().unwrap_or_default();
         let recorded = status
@@ -230,6 +242,10 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
             tokio::spawn(judge_anew(Arc::clone(agent), name.clone(), rules));
         }
         follow_chart(agent, &name, entry);
+        let spec = entry.spec.as_ref().ok();
+        let spec = spec.filter(|_| deleting.is_none());
+        named::follow_application(agent, &name, spec);
+        let others = dependencies::index(&mut state, &name);
         if new && let Some((kept, objects)) = agent.restored.take(&name) {
             state.restore(&name, kept, objects);
         }
@@ -244,13 +260,22 @@ fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         }
         let count = state.applications.len();
         agent.metrics.applications.set(count as i64);
-        match (new, user, changed || went) {
+        let cause = match (new, user, changed || went) {
             (true, _, _) => Some(Cause::StartUp),
             (_, true, _) => Some(Cause::User),
             (_, _, true) => Some(Cause::Reference),
             _ => None,
-        }
+        };
+        (cause, new || others, went)
     };
+    if cause.is_some() {
+        agent.named.look_again(&Owner::Application(name.clone()));
+    }
+    if went {
+        dependencies::say_deleted(agent, &name).await;
+    } else if others {
+        dependencies::tell(agent, &name);
+    }
     if cause == Some(Cause::User) {
         look_at_sources(agent, &name);
     }
@@ -296,8 +321,12 @@ fn enlist(state: &mut State, name: &Name, moved: bool) {
     };
     if let Some(repository) = state.repositories.get_mut(&repository) {
         repository.unrendered.insert(name.clone(), repository.heads);
+        let heads = repository.heads;
         if !repository.index.contains(name) {
             state.index(name);
+        }
+        if let Some(entry) = state.applications.get_mut(name) {
+            entry.pending = Some(heads);
         }
     }
 }
@@ -374,6 +403,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
         entry.generation = object.metadata.generation;
         entry.requested_at = requested_at;
         entry.spec = spec;
+        named::follow_policy(agent, &name, entry.spec.as_ref().ok());
         let wrong = entry.spec.as_ref().err().cloned();
         if let Some(failure) = &wrong {
             entry
@@ -394,6 +424,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 .poller
                 .watch(target.clone(), interval, Cause::StartUp, instant);
             if asked {
+                agent.named.look_again(&Owner::ImagePolicy(name.clone()));
                 agent.references.forget(&name.namespace);
                 agent.poller.look_now(&target, Cause::User, instant);
             }

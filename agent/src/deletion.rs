@@ -19,7 +19,7 @@ use crate::agent::Agent;
 use crate::live::reduced;
 use crate::state::State;
 use crate::sync::{Extent, Look, account_of, delete_with_proof, heir, look};
-use crate::{failpoint, report};
+use crate::{dependencies, failpoint, report};
 
 /// What stands between the deletion and its end.
 struct Unfinished(String);
@@ -48,8 +48,13 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
     if let Err(Unfinished(what)) = result {
         let waited = now.duration_since(since).unsigned_abs();
         if waited < agent.settings.deletion_timeout {
-            if let Some(entry) = agent.state.lock().applications.get_mut(name) {
-                entry.statement.say(Reason::Deleting, what, now);
+            {
+                let mut state = agent.state.lock();
+                let needed = dependencies::still_needed(&state, name);
+                let what = needed.map_or(what.clone(), |needed| format!("{what}; {needed}"));
+                if let Some(entry) = state.applications.get_mut(name) {
+                    entry.statement.say(Reason::Deleting, what, now);
+                }
             }
             report::application(agent, name).await;
             let due = agent.clock.monotonic() + agent.settings.retry_first;

@@ -17,6 +17,7 @@ use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
+use crate::dependencies;
 use crate::report;
 
 pub(crate) use rules::seen;
@@ -67,6 +68,8 @@ fn say(agent: &Agent, changed: BTreeSet<Name>, now: Timestamp) {
     for name in changed {
         if judge_running(&mut agent.state.lock(), &name, now) {
             agent.reports.ask(&name, due);
+        } else {
+            dependencies::tell(agent, &name);
         }
     }
 }

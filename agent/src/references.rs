@@ -1,10 +1,14 @@
 //! ConfigMaps and Secrets that our objects name, read as a service account of their namespace.
+//!
+//! What was read is believed for a while, and no longer once its watch says that it changed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use syncline_cluster::SecretData;
+use syncline_cluster::named::{Answer, Content, Event, Target};
 use syncline_core::application::Referent;
+use syncline_core::digest::Digest;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use tokio::time::Instant;
@@ -14,11 +18,29 @@ use crate::agent::Agent;
 /// What was read a short while ago. At rest nothing is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct References {
-    read: Mutex<HashMap<Key, (Instant, Option<SecretData>)>>,
+    entries: Mutex<HashMap<Key, Entry>>,
 }
 
 /// What it is, the namespace, the account and the name.
 type Key = (Referent, String, String, String);
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// What was read, and when.
+    data: Option<(Instant, SecretData)>,
+    /// How the last read ended; `None` before the first one.
+    last: Option<Read>,
+    /// How often it was forgotten: a read that began before that is not kept.
+    forgotten: u64,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Data(Digest),
+    Absent,
+    Failed,
+}
 
 impl References {
     /// The content of a Secret, which has to be there.
@@ -51,40 +73,112 @@ impl References {
             name.to_owned(),
         );
         let now = agent.clock.monotonic();
-        {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, data)) = read.get(&key)
-                && now.saturating_duration_since(*at) < agent.settings.secret_ttl
-            {
-                return Ok(data.clone());
+        let forgotten = {
+            let mut entries = self.lock();
+            let entry = entries.entry(key.clone()).or_default();
+            if let Some((at, data)) = &entry.data {
+                if now.saturating_duration_since(*at) < agent.settings.secret_ttl {
+                    return Ok(Some(data.clone()));
+                }
+                entry.data = None;
             }
-        }
-        let failure = |error: syncline_cluster::Error| Failure {
-            reason: error.reason(),
-            detail: error.to_string(),
+            entry.forgotten
         };
-        let account = agent
-            .cluster
-            .account(namespace, account)
-            .await
-            .map_err(failure)?;
-        let data = account
-            .data(referent, namespace, name)
-            .await
-            .map_err(failure)?;
+        let found = read(agent, referent, namespace, account, name).await;
+        let last = match &found {
+            Ok(Some(data)) => Read::Data(data.fingerprint(agent.instance.key())),
+            Ok(None) => Read::Absent,
+            Err(_) => Read::Failed,
+        };
+        let mut entries = self.lock();
+        let entry = entries.entry(key).or_default();
+        entry.last = Some(last);
         // What is not there may be made at any moment.
-        if data.is_some() {
-            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            read.insert(key, (now, data.clone()));
+        if let Ok(Some(data)) = &found
+            && entry.forgotten == forgotten
+        {
+            entry.data = Some((now, data.clone()));
         }
-        Ok(data)
+        found
     }
 
     /// Forgets what was read in a namespace: credentials were refused, or an object changed.
     pub(crate) fn forget(&self, namespace: &str) {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.retain(|(_, of, _, _), _| of != namespace);
+        for ((_, of, _, _), entry) in &mut *self.lock() {
+            if of == namespace {
+                entry.forget();
+            }
+        }
     }
+
+    /// Takes in what the watch of a ConfigMap or Secret says, and forgets what was read of it before.
+    /// Answers whether who names it has to act: its data are others than they were, or, where nothing
+    /// was known of it, than they were read.
+    pub(crate) fn is_news(&self, event: &Event, before: Option<&Answer>) -> bool {
+        let known = |answer: &Answer| match answer {
+            Answer::Present(Content::Data(digest)) => Some(Read::Data(*digest)),
+            Answer::Absent => Some(Read::Absent),
+            Answer::Present(Content::Whole(_)) | Answer::Unreadable(_) => None,
+        };
+        let (Some(is), Some(key)) = (known(&event.answer), key_of(&event.target)) else {
+            return false;
+        };
+        let mut entries = self.lock();
+        let entry = entries.entry(key).or_default();
+        let was_read = entry.last;
+        if was_read != Some(is) {
+            entry.forget();
+        }
+        match before.and_then(known) {
+            Some(was) => was != is,
+            None => was_read.is_some_and(|was| was != is),
+        }
+    }
+
+    /// Nobody names the object any more.
+    pub(crate) fn drop(&self, target: &Target) {
+        if let Some(key) = key_of(target) {
+            self.lock().remove(&key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn forget(&mut self) {
+        self.data = None;
+        self.forgotten += 1;
+    }
+}
+
+fn key_of(target: &Target) -> Option<Key> {
+    let referents = [Referent::ConfigMap, Referent::Secret];
+    let referent = referents
+        .into_iter()
+        .find(|referent| referent.kind() == target.key.kind)?;
+    let namespace = target.key.namespace.clone()?;
+    let (account, name) = (target.account.clone(), target.key.name.clone());
+    Some((referent, namespace, account, name))
+}
+
+async fn read(
+    agent: &Agent,
+    referent: Referent,
+    namespace: &str,
+    account: &str,
+    name: &str,
+) -> Result<Option<SecretData>, Failure> {
+    let failure = |error: syncline_cluster::Error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
+    };
+    let account = agent.cluster.account(namespace, account).await;
+    let account = account.map_err(failure)?;
+    let data = account.data(referent, namespace, name).await;
+    data.map_err(failure)
 }
 
 /// What is said of a ConfigMap or Secret that has to be there and is not.

@@ -14,7 +14,9 @@ use syncline_core::record::Name;
 use syncline_web_ui::Topic;
 
 use crate::agent::Agent;
+use crate::dependencies;
 use crate::health::{self, changes};
+use crate::named::Owner;
 use crate::state::Statement;
 
 /// How many verdicts a status shows.
@@ -60,7 +62,7 @@ pub(crate) async fn repository(agent: &Arc<Agent>, name: &Name) {
     }
 }
 
-/// Writes the status of an Application, if it changed.
+/// Writes the status of an Application, if it changed, and tells those that wait for it.
 pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
     let writing = {
         let state = agent.state.lock();
@@ -69,6 +71,7 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
     };
     let Some(writing) = writing else { return };
     let writing = writing.lock().await;
+    let over = agent.named.over_budget(&Owner::Application(name.clone()));
     let (status, news) = {
         let mut state = agent.state.lock();
         let (health, worst) = health::told(&state, name);
@@ -105,8 +108,9 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             checked_slowly: entry
                 .unwatched
                 .iter()
-                .take(kinds::MAX_CHECKED_SLOWLY)
                 .cloned()
+                .chain(over)
+                .take(kinds::MAX_CHECKED_SLOWLY)
                 .collect(),
         };
         if status == entry.status {
@@ -127,6 +131,7 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             event(agent, name, Reason::HealthChanged, &note).await;
         }
     }
+    dependencies::tell(agent, name);
 }
 
 /// Writes the status of an ImagePolicy, if it changed.

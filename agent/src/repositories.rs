@@ -222,6 +222,11 @@ async fn resume(agent: &Arc<Agent>, repository: &Repository) {
         for application in &applications {
             entry.unrendered.insert(application.clone(), heads);
         }
+        for application in &applications {
+            if let Some(entry) = state.applications.get_mut(application) {
+                entry.pending = Some(heads);
+            }
+        }
     }
     for application in applications {
         let due = agent.clock.monotonic();
@@ -279,6 +284,7 @@ async fn arrived(
         }
         for application in own() {
             if let Some(entry) = state.applications.get_mut(application) {
+                entry.pending = Some(heads);
                 give_way(entry, agent.settings.most_take_overs);
             }
         }
@@ -312,6 +318,11 @@ fn give_way(entry: &mut ApplicationState, most: u32) {
 /// on. A newer head may have touched it meanwhile, and then nothing is said of that.
 pub(crate) fn rendered(agent: &Agent, application: &Name, head: u64) {
     let mut state = agent.state.lock();
+    let entry = state.applications.get(application);
+    if entry.is_some_and(|entry| entry.blocked.is_some()) {
+        // What it wants at that head is not known before it may go there.
+        return;
+    }
     let Some(name) = state.repository_of(application) else {
         return;
     };

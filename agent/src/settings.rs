@@ -75,6 +75,19 @@ pub struct AgentSettings {
         help_heading = "Cluster"
     )]
     pub watch_budget: usize,
+    /// How many objects that are named by our own objects may be watched: ConfigMaps and Secrets,
+    /// dependencies, what a pause waits for. Those beyond are read every `--named-poll-interval`, and
+    /// the status of the Application names them.
+    #[arg(
+        long,
+        env = "SYNCLINE_NAMED_WATCH_BUDGET",
+        default_value_t = 500,
+        help_heading = "Cluster"
+    )]
+    pub named_watch_budget: usize,
+    /// How often a named object is read that cannot be watched.
+    #[arg(long, env = "SYNCLINE_NAMED_POLL_INTERVAL", default_value = "1m", value_parser = duration, help_heading = "Cluster")]
+    pub named_poll_interval: Duration,
     /// How long one watch request stays open.
     #[arg(long, env = "SYNCLINE_WATCH_TIMEOUT", default_value = "290s", value_parser = duration, help_heading = "Cluster")]
     pub watch_timeout: Duration,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use syncline_cluster::kinds::{ApplicationStatus, Condition, ImagePolicyStatus, RepositoryStatus};
 use syncline_cluster::watch::WatchKey;
 use syncline_core::application::{Application, Repository};
+use syncline_core::dependencies::Dependencies;
 use syncline_core::digest::Digest;
 use syncline_core::health::Health;
 use syncline_core::hooks::Hook;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversion::ImageUpdate;
+use crate::dependencies::Blocked;
 use crate::health::changes::Changes;
 use crate::live::{Seen, Sight, Table};
 
@@ -293,6 +295,10 @@ pub(crate) struct ApplicationState {
     pub(crate) changes: Changes,
     /// One status of it is written at a time, so that the newest is written last.
     pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
+    /// The repository's head, counted, that touched it and is not applied yet.
+    pub(crate) pending: Option<u64>,
+    /// What a newer commit waits for.
+    pub(crate) blocked: Option<Blocked>,
     /// Kinds of it that are not watched.
     pub(crate) unwatched: BTreeSet<String>,
     /// When everything was last compared with the cluster.
@@ -352,6 +358,8 @@ impl ApplicationState {
             next_try: None,
             changes: Changes::default(),
             writing: Arc::default(),
+            pending: None,
+            blocked: None,
             unwatched: BTreeSet::new(),
             checked,
         }
@@ -437,6 +445,8 @@ pub(crate) struct State {
     pub(crate) applications: BTreeMap<Name, ApplicationState>,
     /// Image policies.
     pub(crate) policies: BTreeMap<Name, PolicyState>,
+    /// Which application waits for which.
+    pub(crate) dependencies: Dependencies,
     /// Live objects.
     pub(crate) live: Table,
     /// Watches of which all events so far were taken in.
@@ -638,6 +648,7 @@ impl State {
             self.live.unclaim(key, name);
         }
         self.in_memory.retain(|(other, _)| other != name);
+        self.dependencies.set(name, BTreeSet::new());
         for repository in self.repositories.values_mut() {
             repository.unrendered.remove(name);
             repository.index.remove(name);

@@ -75,6 +75,8 @@ struct Start {
     cause: Cause,
     /// How many heads the repository had.
     heads: u64,
+    /// The head, counted, that touched the application and that this sync is to apply.
+    pending: Option<u64>,
     /// A newer commit asks this sync to give way.
     give_way: CancellationToken,
     /// When the sync has to be at its end.

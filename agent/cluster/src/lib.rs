@@ -13,6 +13,7 @@ pub mod instance;
 pub mod kinds;
 pub mod lease;
 pub mod live;
+pub mod named;
 pub mod objects;
 pub mod openapi;
 pub mod own;

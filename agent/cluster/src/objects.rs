@@ -4,7 +4,7 @@ mod data;
 mod reads;
 mod writes;
 
-pub(crate) use reads::{PAGE, path};
+pub(crate) use reads::{PAGE, path, reduce};
 
 use kube::core::{DynamicObject, Request, Resource as _};
 use serde_json::Value;
@@ -79,7 +79,11 @@ impl Account {
         Ok(Live::from_wire(resource, object))
     }
 
-    async fn read(&self, resource: &Resource, key: &ObjectKey) -> Result<Option<Value>, Error> {
+    pub(crate) async fn read(
+        &self,
+        resource: &Resource,
+        key: &ObjectKey,
+    ) -> Result<Option<Value>, Error> {
         let request = collection(resource, key)?.get(&key.name, &kube::api::GetParams::default());
         found(
             self.run(self.client.request::<Value>(built(request)?))

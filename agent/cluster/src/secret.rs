@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
-use serde_json::Value;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use serde_json::{Map, Value};
+use syncline_core::digest::Digest;
+use syncline_core::owner::applied_hash;
 use syncline_core::redacted::Redacted;
 
 /// Bytes that cannot be printed.
@@ -41,6 +45,39 @@ impl SecretData {
                 .map(|(key, value)| (key, SecretBytes(value)))
                 .collect(),
         )
+    }
+
+    pub(crate) fn of_secret(secret: Secret) -> Self {
+        let data = secret.data.unwrap_or_default().into_iter();
+        Self::new(data.map(|(key, value)| (key, value.0)).collect())
+    }
+
+    pub(crate) fn of_config_map(map: ConfigMap) -> Self {
+        let text = map.data.unwrap_or_default().into_iter();
+        let text = text.map(|(key, value)| (key, value.into_bytes()));
+        let binary = map.binary_data.unwrap_or_default().into_iter();
+        let binary = binary.map(|(key, value)| (key, value.0));
+        Self::new(text.chain(binary).collect())
+    }
+
+    /// The content of a ConfigMap or Secret as it came over the wire; empty for anything else.
+    pub(crate) fn of_object(object: &Value) -> Self {
+        match object["kind"].as_str() {
+            Some("Secret") => serde_json::from_value(object.clone()).map(Self::of_secret),
+            _ => serde_json::from_value(object.clone()).map(Self::of_config_map),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The keyed hash of all of it, to see whether it is another.
+    pub fn fingerprint(&self, key: &[u8]) -> Digest {
+        let values = self.0.iter().map(|(name, value)| {
+            let value = ByteString(value.expose().to_vec());
+            // Bytes are text in JSON (base64), so that they always can be written.
+            let value = serde_json::to_value(value).unwrap_or_default();
+            (name.clone(), value)
+        });
+        applied_hash(key, &Value::Object(values.collect::<Map<_, _>>()))
     }
 
     /// The value of a key.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use syncline_cluster::kinds::Kind;
-use syncline_cluster::{own, watch};
+use syncline_cluster::{named as objects, own, watch};
 use syncline_core::trigger::Cause;
 use syncline_webhook::Delivery;
 use tokio::sync::{Semaphore, mpsc};
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::Agent;
 use crate::poller::Target;
-use crate::{applications, charts, deletion, health, image_update, repositories, sync};
+use crate::{applications, charts, deletion, health, image_update, named, repositories, sync};
 
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -32,6 +32,13 @@ pub(super) async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<wa
     let mut together = Vec::new();
     while events.recv_many(&mut together, EVENTS_TOGETHER).await > 0 {
         health::take(&agent, std::mem::take(&mut together));
+    }
+}
+
+/// Takes changes of objects that our own objects name, in order.
+pub(super) async fn named_events(agent: Arc<Agent>, mut events: mpsc::Receiver<objects::Event>) {
+    while let Some(event) = events.recv().await {
+        named::take(&agent, event).await;
     }
 }
 

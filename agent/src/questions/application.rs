@@ -137,7 +137,7 @@ fn object(
     key: &ObjectKey,
     origin: Option<views::Origin>,
 ) -> ObjectView {
-    let health = state.live.seen(key).map(|seen| &seen.health);
+    let health = state.live.health(key);
     // What stands has no action of its own.
     let stands = entry.kept.as_ref().map(|_| ActionKind::Unchanged);
     let action = entry.actions.get(key).copied().or(stands);

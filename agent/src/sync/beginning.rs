@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Extent, Other, Start};
 use crate::agent::Agent;
+use crate::dependencies;
 use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, RepositoryState, State};
 
@@ -56,6 +57,10 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         entry.statement.say(Reason::Suspended, reason, now);
         return Begin::Stay;
     }
+    let blocked = dependencies::blocked(agent, state, name, now);
+    let Some(entry) = state.applications.get_mut(name) else {
+        return Begin::Wait;
+    };
     let repository = Name::new(&name.namespace, &application.repository);
     let Some(source) = state.repositories.get(&repository) else {
         let detail = format!("`{}`", application.repository);
@@ -94,7 +99,8 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         }
     }
     let by_hand = trigger.cause == Cause::User;
-    let target = if application.sync.automatic || by_hand {
+    let newest = (application.sync.automatic || by_hand) && blocked.is_none();
+    let target = if newest {
         Some(head.clone())
     } else {
         entry
@@ -102,6 +108,10 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
             .clone()
             .or_else(|| applied_before(&mirror, entry, &head.revision))
     };
+    if let (None, Some(blocked)) = (&target, blocked) {
+        entry.statement.say(blocked.reason, blocked.detail, now);
+        return Begin::Stay;
+    }
     let Some(target) = target else {
         let detail = format!("{} waits", head.info.id.short());
         entry.statement.say(Reason::ManualSync, detail, now);
@@ -115,6 +125,7 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
     let approved_since = entry.decided.clone().or(applied.clone());
     let give_way = CancellationToken::new();
     entry.running = Some(give_way.clone());
+    let pending = entry.pending.filter(|_| target.info.id == head.info.id);
     Begin::Go(Box::new(Start {
         owner: Owner {
             instance: agent.instance.id().to_owned(),
@@ -133,6 +144,7 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         cause: trigger.cause,
         heads: source.heads,
         give_way,
+        pending,
         deadline: Instant::now() + application.sync.timeout,
         application,
     }))

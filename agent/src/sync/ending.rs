@@ -73,6 +73,17 @@ pub(super) async fn finish(
             let detail = format!("{} waits", head.info.id.short());
             entry.statement.say(Reason::ManualSync, detail, now);
         }
+        let blocked = entry
+            .blocked
+            .as_ref()
+            .map(|blocked| blocked.failure.clone());
+        if let Some(blocked) = blocked.filter(|_| judged.failure.is_none()) {
+            entry.statement.say(blocked.reason, blocked.detail, now);
+        }
+        let applied = entry.applied.as_ref().map(|head| &head.info.id);
+        if applied == Some(&start.target.info.id) && entry.pending == start.pending {
+            entry.pending = None;
+        }
         if keep {
             entry.last_sync = Some(LastSync {
                 id: record.id.clone(),

@@ -22,25 +22,17 @@ impl Account {
         let data = match referent {
             Referent::Secret => {
                 let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-                self.run(api.get_opt(name)).await.map(|secret| {
-                    let data = secret?.data.unwrap_or_default().into_iter();
-                    Some(data.map(|(key, value)| (key, value.0)).collect())
-                })
+                let read = self.run(api.get_opt(name)).await;
+                read.map(|secret| secret.map(SecretData::of_secret))
             }
             Referent::ConfigMap => {
                 let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-                self.run(api.get_opt(name)).await.map(|map| {
-                    let map = map?;
-                    let text = map.data.unwrap_or_default().into_iter();
-                    let text = text.map(|(key, value)| (key, value.into_bytes()));
-                    let binary = map.binary_data.unwrap_or_default().into_iter();
-                    let binary = binary.map(|(key, value)| (key, value.0));
-                    Some(text.chain(binary).collect())
-                })
+                let read = self.run(api.get_opt(name)).await;
+                read.map(|map| map.map(SecretData::of_config_map))
             }
         };
         match data {
-            Ok(data) => Ok(data.map(SecretData::new)),
+            Ok(data) => Ok(data),
             Err(Error::Refused(refusal)) if refusal.code == 403 => Err(Error::Unreadable {
                 kind: referent.kind(),
                 namespace: namespace.to_owned(),

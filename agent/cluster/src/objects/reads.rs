@@ -164,7 +164,7 @@ impl Account {
 }
 
 /// Takes out what is of no use to a reader, and the values of a Secret.
-fn reduce(resource: &Resource, object: &mut Value) {
+pub(crate) fn reduce(resource: &Resource, object: &mut Value) {
     let Some(fields) = object.as_object_mut() else {
         return;
     };
