@@ -8,6 +8,7 @@
 //! `hold`, each as a named test: nothing is pruned on a guess.
 
 mod desired;
+mod hash;
 mod hold;
 mod prune;
 
@@ -29,6 +30,7 @@ use crate::owner::Owner;
 use crate::reason::Reason;
 use crate::record::{Drift, Name};
 
+pub use hash::{Consent, Writes};
 pub use prune::{is_kept_on_deletion, is_protected};
 
 /// What is known of a live object: its metadata, never its content.
@@ -68,10 +70,13 @@ impl Live {
 /// What a person approved for one application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approval {
-    /// A commit between the last applied and this one carries `Syncline-Prune: <application>`.
+    /// A commit between the last applied and this one carries `Syncline-Prune: <application>`, or
+    /// the trailer that approves whole plans.
     pub in_git: bool,
     /// The value of the annotation `syncline.dev/approve`.
     pub plan_hash: Option<String>,
+    /// The writes of a plan that was approved as a whole: its prunes wait no more.
+    pub whole: Consent,
 }
 
 /// What is known beyond the objects themselves; gathered only where a decision needs it.

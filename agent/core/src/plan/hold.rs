@@ -5,15 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
+use super::hash::Consent;
 use super::prune::is_precious;
 use super::{Action, Inputs};
 use crate::application::PruneApproval;
 use crate::directives::{self, Prune};
 use crate::object::ObjectKey;
 use crate::outcome::{ActionKind, Failure};
-use crate::owner::public_hash;
 use crate::reason::Reason;
 
 /// More than this many objects must go before their share of the application is a reason to ask.
@@ -40,7 +38,7 @@ pub(super) fn hold(inputs: &Inputs<'_>, created: usize, prunes: &mut [Action]) -
         .iter()
         .filter(|prune| cause.holds(inputs, prune))
         .collect();
-    let hash = prune_hash(&waiting);
+    let hash = Consent::of_actions(waiting.iter().copied(), inputs.hashes).hash();
     let because = match waiting.first() {
         Some(first) if !is_approved(inputs, &hash) => {
             Some(cause.said(inputs, waiting.len(), first, &hash))
@@ -197,11 +195,14 @@ impl Cause {
     }
 }
 
-/// Whether a prune is one that a person may be asked about: not what its own annotation approves,
-/// nor what is on its way out already.
+/// Whether a prune is one that a person may be asked about: not what its own annotation or the
+/// approval of a whole plan covers, nor what is on its way out already.
 fn may_wait(inputs: &Inputs<'_>, prune: &Action) -> bool {
     let deleting = inputs.live.get(&prune.key).is_none_or(|live| live.deleting);
-    prune.kind == ActionKind::Prune && !deleting && said(inputs, prune) != Prune::Always
+    prune.kind == ActionKind::Prune
+        && !deleting
+        && said(inputs, prune) != Prune::Always
+        && !inputs.approval.whole.covers(prune, inputs.hashes)
 }
 
 fn said(inputs: &Inputs<'_>, prune: &Action) -> Prune {
@@ -209,17 +210,6 @@ fn said(inputs: &Inputs<'_>, prune: &Action) -> Prune {
     live.map_or(Prune::Default, |live| {
         directives::read(&live.annotations, &live.labels).prune
     })
-}
-
-fn prune_hash(prunes: &[&Action]) -> String {
-    let names: BTreeSet<String> = prunes
-        .iter()
-        .map(|action| {
-            let uid = action.proof.as_ref().map(|(uid, _)| uid.as_str());
-            format!("{} {}", action.key, uid.unwrap_or_default())
-        })
-        .collect();
-    public_hash(&Value::from_iter(names))[..16].to_owned()
 }
 
 /// Kinds that run pods.

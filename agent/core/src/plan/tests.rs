@@ -2,6 +2,7 @@
 
 mod drift;
 mod handover;
+mod hash;
 mod hold;
 mod model;
 mod prune;

@@ -229,7 +229,7 @@ fn an_approval_holds_for_its_plan_only() {
     );
     world.approval = Approval {
         in_git: true,
-        plan_hash: None,
+        ..Approval::default()
     };
     assert_eq!(world.plan(&keys[..2]).count(ActionKind::Prune), 8);
 }

@@ -86,6 +86,7 @@ impl Agent {
             approval: &Approval {
                 in_git,
                 plan_hash: self.lasting.approve[application].clone(),
+                ..Approval::default()
             },
             facts: &self.facts(application, hashes, &live),
             agent_namespace: "syncline",
