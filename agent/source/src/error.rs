@@ -83,6 +83,33 @@ pub enum Error {
         /// The name, shortened.
         branch: String,
     },
+    /// No branch, tag or commit has that name.
+    #[error(
+        "`{url}`: there is no branch, tag or commit `{reference}`; a commit that is no tip is named \
+         with all 40 digits"
+    )]
+    ReferenceNotFound {
+        /// The repository.
+        url: RepoUrl,
+        /// What was asked for.
+        reference: String,
+    },
+    /// Several things have that name.
+    #[error("`{url}`: `{reference}` is ambiguous: {candidates}")]
+    AmbiguousReference {
+        /// The repository.
+        url: RepoUrl,
+        /// What was asked for.
+        reference: String,
+        /// What it can be.
+        candidates: String,
+    },
+    /// The name can never be a reference.
+    #[error("`{reference}` is not a valid name of a branch, tag or commit")]
+    InvalidReference {
+        /// The name, shortened.
+        reference: String,
+    },
     /// The mirror does not have the commit.
     #[error("`{url}`: the commit {commit} is not in the history that was fetched")]
     CommitNotFound {
@@ -224,6 +251,9 @@ impl Error {
             Self::RedirectRefused { .. } => Reason::RedirectRefused,
             Self::BranchNotFound { .. } | Self::InvalidBranch { .. } => Reason::RevisionNotFound,
             Self::CommitNotFound { .. } => Reason::RevisionNotFound,
+            Self::ReferenceNotFound { .. }
+            | Self::AmbiguousReference { .. }
+            | Self::InvalidReference { .. } => Reason::RevisionNotFound,
             Self::InvalidPath { .. } => Reason::PathEscape,
             Self::InvalidName { .. } => Reason::InvalidFileName,
             Self::PathEscape { .. } | Self::LinkLoop { .. } => Reason::LinkRefused,

@@ -11,7 +11,8 @@ use crate::operation::Operation;
 pub(crate) struct Listing {
     service: Service,
     capabilities: String,
-    branches: Vec<(String, git2::Oid)>,
+    /// By full name, in the server's order; also what tags of tags lead to (`^{}`).
+    references: Vec<(String, git2::Oid)>,
 }
 
 impl Listing {
@@ -25,7 +26,7 @@ impl Listing {
         let mut listing = Self {
             service,
             capabilities: String::new(),
-            branches: Vec::new(),
+            references: Vec::new(),
         };
         let mut rest = bytes;
         let mut first = true;
@@ -60,33 +61,58 @@ impl Listing {
             let Some((id, name)) = reference.split_at_checked(41) else {
                 return Err(not_git(operation));
             };
-            // A name that is not UTF-8 cannot be the one that a Repository asks for.
-            let Some(branch) = std::str::from_utf8(name)
-                .ok()
-                .and_then(|name| name.strip_prefix("refs/heads/"))
-            else {
+            // A name that is not UTF-8 cannot be the one that is asked for.
+            let Some(name) = std::str::from_utf8(name).ok() else {
                 continue;
             };
+            if name.starts_with("capabilities^") {
+                continue;
+            }
             let id = std::str::from_utf8(&id[..40])
                 .ok()
                 .and_then(|id| git2::Oid::from_str(id).ok());
             let id = id.ok_or_else(|| not_git(operation))?;
-            listing.branches.push((branch.to_owned(), id));
+            listing.references.push((name.to_owned(), id));
         }
         Ok(listing)
     }
 
     /// The commit that a branch points to.
     pub(crate) fn branch(&self, branch: &str) -> Option<git2::Oid> {
-        self.branches
-            .iter()
-            .find(|(name, _)| name == branch)
-            .map(|(_, id)| *id)
+        let mut branches = self.branches_by_name();
+        let found = branches.find(|(name, _)| *name == branch);
+        found.map(|(_, id)| id)
+    }
+
+    /// What a reference points to, by its full name.
+    pub(crate) fn reference(&self, name: &str) -> Option<git2::Oid> {
+        let mut references = self.references.iter();
+        let found = references.find(|(known, _)| known == name);
+        found.map(|(_, id)| *id)
+    }
+
+    /// The commits that references lead to and whose ids begin with these digits, each with the id
+    /// that the server gives it by: that of a tag with a message is its own.
+    pub(crate) fn commits_beginning_with(&self, digits: &str) -> Vec<(git2::Oid, git2::Oid)> {
+        let references = self.references.iter();
+        let matching = references.filter(|(_, id)| id.to_string().starts_with(digits));
+        let given_by = |(name, id): &(String, git2::Oid)| match name.strip_suffix("^{}") {
+            Some(tag) => Some((*id, self.reference(tag)?)),
+            None if self.reference(&format!("{name}^{{}}")).is_some() => None,
+            None => Some((*id, *id)),
+        };
+        matching.filter_map(given_by).collect()
     }
 
     /// All branches with their commits, in the server's order.
     pub(crate) fn branches(&self) -> impl Iterator<Item = (String, git2::Oid)> + '_ {
-        self.branches.iter().cloned()
+        let branches = self.branches_by_name();
+        branches.map(|(name, id)| (name.to_owned(), id))
+    }
+
+    fn branches_by_name(&self) -> impl Iterator<Item = (&str, git2::Oid)> + '_ {
+        let references = self.references.iter();
+        references.filter_map(|(name, id)| Some((name.strip_prefix("refs/heads/")?, *id)))
     }
 
     /// The list that libgit2 is shown: the capabilities and one branch.
@@ -169,7 +195,7 @@ mod tests {
         let again = parse(&listing.reduced_to("main", id)).unwrap();
         assert_eq!(again.branch("main"), Some(id));
         assert_eq!(again.capabilities, "side-band-64k");
-        assert_eq!(again.branches.len(), 1);
+        assert_eq!(again.branches().count(), 1);
     }
 
     #[test]

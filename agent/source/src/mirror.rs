@@ -3,6 +3,7 @@
 mod fetch;
 mod generation;
 mod history;
+mod reference;
 mod turn;
 mod write;
 

@@ -181,7 +181,7 @@ impl Mirror {
 }
 
 /// Gets the pack. The mirror's reference is moved by the caller, after it has looked at the commit.
-fn download(
+pub(super) fn download(
     operation: &Arc<Operation>,
     repository: &Repository,
     refspec: &str,
