@@ -37,6 +37,7 @@ use crate::schedule::Schedule;
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
 use crate::state::{Restored, Shared};
+use crate::{failpoint, freeze};
 
 /// How many changes the live feed remembers for a browser that reconnects.
 const FEED_CAPACITY: usize = 1024;
@@ -47,6 +48,8 @@ const DELIVERIES: usize = 256;
 pub(crate) struct Agent {
     pub(crate) settings: AgentSettings,
     pub(crate) clock: Clock,
+    /// The switch that stops everything.
+    pub(crate) freeze: freeze::Switch,
     pub(crate) cluster: Cluster,
     pub(crate) instance: Identity,
     pub(crate) events: Events,
@@ -434,6 +437,18 @@ async fn start(
         server_timeout: settings.watch_timeout,
         ..Default::default()
     });
+    // Before anything else may happen.
+    let frozen = cluster.agent().freeze(&settings.namespace).await;
+    let frozen = frozen.context("read whether the agent is frozen")?;
+    let freezes = cluster.agent().watch_freeze(
+        &settings.namespace,
+        syncline_cluster::freeze::Settings {
+            server_timeout: settings.watch_timeout,
+            backoff_least: settings.retry_first,
+            backoff_most: settings.lease_duration,
+        },
+    );
+    let clock = failpoint::clock()?;
     let (sender, deliveries) = mpsc::channel(DELIVERIES);
     let agent = Arc::new(Agent {
         events: cluster.agent().events(&identity),
@@ -454,16 +469,17 @@ async fn start(
         restored: Restored::new(restored),
         seen: Notify::new(),
         queue: Queue::default(),
-        poller: Poller::default(),
         reports: Schedule::default(),
         looks: Looks::default(),
         health_rules,
+        poller: Poller::new(settings.poll_jitter),
         metrics,
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
         deliveries: Counters::default(),
         webhooks_changed: Notify::new(),
-        clock: Clock::default(),
+        freeze: freeze::Switch::new(clock.clone(), frozen),
+        clock,
         listed: tokio::sync::watch::Sender::default(),
         probe,
         cluster,
@@ -473,6 +489,7 @@ async fn start(
     let discovery = agent.cluster.discovery().clone();
     let (least, most) = (agent.settings.retry_first, agent.settings.retry_most);
     tasks.spawn(discovery.follow(least, most));
+    tasks.spawn(freeze::follow(Arc::clone(&agent), freezes));
     tasks.spawn(loops::own_events(Arc::clone(&agent), own));
     tasks.spawn(loops::live_events(Arc::clone(&agent), live));
     tasks.spawn(loops::named_events(Arc::clone(&agent), changes));

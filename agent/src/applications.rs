@@ -285,10 +285,12 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
 }
 
 /// Looks for newer versions of the chart from a chart repository, where there is one.
-fn follow_chart(agent: &Agent, name: &Name, entry: &ApplicationState) {
+pub(crate) fn follow_chart(agent: &Agent, name: &Name, entry: &ApplicationState) {
     let target = Target::Chart(name.clone());
     let spec = entry.spec.as_ref().ok();
-    let spec = spec.filter(|spec| spec.suspend.is_none() && entry.deleting.is_none());
+    let today = agent.clock.now();
+    let suspended = spec.is_some_and(|spec| spec.suspend.as_ref().is_some_and(|s| s.holds(today)));
+    let spec = spec.filter(|_| !suspended && entry.deleting.is_none());
     match spec.and_then(|spec| spec.rendering.helm.chart.as_ref()) {
         Some(chart) => {
             // The first sync looks for itself.
@@ -398,8 +400,13 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 last_update: None,
                 failures: 0,
             });
-        let asked =
-            entry.requested_at != requested_at || entry.generation != object.metadata.generation;
+        let asked = if entry.requested_at != requested_at {
+            Some(Cause::User)
+        } else if entry.generation != object.metadata.generation {
+            Some(Cause::Reference)
+        } else {
+            None
+        };
         entry.generation = object.metadata.generation;
         entry.requested_at = requested_at;
         entry.spec = spec;
@@ -423,10 +430,10 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
             agent
                 .poller
                 .watch(target.clone(), interval, Cause::StartUp, instant);
-            if asked {
+            if let Some(cause) = asked {
                 agent.named.look_again(&Owner::ImagePolicy(name.clone()));
                 agent.references.forget(&name.namespace);
-                agent.poller.look_now(&target, Cause::User, instant);
+                agent.poller.look_now(&target, cause, instant);
             }
         }
         None => agent.poller.forget(&target),

@@ -2,6 +2,7 @@
 
 mod diff;
 mod failures;
+mod freeze;
 mod options;
 mod render;
 mod yaml;
@@ -52,6 +53,10 @@ pub enum Command {
     ///
     /// Ends with 0 where nothing differs, 1 where something does, 2 where it cannot be said.
     Diff(Box<diff::DiffArguments>),
+    /// Stop all syncs, image updates and deletions until `syncline unfreeze`.
+    Freeze(Box<freeze::FreezeArguments>),
+    /// Let an agent that is frozen go on.
+    Unfreeze(Box<freeze::UnfreezeArguments>),
     /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
     Link {
         /// Data folder of the agent.
@@ -85,6 +90,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Settings => print(&settings_markdown()),
         Command::Render(arguments) => wait(render::run(&arguments)),
         Command::Diff(arguments) => wait(diff::run(&arguments)),
+        Command::Freeze(arguments) => wait(freeze::freeze(&arguments)),
+        Command::Unfreeze(arguments) => wait(freeze::unfreeze(&arguments)),
         Command::Link { data_dir } => link(&data_dir),
     }
 }

@@ -8,16 +8,27 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// The time of day and the monotonic time, both moved by the same offset.
+/// The time of day and the monotonic time. [`Clock::advance`] moves both.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_millis: Arc<AtomicI64>,
+    /// How far the time of day alone is from that of the machine.
+    day: SignedDuration,
 }
 
 impl Clock {
+    /// A clock that shows a time of day now, and goes on from there.
+    pub fn showing(time: Timestamp) -> Self {
+        Self {
+            day: time.duration_since(Timestamp::now()),
+            ..Self::default()
+        }
+    }
+
     /// The time of day.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now() + SignedDuration::from_millis(self.offset_millis.load(Ordering::SeqCst))
+        let now = Timestamp::now() + self.day;
+        now + SignedDuration::from_millis(self.offset_millis.load(Ordering::SeqCst))
     }
 
     /// The monotonic time, for intervals and deadlines.
@@ -36,6 +47,15 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_can_show_another_day_without_making_anything_due() {
+        let day: Timestamp = "2030-03-31T00:59:00Z".parse().unwrap();
+        let clock = Clock::showing(day);
+        let shown = clock.now();
+        assert!(shown >= day && shown.duration_since(day) < SignedDuration::from_secs(60));
+        assert!(clock.monotonic() - Instant::now() < Duration::from_secs(60));
+    }
 
     #[test]
     fn both_times_move_together() {

@@ -40,12 +40,22 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
         return;
     }
     let now = agent.clock.now();
+    if let Err(frozen) = agent.freeze.check() {
+        // Its end asks again.
+        if let Some(entry) = agent.state.lock().applications.get_mut(name) {
+            let detail = format!("the deletion waits; {}", frozen.detail);
+            entry.statement.say(frozen.reason, detail, now);
+        }
+        report::application(agent, name).await;
+        return;
+    }
     let result = match &spec {
         Ok(spec) if spec.deletion == DeletionPolicy::Prune => remove_objects(agent, spec).await,
         // What cannot be read says nothing about the objects: they stay.
         Ok(_) | Err(_) => Ok(()),
     };
     if let Err(Unfinished(what)) = result {
+        let since = agent.freeze.possible_since(since);
         let waited = now.duration_since(since).unsigned_abs();
         if waited < agent.settings.deletion_timeout {
             {
@@ -159,6 +169,8 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
     }
     found.sort_by_key(|(_, key, _)| std::cmp::Reverse((stage(key), key.clone())));
     for (resource, key, propagation) in found {
+        let frozen = agent.freeze.check();
+        frozen.map_err(|frozen| Unfinished(frozen.detail))?;
         let deleted = delete_with_proof(&account, &resource, &key, &owner, None, propagation);
         match deleted.await {
             Ok(Deleted::Gone) => {

@@ -366,8 +366,13 @@ fn look_again(agent: &Agent, state: &mut State, name: &Name, now: Timestamp) -> 
         entry.statement.reason,
         Reason::Blocked | Reason::DependencyCycle
     );
+    let anew = |text: &str| text.replace(&before.failure.detail, &failure.detail);
+    if let Some(withheld) = &mut entry.withheld {
+        withheld.detail = anew(&withheld.detail);
+    }
     if says && entry.running.is_none() {
-        entry.statement.say(failure.reason, failure.detail, now);
+        let detail = anew(&entry.statement.detail);
+        entry.statement.say(failure.reason, detail, now);
     }
     true
 }

@@ -7,9 +7,9 @@
 compile_error!("the feature `failpoints` lets the environment end the agent: not in a release");
 
 #[cfg(not(feature = "failpoints"))]
-pub(crate) use absent::{check, configure, reached};
+pub(crate) use absent::{check, clock, configure, reached};
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{check, configure, reached};
+pub(crate) use armed::{check, clock, configure, reached};
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -18,6 +18,8 @@ mod armed {
     use anyhow::Context as _;
     use syncline_core::outcome::Failure;
     use syncline_core::reason::Reason;
+
+    use crate::clock::Clock;
 
     /// Whether any point is configured.
     static ARMED: AtomicBool = AtomicBool::new(false);
@@ -29,6 +31,19 @@ mod armed {
             Ok(text) => configure_from(&text).context("`FAILPOINTS`"),
             Err(std::env::VarError::NotPresent) => Ok(()),
             Err(error) => Err(error).context("`FAILPOINTS`"),
+        }
+    }
+
+    /// The clock of the agent: the one of the machine, or one that shows the time of the environment
+    /// variable `FAILPOINTS_CLOCK` when the agent starts. A release does not know it.
+    pub(crate) fn clock() -> anyhow::Result<Clock> {
+        match std::env::var("FAILPOINTS_CLOCK") {
+            Ok(text) => {
+                let time = text.parse().context("`FAILPOINTS_CLOCK` is no time")?;
+                Ok(Clock::showing(time))
+            }
+            Err(std::env::VarError::NotPresent) => Ok(Clock::default()),
+            Err(error) => Err(error).context("`FAILPOINTS_CLOCK`"),
         }
     }
 
@@ -76,6 +91,13 @@ mod absent {
     use std::future::{Ready, ready};
 
     use syncline_core::outcome::Failure;
+
+    use crate::clock::Clock;
+
+    /// The clock of the machine.
+    pub(crate) fn clock() -> anyhow::Result<Clock> {
+        Ok(Clock::default())
+    }
 
     /// There is nothing to configure.
     pub(crate) fn configure() -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use syncline_cluster::{Live, watch};
 use syncline_core::health::Health;
 use syncline_core::object::ObjectKey;
+use syncline_core::outcome::Failure;
 use syncline_core::plan::repair_delay;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
@@ -186,7 +187,11 @@ fn repair(
     now: Timestamp,
 ) -> bool {
     let Ok(spec) = &entry.spec else { return false };
-    if spec.suspend.is_some() || entry.deleting.is_some() {
+    let suspended = spec
+        .suspend
+        .as_ref()
+        .is_some_and(|suspend| suspend.holds(now));
+    if suspended || entry.deleting.is_some() {
         return false;
     }
     let instant = agent.clock.monotonic();
@@ -225,7 +230,10 @@ fn judge_running(state: &mut State, name: &Name, now: Timestamp) -> bool {
     let Some(entry) = state.applications.get(name) else {
         return false;
     };
-    if entry.running.is_some() || !healthy.contains(&entry.statement.reason) {
+    let reason = entry.statement.reason;
+    let withheld = entry.withheld.as_ref();
+    let is_running = healthy.contains(&reason) || withheld.is_some_and(|w| w.reason == reason);
+    if entry.running.is_some() || !is_running {
         return false;
     }
     // After a start not everything has been seen yet: what the run before said stands until then.
@@ -271,6 +279,10 @@ pub(crate) fn judge(state: &mut State, name: &Name, now: Timestamp) {
         (Reason::Synced, None) => (reason, String::new()),
         _ => (reason, detail.unwrap_or_default()),
     };
+    let (reason, detail) = match &entry.withheld {
+        Some(withheld) => (withheld.reason, withheld_and(withheld, reason, &detail)),
+        None => (reason, detail),
+    };
     entry.statement.say(reason, detail, now);
 }
 
@@ -283,6 +295,15 @@ pub(crate) fn told(state: &State, name: &Name) -> (Health, Option<(ObjectKey, St
     match health {
         Health::Progressing | Health::Unknown if late => (Health::Degraded, worst),
         _ => (health, worst),
+    }
+}
+
+/// What is said where a newer commit waits and what runs is not as it should be.
+fn withheld_and(withheld: &Failure, reason: Reason, detail: &str) -> String {
+    match (reason, detail) {
+        (Reason::Synced, _) => withheld.detail.clone(),
+        (_, "") => format!("{}; {}", withheld.detail, reason.row().sentence),
+        (_, detail) => format!("{}; {}: {detail}", withheld.detail, reason.row().sentence),
     }
 }
 

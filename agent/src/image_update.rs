@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use syncline_core::application::{Repository, Write};
+use syncline_core::gate::{closed, suspended};
 use syncline_core::image::{ImageName, Site, Tag, choose, edit_all, find};
 use syncline_core::names;
 use syncline_core::outcome::Failure;
@@ -19,6 +21,7 @@ use syncline_source::{Access, Mirror, NewCommit, Push, SourceFile};
 
 use crate::agent::{Agent, blocking};
 use crate::conversion::ImageUpdate;
+use crate::jitter::later;
 use crate::metrics::PollLabels;
 use crate::poller::Target;
 use crate::report;
@@ -37,20 +40,17 @@ struct Scanned {
 /// Looks at the image of a policy once. Answers after how long to look again where that is not
 /// the interval.
 #[tracing::instrument(name = "scan", skip_all, fields(policy = %name))]
-pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
+pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Option<Duration> {
     let spec = agent.state.lock().policies.get(name)?.spec.clone();
     let scanned = match &spec {
         Err(failure) => Err((failure.clone(), None)),
-        Ok(policy) => match &policy.suspend {
-            Some(suspend) => Err((
-                Failure {
-                    reason: Reason::Suspended,
-                    detail: suspend.reason.clone(),
-                },
-                None,
-            )),
-            None => scan(agent, policy).await,
-        },
+        Ok(policy) => {
+            let now = agent.clock.now();
+            match policy.suspend.as_ref().filter(|s| s.holds(now)) {
+                Some(suspend) => Err((suspended(suspend), left(suspend.until, now))),
+                None => scan(agent, policy, cause).await,
+            }
+        }
     };
     let now = agent.clock.now();
     let (reason, delay) = {
@@ -67,10 +67,10 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
                 (scanned.reason, None)
             }
             Err((failure, after)) => {
-                entry.failures += 1;
+                let class = failure.reason.class();
+                entry.failures += u32::from(class != Class::Hold);
                 let doublings = entry.failures.saturating_sub(1).min(16);
                 let changed = entry.statement.reason != failure.reason;
-                let class = failure.reason.class();
                 if changed && class != Class::Hold {
                     tracing::warn!(reason = %failure.reason, detail = failure.detail, "image look did not succeed");
                 }
@@ -78,8 +78,19 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
                 entry.statement.say(failure.reason, failure.detail, now);
                 let settings = &agent.settings;
                 let back_off = settings.retry_first.saturating_mul(1 << doublings);
-                let delay = (class == Class::Transient)
-                    .then(|| after.unwrap_or(back_off.min(settings.retry_most)));
+                let back_off = back_off.min(settings.retry_most);
+                let interval = spec.as_ref().ok().map(|policy| policy.interval);
+                let delay = match (class, after) {
+                    // The other side, or a failure of it, says when.
+                    (Class::Transient, Some(after)) => Some(after),
+                    (Class::Transient, None) => {
+                        Some(later(back_off, settings.retry_jitter, (name, doublings)))
+                    }
+                    // The end of what holds it; looks at the image go on until then.
+                    (Class::Hold, Some(after)) if reason == Reason::Suspended => Some(after),
+                    (Class::Hold, Some(after)) => interval.map(|interval| interval.min(after)),
+                    _ => None,
+                };
                 (reason, delay)
             }
         }
@@ -99,6 +110,33 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
     delay
 }
 
+/// How long it is until then.
+fn left(until: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    until.and_then(|until| until.duration_since(now).try_into().ok())
+}
+
+/// Whether an update may be committed now. The tags are read and chosen from in any case.
+fn may_commit(agent: &Agent, policy: &ImageUpdate, cause: Cause, update: &str) -> Attempt<()> {
+    let now = agent.clock.now();
+    if let Some(freeze) = agent.freeze.current() {
+        let mut failure = freeze.failure();
+        failure.detail = format!("{update} waits; {}", failure.detail);
+        return Err((failure, left(freeze.until, now)));
+    }
+    match closed(&policy.windows, now) {
+        Some((closed, _)) if cause == Cause::User => {
+            let detail = closed.detail;
+            tracing::info!(detail, "a person asked for the update all the same");
+            Ok(())
+        }
+        Some((mut closed, until)) => {
+            closed.detail = format!("{update} waits; {}", closed.detail);
+            Err((closed, left(until, now)))
+        }
+        None => Ok(()),
+    }
+}
+
 type Attempt<T> = Result<T, (Failure, Option<Duration>)>;
 
 fn fail<T>(reason: Reason, detail: impl Into<String>) -> Attempt<T> {
@@ -111,7 +149,7 @@ fn fail<T>(reason: Reason, detail: impl Into<String>) -> Attempt<T> {
     ))
 }
 
-async fn scan(agent: &Arc<Agent>, policy: &ImageUpdate) -> Attempt<Scanned> {
+async fn scan(agent: &Arc<Agent>, policy: &ImageUpdate, cause: Cause) -> Attempt<Scanned> {
     let auth = registry_auth(agent, policy)
         .await
         .map_err(|failure| (failure, None))?;
@@ -130,6 +168,7 @@ async fn scan(agent: &Arc<Agent>, policy: &ImageUpdate) -> Attempt<Scanned> {
         let attempt = once(
             agent,
             policy,
+            cause,
             &repository,
             write.as_ref(),
             &readable,
@@ -194,13 +233,18 @@ fn destination(agent: &Agent, policy: &ImageUpdate) -> Attempt<(Repository, Opti
         );
     };
     match &entry.spec {
-        Ok(repository) if repository.suspend.is_some() => fail(
+        Ok(repository) if is_suspended(repository, agent) => fail(
             Reason::RepositoryNotReady,
             format!("`{}` is suspended", policy.repository),
         ),
         Ok(repository) => Ok((repository.clone(), repository.write.clone())),
         Err(failure) => fail(Reason::RepositoryNotReady, failure.detail.clone()),
     }
+}
+
+fn is_suspended(repository: &Repository, agent: &Agent) -> bool {
+    let now = agent.clock.now();
+    repository.suspend.as_ref().is_some_and(|s| s.holds(now))
 }
 
 /// How one attempt on one tip ended.
@@ -223,9 +267,14 @@ enum Looked {
     Write(Prepared),
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is another part of the question"
+)]
 async fn once(
     agent: &Arc<Agent>,
     policy: &ImageUpdate,
+    cause: Cause,
     repository: &Repository,
     write: Option<&Write>,
     readable: &Access,
@@ -272,6 +321,8 @@ async fn once(
     let writable = access(agent, repository, write.secret.as_deref())
         .await
         .map_err(|failure| (failure, None))?;
+    let update = format!("{} -> {}", prepared.old, prepared.new);
+    may_commit(agent, policy, cause, &update)?;
     let id = ulid::Ulid::new().to_string();
     let commit = NewCommit {
         message: message(policy, write, &prepared, &id),

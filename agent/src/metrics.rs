@@ -74,6 +74,8 @@ pub(crate) struct Metrics {
     pub(crate) queued: Gauge<i64, AtomicI64>,
     /// Open watches.
     pub(crate) watches: Gauge<i64, AtomicI64>,
+    /// 1 while the agent is frozen.
+    pub(crate) frozen: Gauge<i64, AtomicI64>,
     /// History writes that wait.
     pub(crate) history_queued: Gauge<i64, AtomicI64>,
     /// History writes that were dropped.
@@ -99,6 +101,7 @@ impl Metrics {
             applications: Gauge::default(),
             queued: Gauge::default(),
             watches: Gauge::default(),
+            frozen: Gauge::default(),
             history_queued: Gauge::default(),
             history_dropped: Gauge::default(),
             registry: Registry::default(),
@@ -161,6 +164,11 @@ impl Metrics {
             metrics.queued.clone(),
         );
         registry.register("watches", "Open watches", metrics.watches.clone());
+        registry.register(
+            "frozen",
+            "1 while the agent is frozen and nothing is synced",
+            metrics.frozen.clone(),
+        );
         registry.register(
             "history_queued",
             "History writes that wait for the database",

@@ -12,6 +12,8 @@ use syncline_core::trigger::Cause;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::jitter::around;
+
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Target {
@@ -37,11 +39,22 @@ struct Entry {
 pub(crate) struct Poller {
     entries: Arc<Mutex<BTreeMap<Target, Entry>>>,
     changed: Arc<Notify>,
+    /// By how many percent intervals differ.
+    jitter: u8,
 }
 
 impl Poller {
+    /// One whose intervals differ by up to so many percent.
+    pub(crate) fn new(jitter: u8) -> Self {
+        Self {
+            jitter,
+            ..Self::default()
+        }
+    }
+
     /// Looks at a target now and then every `interval`; a change of the interval keeps the rest.
     pub(crate) fn watch(&self, target: Target, interval: Duration, cause: Cause, now: Instant) {
+        let interval = around(interval, self.jitter, &target);
         let mut entries = self.lock();
         entries
             .entry(target)
@@ -167,6 +180,33 @@ mod tests {
         poller.done(&target(), None, Instant::now());
         assert_eq!(poller.take(Instant::now).await, (target(), Cause::Webhook));
         assert_eq!(Instant::now(), begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_targets_that_begin_together_do_not_stay_together() {
+        let poller = Poller::new(10);
+        let begin = Instant::now();
+        let targets: Vec<_> = (0..20)
+            .map(|number| Target::Repository(Name::new("team", format!("config-{number}"))))
+            .collect();
+        for target in &targets {
+            poller.watch(target.clone(), MINUTE, Cause::StartUp, begin);
+        }
+        for _ in &targets {
+            let (target, _) = poller.take(Instant::now).await;
+            poller.done(&target, None, Instant::now());
+        }
+        assert_eq!(Instant::now(), begin);
+        let mut looks = Vec::new();
+        for _ in &targets {
+            let (target, _) = poller.take(Instant::now).await;
+            looks.push(Instant::now() - begin);
+            poller.done(&target, Some(60 * MINUTE), Instant::now());
+        }
+        let near = MINUTE.mul_f64(0.9)..=MINUTE.mul_f64(1.1) + Duration::from_millis(1);
+        assert!(looks.iter().all(|look| near.contains(look)), "{looks:?}");
+        looks.dedup();
+        assert!(looks.len() > 10, "{looks:?}");
     }
 
     #[tokio::test(start_paused = true)]

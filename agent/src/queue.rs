@@ -61,8 +61,14 @@ impl Queue {
         let order = state.next_order;
         state.next_order += 1;
         match state.waiting.get_mut(application) {
+            // Whatever runs sooner asks for a later time again where it still needs one.
+            Some(waiting) if cause == Cause::Time && waiting.due <= due => {}
             Some(waiting) => {
-                waiting.due = waiting.due.min(due);
+                if due < waiting.due {
+                    // Nobody has waited for what is not due yet.
+                    waiting.trigger.queued_at = queued_at;
+                    waiting.due = due;
+                }
                 // A retry that waits says less than whatever came since.
                 if waiting.trigger.cause == Cause::Retry {
                     waiting.trigger = Trigger { cause, queued_at };
@@ -225,6 +231,23 @@ mod tests {
             }
         );
         assert_eq!(queue.depth(), (0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_to_happen_later_does_not_make_what_happens_now_look_late() {
+        let queue = Queue::default();
+        let now = Instant::now();
+        let later = now + Duration::from_secs(3600);
+        queue.push(&name("a"), Cause::Time, at(3600), later);
+        queue.push(&name("a"), Cause::Poll, at(2), now);
+        queue.push(&name("a"), Cause::Time, at(3600), later);
+        let (_, trigger) = queue.take(Instant::now).await.unwrap();
+        let expected = Trigger {
+            cause: Cause::Poll,
+            queued_at: at(2),
+        };
+        assert_eq!(trigger, expected);
+        assert_eq!(Instant::now(), now);
     }
 
     #[tokio::test(start_paused = true)]

@@ -85,16 +85,17 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
         let objects = entry.kept.as_ref().map(|_| entry.objects.len() as i64);
         let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
         let status = ApplicationStatus {
-            conditions: told(
-                agent,
+            conditions: conditions(
                 &entry.status.conditions,
                 entry.generation,
-                &entry.statement,
+                agent.clock.now(),
+                entry.statement.reason,
+                &entry.advice(),
             ),
             observed_generation: entry.generation,
             sync: Some(entry.statement.reason.name().to_owned()),
             health: Some(health.as_str().to_owned()),
-            message: Some(entry.statement.advice()),
+            message: Some(entry.advice()),
             last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
             last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
             last_sync_id: last.or(entry.status.last_sync_id.clone()),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use syncline_core::application::Repository;
+use syncline_core::gate::suspended;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::Name;
@@ -16,6 +17,7 @@ use syncline_source::{Access, Credentials, Mirror, Settings};
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
+use crate::jitter::later;
 use crate::metrics::PollLabels;
 use crate::report;
 use crate::state::{ApplicationState, Head, State};
@@ -107,19 +109,36 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
     let repository = {
         let mut state = agent.state.lock();
         let entry = state.repositories.get_mut(name)?;
-        match &entry.spec {
-            Ok(spec) => match &spec.suspend {
-                None => Ok(spec.clone()),
-                Some(suspend) => Err((Reason::Suspended, suspend.reason.clone())),
-            },
-            Err(failure) => Err((failure.reason, failure.detail.clone())),
+        let now = agent.clock.now();
+        let held = entry.spec.as_ref().ok().and_then(|spec| {
+            let suspend = spec.suspend.as_ref()?;
+            suspend
+                .holds(now)
+                .then(|| (suspended(suspend), suspend.until))
+        });
+        let (failure, until) = match (&entry.spec, held) {
+            (_, Some((failure, until))) => (Some(failure), until),
+            (Ok(_), None) => (None, None),
+            (Err(failure), None) => (Some(failure.clone()), None),
+        };
+        match (failure, &entry.spec) {
+            (None, Ok(spec)) => Ok(spec.clone()),
+            (failure, _) => {
+                if let Some(failure) = failure {
+                    entry.statement.say(failure.reason, failure.detail, now);
+                }
+                Err(until.map(|until| until.duration_since(now)))
+            }
         }
-        .map_err(|(reason, detail)| entry.statement.say(reason, detail, agent.clock.now()))
     };
-    let Ok(repository) = repository else {
-        wake_applications(agent, name);
-        report::repository(agent, name).await;
-        return None;
+    let repository = match repository {
+        Ok(repository) => repository,
+        Err(left) => {
+            wake_applications(agent, name);
+            report::repository(agent, name).await;
+            // Its end is an event that nobody sends.
+            return left.and_then(|left| left.try_into().ok());
+        }
     };
     let found = fetch(agent, &repository).await;
     let (reason, delay) = match found {
@@ -450,11 +469,11 @@ fn failed(agent: &Agent, repository: &Repository, failure: Failure) -> Option<Du
     match class {
         Class::Transient => {
             let delay = settings.retry_first.saturating_mul(1 << doublings);
-            Some(
-                delay
-                    .min(settings.retry_most)
-                    .min(repository.interval.max(settings.retry_first)),
-            )
+            let delay = delay
+                .min(settings.retry_most)
+                .min(repository.interval.max(settings.retry_first));
+            let key = (&repository.name, doublings);
+            Some(later(delay, settings.retry_jitter, key))
         }
         _ => None,
     }

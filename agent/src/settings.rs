@@ -184,6 +184,10 @@ pub struct AgentSettings {
     /// Delay before a sync is tried again that failed for a wrong input or a missing right.
     #[arg(long, env = "SYNCLINE_RETRY_SLOW", default_value = "10m", value_parser = duration, help_heading = "Sync")]
     pub retry_slow: Duration,
+    /// By how many percent at most a retry comes later than its delay says, so that not everybody who
+    /// failed for the same cause tries again at once.
+    #[arg(long, env = "SYNCLINE_RETRY_JITTER", default_value_t = 25, value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Sync")]
+    pub retry_jitter: u8,
     /// For how long an object without new drift counts as calm: repairs begin at once again.
     #[arg(long, env = "SYNCLINE_DRIFT_CALM", default_value = "1m", value_parser = duration, help_heading = "Sync")]
     pub drift_calm: Duration,
@@ -264,6 +268,10 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub poll_workers: usize,
+    /// By how many percent at most a Repository, an image or a chart is looked at more or less often
+    /// than its interval says, always the same for the same one, so that the looks spread.
+    #[arg(long, env = "SYNCLINE_POLL_JITTER", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=50), help_heading = "Sources")]
+    pub poll_jitter: u8,
     /// Deadline of a connection to a Git server.
     #[arg(long, env = "SYNCLINE_GIT_CONNECT_TIMEOUT", default_value = "10s", value_parser = duration, help_heading = "Sources")]
     pub git_connect_timeout: Duration,

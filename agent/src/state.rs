@@ -20,7 +20,7 @@ use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::read_index::ReadIndex;
 use syncline_core::read_set::ReadSet;
-use syncline_core::reason::Reason;
+use syncline_core::reason::{Class, Reason};
 use syncline_core::record::{Name, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
 use syncline_core::rollout::Ledger;
@@ -287,6 +287,8 @@ pub(crate) struct ApplicationState {
     pub(crate) rollout: Option<Ledger>,
     /// What is waited for, for people.
     pub(crate) waiting_for: Vec<String>,
+    /// Why a newer commit is not applied that would change something.
+    pub(crate) withheld: Option<Failure>,
     /// When it is tried or looked at again by itself.
     pub(crate) next_try: Option<Timestamp>,
     /// The health that was told last, and since when it is so.
@@ -355,6 +357,7 @@ impl ApplicationState {
             failed_head: 0,
             rollout: None,
             waiting_for: Vec::new(),
+            withheld: None,
             next_try: None,
             changes: Changes::default(),
             writing: Arc::default(),
@@ -362,6 +365,20 @@ impl ApplicationState {
             blocked: None,
             unwatched: BTreeSet::new(),
             checked,
+        }
+    }
+
+    /// What is the case, what to do about it, and when it is tried again where that is for a failure.
+    pub(crate) fn advice(&self) -> String {
+        let advice = self.statement.advice();
+        let class = self.statement.reason.class();
+        let failed = matches!(class, Class::Transient | Class::Input | Class::Denied);
+        match self.next_try.filter(|_| failed) {
+            Some(next) => format!(
+                "{advice}; next try at {}",
+                next.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ),
+            None => advice,
         }
     }
 

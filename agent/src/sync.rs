@@ -68,6 +68,10 @@ struct Start {
     others: BTreeMap<String, Other>,
     approved_plan: Option<String>,
     applied: Option<CommitId>,
+    /// Why the target is not the newest commit, where that one may bring something.
+    withheld: Option<Withheld>,
+    /// What a person went past who asked for the sync.
+    overridden: Vec<Failure>,
     /// The commits after this one may carry an approval.
     approved_since: Option<CommitId>,
     /// The extent on the parent.
@@ -83,7 +87,18 @@ struct Start {
     deadline: Instant,
 }
 
+/// Newer commits that are not applied now.
+struct Withheld {
+    /// Why, and until when.
+    because: Failure,
+    /// The newest commit.
+    head: CommitId,
+    /// The newest commits of the other sources.
+    others: BTreeMap<String, Other>,
+}
+
 /// Another source of an application.
+#[derive(Clone)]
 struct Other {
     /// The Repository, in the Application's namespace.
     repository: String,
@@ -209,7 +224,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
     // What the cluster serves is an input of a render. That it cannot be read shows in a moment.
     let _ = agent.cluster.discovery().server_version().await;
-    let (begin, heads) = beginning::begin(agent, name, trigger);
+    let (begin, heads) = beginning::begin(agent, name, trigger).await;
     let start = match begin {
         beginning::Begin::Go(start) => *start,
         beginning::Begin::Stay => {
@@ -239,7 +254,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     };
     let mut watch = Stopwatch {
         last: Instant::now(),
-        steps: Vec::new(),
+        steps: overridden(&start),
         began: false,
     };
     let limit = start.application.sync.timeout;
@@ -263,6 +278,19 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     hidden::in_end(&mut ended, &secrets);
     record.steps = watch.steps;
     ending::finish(agent, &start, record, watch.began, ended).await;
+}
+
+/// What a person went past, as steps of the record.
+fn overridden(start: &Start) -> Vec<Step> {
+    let overridden = start.overridden.iter().map(|held| {
+        let (reason, detail) = (held.reason, &held.detail);
+        tracing::info!(%reason, detail, "a person asked for the sync all the same");
+        Step {
+            name: format!("override {reason}"),
+            micros: 0,
+        }
+    });
+    overridden.collect()
 }
 
 /// The steps. Stops at the first that fails; objects fail one by one. What is to be hidden in its end
@@ -516,6 +544,7 @@ async fn approval(start: &Start) -> Approval {
     let (mirror, target) = (start.mirror.clone(), start.target.info.id.clone());
     let Some(applied) = start.approved_since.clone() else {
         return Approval {
+            whole: syncline_core::plan::Consent::default(),
             in_git: false,
             plan_hash,
         };
@@ -536,7 +565,11 @@ async fn approval(start: &Start) -> Approval {
         })
     })
     .await;
-    Approval { in_git, plan_hash }
+    Approval {
+        in_git,
+        whole: syncline_core::plan::Consent::default(),
+        plan_hash,
+    }
 }
 
 /// The account that an application acts as.

@@ -9,6 +9,7 @@ mod backoff;
 pub mod connect;
 pub mod discovery;
 pub mod error;
+pub mod freeze;
 pub mod instance;
 pub mod kinds;
 pub mod lease;

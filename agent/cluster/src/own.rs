@@ -217,6 +217,16 @@ impl Events {
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         };
+        self.publish_on(&object, reason, note).await
+    }
+
+    /// The same on any object.
+    pub async fn publish_on(
+        &self,
+        object: &ObjectReference,
+        reason: Reason,
+        note: &str,
+    ) -> Result<(), Error> {
         let type_ = match reason.class() {
             Class::Good | Class::Progress => EventType::Normal,
             Class::Hold | Class::Transient | Class::Input | Class::Denied => EventType::Warning,
@@ -232,7 +242,7 @@ impl Events {
             secondary: None,
         };
         self.requests
-            .run(self.recorder.publish(&event, &object))
+            .run(self.recorder.publish(&event, object))
             .await
     }
 }

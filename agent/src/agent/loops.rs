@@ -94,7 +94,7 @@ pub(super) async fn poll(agent: Arc<Agent>) {
             let look = async {
                 match &target {
                     Target::Repository(name) => repositories::look(&agent, name, cause).await,
-                    Target::ImagePolicy(name) => image_update::look(&agent, name).await,
+                    Target::ImagePolicy(name) => image_update::look(&agent, name, cause).await,
                     Target::Chart(name) => charts::look(&agent, name).await,
                 }
             };

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use syncline_core::application::Application;
+use syncline_core::gate::{self, Approval, Target, Verdict};
 use syncline_core::names;
 use syncline_core::outcome::Failure;
 use syncline_core::owner::Owner;
@@ -13,8 +16,9 @@ use syncline_source::Mirror;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Extent, Other, Start};
-use crate::agent::Agent;
+use super::{Extent, Other, Start, Withheld};
+use crate::agent::{Agent, blocking};
+use crate::applications::follow_chart;
 use crate::dependencies;
 use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, RepositoryState, State};
@@ -31,19 +35,93 @@ pub(super) enum Begin {
 
 /// Gathers what the sync needs, or says why it cannot run. The second is the number of the
 /// repository's head that this was said of.
-pub(super) fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Begin, u64) {
+pub(super) async fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Begin, u64) {
+    let pinned = pinned(agent, name).await;
     let mut state = agent.state.lock();
     let repository = state.repository_of(name);
     let repository = repository.and_then(|repository| state.repositories.get(&repository));
     let heads = repository.map_or(0, |repository| repository.heads);
-    (decide(agent, &mut state, name, trigger), heads)
+    (decide(agent, &mut state, name, trigger, pinned), heads)
 }
 
-fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> Begin {
+/// What the gate says of an application.
+fn ask(
+    agent: &Agent,
+    application: &Application,
+    blocked: Option<Failure>,
+    cause: Cause,
+    now: Timestamp,
+) -> Verdict {
+    let freeze = agent.freeze.current();
+    gate::decide(&gate::Inputs {
+        now,
+        cause,
+        freeze: freeze.as_ref(),
+        suspension: application.suspend.as_ref(),
+        pin: application.pin.as_ref(),
+        blocked,
+        windows: &application.sync.windows,
+        approval: if application.sync.automatic {
+            Approval::NotNeeded
+        } else {
+            Approval::Missing(Failure {
+                reason: Reason::ManualSync,
+                detail: String::new(),
+            })
+        },
+    })
+}
+
+/// The commit of a pin that holds, or why there is none.
+async fn pinned(agent: &Agent, name: &Name) -> Option<Result<Head, Failure>> {
+    let (digits, url, revision) = {
+        let state = agent.state.lock();
+        let application = state.applications.get(name)?.spec.as_ref().ok()?;
+        let pin = application.pin.as_ref()?;
+        let now = agent.clock.now();
+        let pin = Some(pin).filter(|pin| pin.holds(now))?;
+        let repository = Name::new(&name.namespace, &application.repository);
+        let repository = state.repositories.get(&repository)?;
+        let url = repository.spec.as_ref().ok()?.url.clone();
+        (pin.commit.clone(), url, repository.head.clone()?.revision)
+    };
+    let mirror = agent.mirrors.get(&url);
+    let found = blocking(move || {
+        let mirror = mirror?;
+        let Some(commit) = mirror.resolve(&digits, &revision.commit)? else {
+            return Ok(Err(Failure {
+                reason: Reason::RevisionNotFound,
+                detail: format!(
+                    "`spec.pin.commit`: the branch `{}` has no commit `{digits}`, or several that \
+                     begin so",
+                    revision.branch
+                ),
+            }));
+        };
+        let info = mirror.commit_info(&commit)?;
+        let branch = revision.branch;
+        let revision = Revision { branch, commit };
+        Ok(Ok(Head { revision, info }))
+    });
+    let failure = |error: syncline_source::Error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
+    };
+    Some(found.await.unwrap_or_else(|error| Err(failure(error))))
+}
+
+fn decide(
+    agent: &Agent,
+    state: &mut State,
+    name: &Name,
+    trigger: &Trigger,
+    pinned: Option<Result<Head, Failure>>,
+) -> Begin {
     let now = agent.clock.now();
     let Some(entry) = state.applications.get_mut(name) else {
         return Begin::Wait;
     };
+    entry.next_try = None;
     let application = match &entry.spec {
         Ok(application) => application.clone(),
         Err(failure) => {
@@ -52,15 +130,22 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
             return Begin::Stay;
         }
     };
-    if let Some(suspend) = &application.suspend {
-        let reason = suspend.reason.clone();
-        entry.statement.say(Reason::Suspended, reason, now);
-        return Begin::Stay;
-    }
     let blocked = dependencies::blocked(agent, state, name, now);
+    let verdict = ask(agent, &application, blocked, trigger.cause, now);
     let Some(entry) = state.applications.get_mut(name) else {
         return Begin::Wait;
     };
+    if verdict.target == Target::Nothing {
+        if let Some(because) = verdict.because {
+            entry.statement.say(because.reason, because.detail, now);
+        }
+        ask_again(agent, name, entry, verdict.until);
+        return Begin::Stay;
+    }
+    if application.suspend.is_some() {
+        // Its suspension is over, without any change of the Application.
+        follow_chart(agent, name, entry);
+    }
     let repository = Name::new(&name.namespace, &application.repository);
     let Some(source) = state.repositories.get(&repository) else {
         let detail = format!("`{}`", application.repository);
@@ -98,25 +183,53 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
             }
         }
     }
-    let by_hand = trigger.cause == Cause::User;
-    let newest = (application.sync.automatic || by_hand) && blocked.is_none();
-    let target = if newest {
-        Some(head.clone())
-    } else {
-        entry
-            .applied
-            .clone()
-            .or_else(|| applied_before(&mirror, entry, &head.revision))
+    let target = match (&verdict.target, pinned) {
+        (Target::Pinned(_), Some(Ok(pinned))) => Some(pinned),
+        (Target::Pinned(_), Some(Err(failure))) => {
+            entry.statement.say(failure.reason, failure.detail, now);
+            let again = now.checked_add(agent.settings.retry_slow).ok();
+            ask_again(agent, name, entry, again);
+            return Begin::Stay;
+        }
+        // Its repository came, or the pin changed, in this very moment.
+        (Target::Pinned(_), None) => {
+            let due = agent.clock.monotonic();
+            agent.queue.push(name, trigger.cause, now, due);
+            return Begin::Wait;
+        }
+        (Target::Newest, _) => Some(head.clone()),
+        (Target::Applied | Target::Nothing, _) => running(&mirror, entry, head),
     };
-    if let (None, Some(blocked)) = (&target, blocked) {
-        entry.statement.say(blocked.reason, blocked.detail, now);
-        return Begin::Stay;
-    }
+    let because = verdict.because.map(|because| Failure {
+        reason: because.reason,
+        detail: waiting(head, &because.detail),
+    });
     let Some(target) = target else {
-        let detail = format!("{} waits", head.info.id.short());
-        entry.statement.say(Reason::ManualSync, detail, now);
+        if let Some(because) = because {
+            entry.statement.say(because.reason, because.detail, now);
+        }
+        ask_again(agent, name, entry, verdict.until);
         return Begin::Stay;
     };
+    let newest: BTreeMap<String, Other> = others.clone();
+    if verdict.target == Target::Applied {
+        stay_with(entry, &mut others);
+    }
+    let withheld = because.filter(|_| {
+        let moved = others.iter().any(|(source, other)| {
+            newest.get(source).map(|newest| &newest.commit) != Some(&other.commit)
+        });
+        moved || target.info.id != head.info.id
+    });
+    let withheld = withheld.map(|because| Withheld {
+        because,
+        head: head.info.id.clone(),
+        others: newest,
+    });
+    // Only a pin changes what is to run when it ends, whatever comes until then.
+    if withheld.is_some() || matches!(verdict.target, Target::Pinned(_)) {
+        ask_again(agent, name, entry, verdict.until);
+    }
     let applied = entry
         .applied
         .as_ref()
@@ -137,6 +250,8 @@ fn decide(agent: &Agent, state: &mut State, name: &Name, trigger: &Trigger) -> B
         approved_plan: entry.annotations.get(names::ANNOTATION_APPROVE).cloned(),
         applied,
         approved_since,
+        withheld,
+        overridden: verdict.overridden,
         listed: Extent {
             kinds: entry.listed(names::ANNOTATION_CONTAINS),
             namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
@@ -175,12 +290,59 @@ fn other(
     }
 }
 
-/// The commit that an earlier run of the agent applied last.
-fn applied_before(mirror: &Mirror, entry: &ApplicationState, head: &Revision) -> Option<Head> {
-    let info = mirror.commit_info(entry.recorded.as_ref()?).ok()?;
+/// What is said of a newer commit that waits.
+fn waiting(head: &Head, detail: &str) -> String {
+    let (commit, time) = (head.info.id.short(), head.info.time);
+    let text = format!("{commit} of {} waits", time.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    match detail {
+        "" => text,
+        detail => format!("{text}; {detail}"),
+    }
+}
+
+/// Says when an application is looked at again by itself, and sees to it.
+fn ask_again(agent: &Agent, name: &Name, entry: &mut ApplicationState, at: Option<Timestamp>) {
+    entry.next_try = at;
+    if let Some(at) = at {
+        let left = at.duration_since(agent.clock.now());
+        let due = agent.clock.monotonic() + left.try_into().unwrap_or_default();
+        agent.queue.push(name, Cause::Time, at, due);
+    }
+}
+
+/// The commit of which the objects are in the cluster, completely or on the way to it: what was
+/// begun is not taken back when nothing newer may be applied any more.
+fn running(mirror: &Mirror, entry: &ApplicationState, head: &Head) -> Option<Head> {
+    let applied = entry.applied.as_ref().map(|applied| &applied.info.id);
+    let applied = applied.or(entry.recorded.as_ref());
+    let begun = entry.kept.as_ref().map(|kept| &kept.commit);
+    let commit = match (applied, begun) {
+        (Some(applied), Some(begun)) if applied != begun => {
+            let newer = mirror.is_ancestor(applied, begun).unwrap_or(false);
+            if newer { begun } else { applied }
+        }
+        (applied, begun) => applied.or(begun)?,
+    };
+    let known = [Some(head), entry.applied.as_ref()];
+    let mut known = known.into_iter().flatten();
+    if let Some(known) = known.find(|known| known.info.id == *commit) {
+        return Some(known.clone());
+    }
+    let info = mirror.commit_info(commit).ok()?;
     let revision = Revision {
-        branch: head.branch.clone(),
+        branch: head.revision.branch.clone(),
         commit: info.id.clone(),
     };
     Some(Head { revision, info })
+}
+
+/// The other sources as well are those of the last render.
+fn stay_with(entry: &ApplicationState, others: &mut BTreeMap<String, Other>) {
+    let Some(kept) = &entry.kept else { return };
+    for (source, other) in others {
+        let read = kept.others.get(source);
+        if let Some(read) = read.filter(|read| read.repository == other.repository) {
+            other.commit.clone_from(&read.commit);
+        }
+    }
 }

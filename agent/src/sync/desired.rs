@@ -27,7 +27,7 @@ pub(crate) use unstable::{notes, settle};
 pub(crate) use validate::{leave_out, validate};
 
 use super::given::Given;
-use super::{Start, Stopped, Stopwatch, supply};
+use super::{Other, Start, Stopped, Stopwatch, supply};
 use crate::agent::{Agent, blocking};
 use crate::rendering::{self, Kind, Request, Seen, Sources, Tree};
 use crate::state::Rendered;
@@ -35,11 +35,20 @@ use crate::{report, repositories};
 
 /// Whether no commit since the render has changed what it read, in any of its sources.
 pub(super) async fn still_holds(start: &Start, kept: &Kept) -> bool {
-    let target = &start.target.info.id;
+    still_holds_at(start, kept, &start.target.info.id, &start.others).await
+}
+
+/// As [`still_holds`], of other commits than those of the sync.
+pub(super) async fn still_holds_at(
+    start: &Start,
+    kept: &Kept,
+    target: &CommitId,
+    others: &BTreeMap<String, Other>,
+) -> bool {
     if !unchanged(&start.mirror, &kept.commit, target, &kept.reads).await {
         return false;
     }
-    for (source, other) in &start.others {
+    for (source, other) in others {
         let Some(read) = kept.others.get(source) else {
             return false;
         };

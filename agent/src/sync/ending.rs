@@ -14,10 +14,12 @@ use syncline_web_ui::Topic;
 
 use tokio::time::Instant;
 
+use super::desired::still_holds_at;
 use super::{Done, Start, Stopped, end_idle_watches};
 use crate::agent::Agent;
+use crate::jitter::later;
 use crate::metrics::{ActionLabels, SyncLabels};
-use crate::state::{ApplicationState, Head, LastSync, State};
+use crate::state::{ApplicationState, LastSync, State};
 use crate::{failpoint, health, report, repositories};
 
 /// Puts the end of a sync into state, history, status and metrics, and decides on a retry.
@@ -45,6 +47,7 @@ pub(super) async fn finish(
     if matches!(ended, Ok(Done::Stands)) {
         confirm(agent, start);
     }
+    let withheld = withheld(agent, start).await;
     let (retry, news, unsaved, drifted) = {
         let mut guard = agent.state.lock();
         let state = &mut *guard;
@@ -55,31 +58,17 @@ pub(super) async fn finish(
         let keep = began || is_worth_a_row(&record, entry, start);
         let before = entry.statement.clone();
         settle(entry, start, &ended, &judged, now);
+        if withheld.is_none() && start.withheld.is_some() {
+            entry.next_try = None;
+        }
+        entry.withheld = withheld;
         if judged.failure.is_none() {
             health::judge(state, name, now);
         }
         let repository = Name::new(&name.namespace, &start.application.repository);
-        let head = state
-            .repositories
-            .get(&repository)
-            .and_then(|source| source.head.as_ref());
-        let touched = matches!(record.cause, Cause::Poll | Cause::Webhook | Cause::Image)
-            || before.reason == Reason::ManualSync;
-        let head = head.filter(|_| judged.failure.is_none() && touched);
         let Some(entry) = state.applications.get_mut(name) else {
             return;
         };
-        if let Some(head) = head.filter(|head| waits(start, head)) {
-            let detail = format!("{} waits", head.info.id.short());
-            entry.statement.say(Reason::ManualSync, detail, now);
-        }
-        let blocked = entry
-            .blocked
-            .as_ref()
-            .map(|blocked| blocked.failure.clone());
-        if let Some(blocked) = blocked.filter(|_| judged.failure.is_none()) {
-            entry.statement.say(blocked.reason, blocked.detail, now);
-        }
         let applied = entry.applied.as_ref().map(|head| &head.info.id);
         if applied == Some(&start.target.info.id) && entry.pending == start.pending {
             entry.pending = None;
@@ -107,7 +96,7 @@ pub(super) async fn finish(
         let Some(entry) = state.applications.get_mut(name) else {
             return;
         };
-        let retry = retry_delay(agent, entry, &judged);
+        let retry = retry_delay(agent, entry, &judged, now);
         let said =
             (before.reason, &before.detail) != (entry.statement.reason, &entry.statement.detail);
         let news = (keep && said).then(|| (entry.statement.reason, entry.statement.message()));
@@ -235,8 +224,9 @@ fn has_moved(state: &State, start: &Start) -> bool {
         head.is_some_and(|head| head.info.id != *commit)
     };
     let mut others = start.others.values();
-    (application.sync.automatic && is_newer(&application.repository, &start.target.info.id))
-        || others.any(|other| is_newer(&other.repository, &other.commit))
+    (start.withheld.is_none() && is_newer(&application.repository, &start.target.info.id))
+        || start.withheld.is_none()
+            && others.any(|other| is_newer(&other.repository, &other.commit))
 }
 
 /// The render of before holds for the newest commit as well.
@@ -254,6 +244,10 @@ fn settle(
     judged: &Judged,
     now: Timestamp,
 ) {
+    let news = entry.attempted.as_ref() != Some(&start.target.revision);
+    if news || start.cause == Cause::User {
+        entry.failures = 0;
+    }
     entry.attempted = Some(start.target.revision.clone());
     entry.waits = judged.waits;
     if !judged.waits && ended.is_ok() && judged.result != SyncResult::Superseded {
@@ -333,9 +327,22 @@ fn is_worth_a_row(record: &SyncRecord, entry: &ApplicationState, start: &Start) 
     wrote || news || failed_anew || record.cause == Cause::User
 }
 
-/// Whether a newer commit waits for a person, who has to ask for each sync.
-fn waits(start: &Start, head: &Head) -> bool {
-    !start.application.sync.automatic && head.info.id != start.target.info.id
+/// Why newer commits wait that would change something.
+async fn withheld(agent: &Agent, start: &Start) -> Option<Failure> {
+    let withheld = start.withheld.as_ref()?;
+    let kept = {
+        let state = agent.state.lock();
+        state
+            .applications
+            .get(&start.application.name)?
+            .kept
+            .clone()
+    };
+    let same = match kept {
+        Some(kept) => still_holds_at(start, &kept, &withheld.head, &withheld.others).await,
+        None => false,
+    };
+    (!same).then(|| withheld.because.clone())
 }
 
 /// The first drift that is left alone, because `selfHeal` is off.
@@ -376,26 +383,51 @@ fn object_failure(outcomes: &[ObjectOutcome]) -> Option<Failure> {
     Some(Failure { reason, detail })
 }
 
-/// How long to wait before the next attempt; `None` where only a change can help.
-fn retry_delay(agent: &Agent, entry: &ApplicationState, judged: &Judged) -> Option<Duration> {
+/// How long to wait before the next attempt, which the entry tells; `None` where only a change can
+/// help.
+fn retry_delay(
+    agent: &Agent,
+    entry: &mut ApplicationState,
+    judged: &Judged,
+    now: Timestamp,
+) -> Option<Duration> {
     let settings = &agent.settings;
-    if judged.waits {
+    let own = entry.spec.as_ref().ok();
+    let own = own.map(|spec| spec.sync.retry.clone()).unwrap_or_default();
+    let class = judged
+        .failure
+        .as_ref()
+        .map(|failure| failure.reason.class());
+    let delay = if judged.waits {
         // Whoever is waited for asks for it; this is for what nobody foresaw.
-        return Some(settings.retry_slow);
-    }
-    match judged.failure.as_ref()?.reason.class() {
-        Class::Good | Class::Progress | Class::Hold => None,
-        Class::Transient => {
-            let doublings = entry.failures.saturating_sub(1).min(16);
-            Some(
-                settings
-                    .retry_first
-                    .saturating_mul(1 << doublings)
-                    .min(settings.retry_most),
-            )
+        settings.retry_slow
+    } else {
+        match class? {
+            Class::Good | Class::Progress | Class::Hold => return None,
+            Class::Transient => {
+                let doublings = entry.failures.saturating_sub(1).min(16);
+                let first = own.first.unwrap_or(settings.retry_first);
+                let most = own.most.unwrap_or(settings.retry_most);
+                first.saturating_mul(1 << doublings).min(most)
+            }
+            Class::Input | Class::Denied => own.most.unwrap_or(settings.retry_slow),
         }
-        Class::Input | Class::Denied => Some(settings.retry_slow),
+    };
+    if let Some(failure) = judged.failure.as_ref().filter(|failure| is_bad(failure))
+        && own.limit.is_some_and(|limit| entry.failures > limit)
+    {
+        let tries = entry.failures;
+        let sentence = failure.reason.row().sentence;
+        let detail = format!("{tries} tries, the last: {sentence}: {}", failure.detail);
+        entry.statement.say(Reason::RetriesExhausted, detail, now);
+        return None;
     }
+    let name = entry.spec.as_ref().map(|spec| &spec.name).ok();
+    let delay = later(delay, settings.retry_jitter, (name, entry.failures));
+    let next = now.checked_add(delay).ok();
+    // The sooner of this and the end of what holds newer commits back.
+    entry.next_try = entry.next_try.into_iter().chain(next).min();
+    Some(delay)
 }
 
 fn count_objects(agent: &Agent, outcomes: &[ObjectOutcome]) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use git2::{Commit, DiffOptions, Sort};
+use git2::{Commit, DiffOptions, Oid, Sort};
 use jiff::Timestamp;
 use syncline_core::revision::{CommitId, CommitInfo};
 
@@ -41,6 +41,24 @@ impl Mirror {
         repository
             .graph_descendant_of(descendant, ancestor)
             .map_err(|error| self.explain(&error))
+    }
+
+    /// The commit that begins with these digits and that `head` contains; `None` where there is none,
+    /// or more than one object begins with them.
+    ///
+    /// # Errors
+    /// [`Error::CommitNotFound`] where `head` is not there.
+    pub fn resolve(&self, digits: &str, head: &CommitId) -> Result<Option<CommitId>, Error> {
+        let (repository, _kept) = self.repository()?;
+        let odb = repository.odb().map_err(|error| self.explain(&error))?;
+        let found = match Oid::from_str(digits) {
+            Ok(beginning) => odb.exists_prefix(beginning, digits.len()).ok(),
+            Err(_) => None,
+        };
+        let Some(commit) = found.map(commit_id) else {
+            return Ok(None);
+        };
+        Ok(self.is_ancestor(&commit, head)?.then_some(commit))
     }
 
     /// The paths of all files that differ between two commits, sorted; of a renamed file both its

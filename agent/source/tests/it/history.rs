@@ -52,6 +52,28 @@ fn fault_f09_an_older_commit_is_told_from_a_newer_one() {
 }
 
 #[test]
+fn a_commit_is_found_by_its_first_digits_where_the_branch_contains_it() {
+    let fixture = Fixture::new();
+    let first = fixture.head();
+    let second = fixture.push_files(&[("a.yaml", "a: 1\n")]);
+    let (mirror, _) = fixture.fetched();
+    for digits in [first.as_str(), first.short()] {
+        assert_eq!(
+            mirror.resolve(digits, &second).unwrap(),
+            Some(first.clone())
+        );
+    }
+    assert_eq!(
+        mirror.resolve(second.short(), &second).unwrap(),
+        Some(second.clone())
+    );
+    // Of no branch that is asked for, of no repository, and no commit at all.
+    assert_eq!(mirror.resolve(second.short(), &first).unwrap(), None);
+    assert_eq!(mirror.resolve("1111111", &second).unwrap(), None);
+    assert_eq!(mirror.resolve("main", &second).unwrap(), None);
+}
+
+#[test]
 fn commits_are_listed_newest_first_with_their_messages() {
     let fixture = Fixture::new();
     let first = fixture.head();
