@@ -34,16 +34,15 @@ mod armed {
         }
     }
 
-    /// The clock of the agent: the one of the machine, or one that shows the time of the environment
-    /// variable `FAILPOINTS_CLOCK` when the agent starts. A release does not know it.
+    /// The clock of the agent: the one of the machine, or one that shows the time that the point
+    /// `clock` returns when the agent starts.
     pub(crate) fn clock() -> anyhow::Result<Clock> {
-        match std::env::var("FAILPOINTS_CLOCK") {
-            Ok(text) => {
-                let time = text.parse().context("`FAILPOINTS_CLOCK` is no time")?;
+        match fail::eval("clock", |argument| argument.unwrap_or_default()) {
+            None => Ok(Clock::default()),
+            Some(text) => {
+                let time = text.parse().context("the failpoint `clock` is no time")?;
                 Ok(Clock::showing(time))
             }
-            Err(std::env::VarError::NotPresent) => Ok(Clock::default()),
-            Err(error) => Err(error).context("`FAILPOINTS_CLOCK`"),
         }
     }
 

@@ -267,10 +267,6 @@ enum Looked {
     Write(Prepared),
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is another part of the question"
-)]
 async fn once(
     agent: &Arc<Agent>,
     policy: &ImageUpdate,

@@ -26,6 +26,7 @@ mod render_cli;
 mod rendering;
 mod rendering_charts;
 mod security;
+mod time;
 mod ui_api;
 mod ui_session;
 mod webhook;
