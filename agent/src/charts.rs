@@ -14,6 +14,7 @@ use syncline_registry::chart::{
 use syncline_render::Answer;
 
 use crate::agent::Agent;
+use crate::jitter::later;
 use crate::metrics::PollLabels;
 
 /// The version that the range of the Application stands for at the moment. A look at the chart finds
@@ -159,7 +160,8 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name) -> Option<Duration> {
         Err(failure) => {
             // The sync says it; a chart that was found once stays as it is.
             let soon = failure.reason.class() == Class::Transient;
-            soon.then(|| agent.settings.retry_first.max(chart.interval / 4))
+            let delay = agent.settings.retry_first.max(chart.interval / 4);
+            soon.then(|| later(delay, agent.settings.retry_jitter, name))
         }
     }
 }

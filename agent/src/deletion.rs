@@ -16,6 +16,7 @@ use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
+use crate::jitter::later;
 use crate::live::reduced;
 use crate::state::State;
 use crate::sync::{Extent, Look, account_of, delete_with_proof, heir, look};
@@ -67,7 +68,9 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
                 }
             }
             report::application(agent, name).await;
-            let due = agent.clock.monotonic() + agent.settings.retry_first;
+            let settings = &agent.settings;
+            let delay = later(settings.retry_first, settings.retry_jitter, name);
+            let due = agent.clock.monotonic() + delay;
             agent.queue.push(name, Cause::Retry, now, due);
             return;
         }
