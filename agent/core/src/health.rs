@@ -4,11 +4,13 @@
 //! `Reconciling`, `Stalled`, `observedGeneration`). Nothing here waits or reads a clock.
 
 mod application;
+mod autoscaler;
 mod batch;
 mod cause;
 mod cluster_kinds;
 mod conditions;
 mod deployment;
+mod gateway;
 mod generic;
 mod pod;
 mod replicas;
@@ -127,6 +129,10 @@ impl ObjectHealth {
         Self::new(Health::Degraded, message)
     }
 
+    fn unknown(message: impl Into<String>) -> Self {
+        Self::new(Health::Unknown, message)
+    }
+
     fn suspended(message: impl Into<String>) -> Self {
         Self::new(Health::Suspended, message)
     }
@@ -135,7 +141,7 @@ impl ObjectHealth {
 /// Assesses a live object. It must carry `metadata`, `spec` and `status` as the API server gave
 /// them; a kind without `status` is healthy.
 pub fn assess(object: &Value) -> ObjectHealth {
-    if !object["metadata"]["deletionTimestamp"].is_null() {
+    if is_deleted(object) {
         return ObjectHealth::progressing(being_deleted(object));
     }
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
@@ -152,7 +158,12 @@ pub fn assess(object: &Value) -> ObjectHealth {
         ("", "PersistentVolumeClaim") => storage::claim(object),
         ("", "PersistentVolume") => storage::volume(object),
         ("", "Service") => traffic::service(object),
-        ("networking.k8s.io", "Ingress") => ObjectHealth::healthy(""),
+        ("networking.k8s.io", "Ingress") => traffic::ingress(object),
+        ("gateway.networking.k8s.io", "GatewayClass") => gateway::class(object),
+        ("gateway.networking.k8s.io", "Gateway") => gateway::gateway(object),
+        ("gateway.networking.k8s.io", kind) if kind.ends_with("Route") => gateway::route(object),
+        ("gateway.networking.k8s.io", "BackendTLSPolicy") => gateway::policy(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::assess(object),
         ("policy", "PodDisruptionBudget") => replicas::disruption_budget(object),
         ("", "Namespace") => cluster_kinds::namespace(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster_kinds::definition(object),
@@ -162,7 +173,16 @@ pub fn assess(object: &Value) -> ObjectHealth {
     }
 }
 
+fn is_deleted(object: &Value) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
+
 fn being_deleted(object: &Value) -> String {
+    if object["kind"] == "Namespace"
+        && let Some(why) = cluster_kinds::what_remains(object)
+    {
+        return format!("it is being deleted: {why}");
+    }
     let finalizers: Vec<&str> = object["metadata"]["finalizers"]
         .as_array()
         .into_iter()

@@ -13,9 +13,26 @@ pub(super) fn namespace(object: &Value) -> ObjectHealth {
     }
 }
 
+/// Why the deletion of a namespace does not end; `None` where it does not say.
+pub(super) fn what_remains(object: &Value) -> Option<String> {
+    [
+        "NamespaceDeletionDiscoveryFailure",
+        "NamespaceDeletionGroupVersionParsingFailure",
+        "NamespaceDeletionContentFailure",
+        "NamespaceFinalizersRemaining",
+        "NamespaceContentRemaining",
+    ]
+    .into_iter()
+    .find_map(|kind| condition(object, kind).filter(|c| c.is_true()))
+    .map(|found| found.message_or("it has content"))
+}
+
 pub(super) fn definition(object: &Value) -> ObjectHealth {
     if let Some(names) = condition(object, "NamesAccepted").filter(|c| c.is_false()) {
         return ObjectHealth::degraded(names.message_or("its names are taken by another CRD"));
+    }
+    if let Some(schema) = condition(object, "NonStructuralSchema").filter(|c| c.is_true()) {
+        return ObjectHealth::degraded(schema.message_or("its schema is not structural"));
     }
     match condition(object, "Established") {
         Some(established) if established.is_true() => ObjectHealth::healthy("it is established"),

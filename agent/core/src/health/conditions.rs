@@ -18,6 +18,18 @@ impl Condition<'_> {
         self.value["status"] == "False"
     }
 
+    /// Neither true nor false.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.value["status"] == "Unknown"
+    }
+
+    /// Whether it speaks of an older `spec` than the object has now.
+    pub(super) fn is_outdated(&self, object: &Value) -> bool {
+        let about = self.value["observedGeneration"].as_i64();
+        let now = object["metadata"]["generation"].as_i64();
+        matches!((about, now), (Some(about), Some(now)) if about < now)
+    }
+
     pub(super) fn reason(&self) -> &str {
         self.value["reason"].as_str().unwrap_or_default()
     }
@@ -35,7 +47,12 @@ impl Condition<'_> {
 
 /// The condition of a type.
 pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
-    object["status"]["conditions"]
+    in_list(&object["status"]["conditions"], kind)
+}
+
+/// The condition of a type in a list of conditions.
+pub(super) fn in_list<'a>(conditions: &'a Value, kind: &str) -> Option<Condition<'a>> {
+    conditions
         .as_array()?
         .iter()
         .find(|condition| condition["type"] == kind)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conditions::condition;
-use super::{ObjectHealth, count, is_unobserved_by_controller, not_observed, of};
+use super::{ObjectHealth, count, is_unobserved_by_controller, not_observed, of, plural};
 
 pub(super) fn stateful_set(object: &Value) -> ObjectHealth {
     let (spec, status) = (&object["spec"], &object["status"]);
@@ -13,15 +13,32 @@ pub(super) fn stateful_set(object: &Value) -> ObjectHealth {
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let ready = count(&status["readyReplicas"]);
     let sentence = of(ready, wanted, "replica", "ready");
+    let is_rolled_out = status["updateRevision"] == status["currentRevision"];
     if ready < wanted {
-        return ObjectHealth::progressing(sentence);
+        // The controller replaces no further pod until the one it replaced last is ready.
+        let updated = count(&status["updatedReplicas"]);
+        let is_held = !is_rolled_out && (1..wanted).contains(&updated);
+        return ObjectHealth::progressing(if is_held {
+            format!("{sentence}, {updated} of them updated: the update waits for each pod")
+        } else {
+            sentence
+        });
+    }
+    let surplus = count(&status["replicas"]) - wanted;
+    if surplus > 0 {
+        let verb = if surplus == 1 { "waits" } else { "wait" };
+        let surplus = plural(surplus, "surplus replica");
+        return ObjectHealth::progressing(format!("{surplus} {verb} to end"));
+    }
+    if count(&spec["minReadySeconds"]) > 0 && count(&status["availableReplicas"]) < wanted {
+        let available = count(&status["availableReplicas"]);
+        return ObjectHealth::progressing(of(available, wanted, "replica", "available"));
     }
     // With `OnDelete` a person decides when a pod is replaced, so that an old one is no fault.
     if spec["updateStrategy"]["type"] != "OnDelete" {
         let partition = count(&spec["updateStrategy"]["rollingUpdate"]["partition"]);
         let to_update = (wanted - partition).max(0);
         let updated = count(&status["updatedReplicas"]);
-        let is_rolled_out = status["updateRevision"] == status["currentRevision"];
         if updated < to_update && !(partition == 0 && is_rolled_out) {
             return ObjectHealth::progressing(of(updated, to_update, "replica", "updated"));
         }
@@ -54,12 +71,17 @@ pub(super) fn replica_set(object: &Value) -> ObjectHealth {
     }
     let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
     let available = count(&object["status"]["availableReplicas"]);
+    let surplus = count(&object["status"]["replicas"]) - wanted;
     let sentence = of(available, wanted, "replica", "available");
     if let Some(failure) = condition(object, "ReplicaFailure").filter(|c| c.is_true()) {
         let why = failure.message_or("pods cannot be created");
         return ObjectHealth::progressing(format!("{sentence}; {why}"));
     }
-    if available < wanted {
+    if surplus > 0 {
+        let verb = if surplus == 1 { "waits" } else { "wait" };
+        let surplus = plural(surplus, "surplus replica");
+        ObjectHealth::progressing(format!("{surplus} {verb} to end"))
+    } else if available < wanted {
         ObjectHealth::progressing(sentence)
     } else {
         ObjectHealth::healthy(sentence)
