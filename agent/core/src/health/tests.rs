@@ -44,7 +44,7 @@ fn every_fixture_has_the_health_that_its_name_says_and_the_message_of_its_first_
         );
         seen += 1;
     }
-    assert!(seen >= 40, "{seen} fixtures");
+    assert!(seen >= 150, "{seen} fixtures");
 }
 
 #[test]
@@ -93,11 +93,16 @@ proptest::proptest! {
             ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"),
             ("apps/v1", "ReplicaSet"), ("v1", "Pod"), ("batch/v1", "Job"), ("v1", "Service"),
             ("policy/v1", "PodDisruptionBudget"), ("syncline.dev/v1alpha1", "Application"),
-            ("example.com/v1", "Thing"), ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+            ("example.com/v1", "Thing"), ("gateway.networking.k8s.io/v1", "Gateway"),
+            ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"), ("batch/v1", "CronJob"),
+            ("v1", "PersistentVolumeClaim"), ("serving.knative.dev/v1", "Service"), ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
         ]),
         numbers in proptest::array::uniform6(-5_i64..5),
         status in proptest::sample::select(vec!["True", "False", "Unknown", ""]),
-        condition in proptest::sample::select(vec!["Ready", "Progressing", "Stalled", "Failed"]),
+        condition in proptest::sample::select(vec![
+            "Ready", "Progressing", "Stalled", "Failed", "Accepted", "ScalingActive", "Succeeded",
+        ]),
     ) {
         let object = serde_json::json!({
             "apiVersion": kind.0,
@@ -116,3 +121,6 @@ proptest::proptest! {
         proptest::prop_assert!(!found.message.ends_with('.'));
     }
 }
+
+mod causes;
+mod rules;
