@@ -107,6 +107,8 @@ pub(super) fn compile(text: &str) -> Result<Checked, ExpressionError> {
     scan::look_over(text).map_err(|refusal| place(&text[..refusal.at], refusal.why))?;
     let (mut tree, source) = Parser::new()
         .enable_optional_syntax(true)
+        // What it would skip after an error is not what was looked over.
+        .error_recovery_limit(1)
         .max_recursion_depth(scan::MAX_BRACKETS as u16 + 8)
         .parse_with_source_info(text)
         .map_err(|errors| unread(&errors))?;
@@ -304,7 +306,7 @@ impl Check<'_> {
         let nodes = 2 + self.walk(&mut text, depth + 1, nesting)?;
         let place = self.patterns.len() as i64;
         self.patterns.push(built);
-        call.func_name = MATCHES.to_owned();
+        MATCHES.clone_into(&mut call.func_name);
         call.args = vec![text, number(place)];
         Ok(nodes)
     }

@@ -18,8 +18,9 @@ pub(super) struct Refusal {
 pub(super) fn look_over(text: &str) -> Result<(), Refusal> {
     let bytes = text.as_bytes();
     let refuse = |at: usize, why: &'static str| Err(Refusal { at, why });
-    // The chain of each open bracket, the innermost last.
+    // The chain of each open bracket, the innermost last, and what closes it.
     let mut chains = vec![0_usize];
+    let mut closing = Vec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {
@@ -34,16 +35,22 @@ pub(super) fn look_over(text: &str) -> Result<(), Refusal> {
             b'(' | b'[' | b'{' => {
                 grow(&mut chains);
                 chains.push(0);
+                closing.push(match byte {
+                    b'(' => b')',
+                    b'[' => b']',
+                    _ => b'}',
+                });
                 if chains.len() > MAX_BRACKETS + 1 {
                     return refuse(at, "brackets stand too deep in each other");
                 }
             }
             b')' | b']' | b'}' => {
-                if chains.len() > 1 {
-                    chains.pop();
+                if closing.pop() != Some(byte) {
+                    return refuse(at, "this bracket does not close another");
                 }
+                chains.pop();
             }
-            b',' => restart(&mut chains),
+            b',' if !closing.is_empty() => restart(&mut chains),
             b'&' | b'|' if bytes.get(at + 1) == Some(&byte) => {
                 restart(&mut chains);
                 at += 1;

@@ -192,6 +192,7 @@ fn an_expression_that_cannot_be_read_says_where() {
             "a quote is not closed",
         ),
         ("self.a == '\\q'", "line 1, column 12: ", "unknown escape"),
+        ("self.a == 1)", "line 1, column 12: ", "does not close"),
         ("self.ä == 1", "line 1, column 6: ", "ASCII"),
         ("self.`a` == 1", "line 1, column 6: ", "backticks"),
         ("Thing{a: 1} == 1", "line 1, column ", "no types"),
@@ -223,6 +224,9 @@ fn a_text_that_goes_deep_is_refused_before_it_takes_the_stack() {
         // What only looks like a text to one of the two readers.
         format!("'\\q' + {}1 == 1 + '", "1+".repeat(1000)),
         format!("ar'\\' + {}1 == 1 + '", "1+".repeat(1000)),
+        format!("{}1 == 1", "1+1+1+1,".repeat(400)),
+        format!("{}1 == 1", "(1+1]+".repeat(400)),
+        format!("{}1 == 1", "1+1+1 && && ".repeat(300)),
         format!("'\n' + {}1 == 1", "1+".repeat(1000)),
     ] {
         refused(&text);
