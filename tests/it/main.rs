@@ -10,6 +10,7 @@ mod diff_cli;
 mod drift;
 mod faults;
 mod harness;
+mod health;
 mod image_push;
 mod image_registry;
 mod image_setup;

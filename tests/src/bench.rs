@@ -7,6 +7,7 @@
 mod bare;
 mod client;
 mod gauge;
+pub mod health;
 mod manifest;
 mod phases;
 pub mod render;
@@ -16,7 +17,7 @@ pub mod scene;
 use anyhow::Result;
 
 use report::{Report, Run};
-use scene::{Accounts, Scene, Size};
+use scene::{Accounts, Content, Scene, Size};
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -71,6 +72,7 @@ pub async fn run(wish: &Wish, say: Say, mut done: impl FnMut(&Report) -> Result<
             accounts: *accounts,
             applications,
             objects,
+            content: Content::Mixed,
             latency_ms,
         };
         sizes.extend(wish.applications.iter().map(|n| size(*n, wish.objects, 0)));

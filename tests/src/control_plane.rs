@@ -1,8 +1,9 @@
 //! A real Kubernetes control plane as plain processes on loopback.
 //!
 //! etcd and the API server, and on wish the controllers, the scheduler and kwok, which plays the
-//! kubelet of one node: pods become ready, no container runs. Static volumes take the place of a
-//! provisioner.
+//! kubelet of one node: pods become ready, no container runs, and one with the annotation
+//! `syncline.test/play` fails in the way that it names (`tests/control-plane/plays.yaml`). Static
+//! volumes take the place of a provisioner.
 
 pub mod audit;
 pub mod identity;
@@ -432,6 +433,8 @@ fn start_followers(folder: &Path) -> Result<Vec<Process>> {
     kwok.arg(kubeconfig("kwok.kubeconfig"));
     kwok.arg("--config")
         .arg(programs::control_plane("kwok-stages.yaml")?);
+    kwok.arg("--config")
+        .arg(programs::repository_root().join("tests/control-plane/plays.yaml"));
     kwok.arg("--manage-all-nodes=true");
     // It writes configuration and looks for more below its home.
     kwok.env("HOME", folder)

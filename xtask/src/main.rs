@@ -39,6 +39,9 @@ Usage: cargo xtask COMMAND
   bench sync [FLAG...] measure the sync of a release build against a bare client; the figures are
                        kept as JSON. --applications 100,500,1000 --objects 6 --one-large 10000
                        --profile a|b|both (one namespace, a namespace each) --latency-ms 50 --quick
+  bench health [FLAG...]
+                       measure how soon a change of health is told, and what it costs.
+                       --deployments 1000 --applications 20 --quick
   bench render [--quick]
                        measure renders, cold, warm and cached, beside the real helm and kustomize
   tools                build or find what all of these need, where it is missing
@@ -77,6 +80,13 @@ fn command(words: &[&str]) -> Result<ExitCode> {
             let cache = Cache::open()?;
             let tools = Tools::for_tests(&cache)?;
             stages::bench_sync(&cache, &tools, rest)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ["bench", "health", rest @ ..] => {
+            let cache = Cache::open()?;
+            let tools = Tools::for_tests(&cache)?;
+            let flags = [&["health"], rest].concat();
+            stages::bench_sync(&cache, &tools, &flags)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
         ["bench", "render", rest @ ..] => {

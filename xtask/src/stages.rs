@@ -193,8 +193,8 @@ pub(crate) fn demo(cache: &Cache, tools: &Tools, arguments: &[&str]) -> Result<S
     Ok(with_programs(Step::new(&program, arguments), cache, tools))
 }
 
-/// The bench of the sync, as a step that is still to be run: the agent as it is released, and the
-/// client that it is compared with built in the same way.
+/// The bench of the sync or of health, as a step that is still to be run: the agent as it is
+/// released, and the client that measures it built in the same way.
 pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
     cargo(cache, &build)
@@ -203,8 +203,10 @@ pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result
         .run()?;
     let built = |name: &str| cache.cargo_target().join("release").join(name);
     let out = cache.cargo_target().join("bench").display().to_string();
-    let step = Step::new(&built("bench").display().to_string(), &["--out", &out]);
-    Ok(with_programs(step.arguments(flags), cache, tools).env("SYNCLINE_AGENT", built("syncline")))
+    // The kind of bench, where it is named, comes first.
+    let step = Step::new(&built("bench").display().to_string(), flags);
+    let step = step.arguments(&["--out", &out]);
+    Ok(with_programs(step, cache, tools).env("SYNCLINE_AGENT", built("syncline")))
 }
 
 /// The bench of the renders, as a step that is still to be run. It needs no control plane.

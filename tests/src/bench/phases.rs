@@ -97,7 +97,11 @@ async fn first_sync(scene: &Scene, agent: &AgentProcess, bare: f64) -> Result<Fi
 }
 
 /// The moment at which all Applications were seen at a commit.
-async fn until_all_applied(scene: &Scene, agent: &AgentProcess, commit: &str) -> Result<Instant> {
+pub(super) async fn until_all_applied(
+    scene: &Scene,
+    agent: &AgentProcess,
+    commit: &str,
+) -> Result<Instant> {
     let application = json!({ "apiVersion": "syncline.dev/v1alpha1", "kind": "Application" });
     let api = api_of(&scene.client, &application, None);
     let mut events = watcher(api, watcher::Config::default()).boxed();

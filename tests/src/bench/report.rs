@@ -185,7 +185,8 @@ impl Requests {
         }
     }
 
-    fn line(&self) -> String {
+    /// All of it in one line.
+    pub(super) fn line(&self) -> String {
         let join = |map: &BTreeMap<String, f64>| {
             let parts = map.iter().map(|(name, count)| format!("{name} {count:.1}"));
             parts.collect::<Vec<_>>().join(", ")

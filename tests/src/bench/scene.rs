@@ -34,6 +34,27 @@ pub enum Accounts {
     Each,
 }
 
+/// What the applications consist of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Content {
+    /// A Deployment and what goes with it, in turn.
+    #[default]
+    Mixed,
+    /// Deployments only.
+    Deployments,
+}
+
+impl Content {
+    /// The number of a manifest for the object of an application.
+    fn index(self, object: usize) -> usize {
+        match self {
+            Self::Mixed => object,
+            Self::Deployments => object * KINDS.len(),
+        }
+    }
+}
+
 /// What one run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +65,8 @@ pub struct Size {
     pub applications: usize,
     /// How many objects each of them has.
     pub objects: usize,
+    /// What these are.
+    pub content: Content,
     /// Delay of every request to the API server.
     pub latency_ms: u64,
 }
@@ -218,7 +241,8 @@ impl Scene {
     pub fn objects(&self) -> Result<Vec<(Value, String)>> {
         let mut all = Vec::with_capacity(self.size.total());
         for application in 0..self.size.applications {
-            for index in 0..self.size.objects {
+            for object in 0..self.size.objects {
+                let index = self.size.content.index(object);
                 let mut documents = objects::documents(&manifest(application, index, "1"))?;
                 let object = documents.pop().context("an empty manifest")?;
                 all.push((object, self.namespace(application)));
@@ -238,7 +262,8 @@ impl Scene {
     fn commit_files(&self) -> Result<()> {
         let mut files = Vec::with_capacity(self.size.total());
         for application in 0..self.size.applications {
-            for index in 0..self.size.objects {
+            for object in 0..self.size.objects {
+                let index = self.size.content.index(object);
                 files.push((
                     file_name(application, index),
                     manifest(application, index, "1"),

@@ -1,5 +1,6 @@
 //! Measures the sync against a bare client, see `cargo xtask bench sync`; with `render` as the first
-//! argument renders against the real programs, see `cargo xtask bench render`.
+//! argument renders against the real programs, see `cargo xtask bench render`; with `health` how
+//! soon a change of health is told, see `cargo xtask bench health`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use syncline_tests::bench::report::Report;
 use syncline_tests::bench::scene::Accounts;
-use syncline_tests::bench::{Effort, Wish, render, run};
+use syncline_tests::bench::{Effort, Wish, health, render, run};
 
 /// What is asked for.
 struct Arguments {
@@ -36,6 +37,9 @@ async fn bench() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "render") {
         return bench_render(&words[1..]).await;
+    }
+    if words.first().is_some_and(|word| word == "health") {
+        return bench_health(&words[1..]).await;
     }
     let Arguments { wish, out } = read(words.into_iter())?;
     std::fs::create_dir_all(&out)?;
@@ -76,6 +80,44 @@ async fn bench_render(words: &[String]) -> Result<()> {
     std::fs::create_dir_all(&out)?;
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
     let file = out.join(format!("render-{now}.json"));
+    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
+    println!("the figures are in {}", file.display());
+    Ok(())
+}
+
+async fn bench_health(words: &[String]) -> Result<()> {
+    let (mut deployments, mut applications) = (1_000, 20);
+    let mut out = PathBuf::from("target/bench");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            words
+                .next()
+                .with_context(|| format!("`{word}` needs a value"))
+        };
+        match word.as_str() {
+            "--quick" => (deployments, applications) = (100, 10),
+            "--deployments" => deployments = value()?.parse().context("`--deployments`")?,
+            "--applications" => applications = value()?.parse().context("`--applications`")?,
+            "--out" => out = value()?.into(),
+            other => bail!(
+                "`{other}` is not an argument: --deployments N --applications N --quick --out FOLDER"
+            ),
+        }
+    }
+    ensure!(
+        applications > 0 && deployments >= applications,
+        "each of {applications} applications needs a Deployment"
+    );
+    let measured = health::run(deployments, applications, |line| println!("  {line}"));
+    let report = tokio::select! {
+        report = measured => report?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    };
+    println!("\n{}", report.table());
+    std::fs::create_dir_all(&out)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let file = out.join(format!("health-{now}.json"));
     std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
     println!("the figures are in {}", file.display());
     Ok(())
