@@ -90,6 +90,17 @@ impl Seen {
     }
 }
 
+/// What was told of an object, with its newer sentence in the place of its older one, with which it
+/// begins.
+fn renewed(told: &ObjectHealth, older: &ObjectHealth, newer: &ObjectHealth) -> ObjectHealth {
+    let rest = told.message.strip_prefix(older.message.as_str());
+    let message = rest.filter(|_| !older.message.is_empty()).map_or_else(
+        || told.message.clone(),
+        |rest| format!("{}{rest}", newer.message),
+    );
+    ObjectHealth::new(newer.health, message)
+}
+
 /// Health without the credentials of URLs in its sentence.
 pub(crate) fn masked(health: ObjectHealth) -> ObjectHealth {
     ObjectHealth {
@@ -185,16 +196,25 @@ impl Table {
         Some(tracked.explained.as_ref().unwrap_or(&seen.health))
     }
 
-    /// Takes in why an object is not healthy. Answers whether that is news; it is not where the
-    /// object is another one or in another health by now.
-    pub(crate) fn explain(&mut self, key: &ObjectKey, uid: &str, health: ObjectHealth) -> bool {
+    /// Takes in why an object is not healthy that was in the health `own` when it was looked at.
+    /// Answers whether that is news; it is not where the object is another one or in another health
+    /// by now.
+    pub(crate) fn explain(
+        &mut self,
+        key: &ObjectKey,
+        uid: &str,
+        own: &ObjectHealth,
+        health: ObjectHealth,
+    ) -> bool {
         let Some(tracked) = self.objects.get_mut(key) else {
             return false;
         };
         let seen = tracked.seen.as_ref();
-        if seen.is_none_or(|seen| seen.uid != uid || seen.health.health != health.health) {
+        let Some(seen) = seen.filter(|seen| seen.uid == uid && seen.health.health == own.health)
+        else {
             return false;
-        }
+        };
+        let health = renewed(&health, own, &seen.health);
         let news = tracked.explained.as_ref() != Some(&health);
         tracked.explained = Some(health);
         news
@@ -241,10 +261,12 @@ impl Table {
         };
         // What its pods told holds until they are looked at again, as long as it is in this health.
         let same =
-            |known: &Seen| known.uid == seen.uid && known.health.health == seen.health.health;
-        if !tracked.seen.as_ref().is_some_and(same) {
-            tracked.explained = None;
-        }
+            |known: &&Seen| known.uid == seen.uid && known.health.health == seen.health.health;
+        let known = tracked.seen.as_ref().filter(same);
+        tracked.explained = known.and_then(|known| {
+            let told = tracked.explained.as_ref()?;
+            Some(renewed(told, &known.health, &seen.health))
+        });
         tracked.seen = Some(seen);
         Some(sight)
     }
@@ -317,18 +339,23 @@ mod tests {
             ..seen(version, "a")
         };
         let told = |table: &Table| table.health(&key()).unwrap().message.clone();
-        let cause = ObjectHealth::new(Health::Progressing, "0 of 1: no image");
+        let own = |message: &str| ObjectHealth::new(Health::Progressing, message);
+        let (before, cause) = (own("0 of 1"), own("0 of 1: no image"));
         let mut table = Table::default();
-        assert!(!table.explain(&key(), "u", cause.clone()));
+        assert!(!table.explain(&key(), "u", &before, cause.clone()));
         table.see(&key(), unhealthy("1", "0 of 1"));
-        assert!(table.explain(&key(), "u", cause.clone()));
-        assert!(!table.explain(&key(), "u", cause.clone()));
-        assert!(!table.explain(&key(), "another", cause.clone()));
+        assert!(table.explain(&key(), "u", &before, cause.clone()));
+        assert!(!table.explain(&key(), "u", &before, cause.clone()));
+        assert!(!table.explain(&key(), "another", &before, cause.clone()));
         table.see(&key(), unhealthy("2", "0 of 2"));
-        assert_eq!(told(&table), "0 of 1: no image");
+        assert_eq!(told(&table), "0 of 2: no image");
+        // The look began before.
+        assert!(!table.explain(&key(), "u", &before, cause.clone()));
+        assert!(table.explain(&key(), "u", &before, own("0 of 1: crashed")));
+        assert_eq!(told(&table), "0 of 2: crashed");
         table.see(&key(), seen("3", "a"));
         assert_eq!(told(&table), "");
-        assert!(!table.explain(&key(), "u", cause));
+        assert!(!table.explain(&key(), "u", &before, cause));
         table.see(&key(), unhealthy("4", "0 of 3"));
         assert_eq!(told(&table), "0 of 3");
     }

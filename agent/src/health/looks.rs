@@ -144,7 +144,8 @@ pub(crate) async fn look(agent: &Arc<Agent>, key: &ObjectKey) -> Option<Duration
     let now = agent.clock.now();
     let due = agent.clock.monotonic();
     let mut state = agent.state.lock();
-    if state.live.explain(key, &subject.uid, told) {
+    let own = &subject.health;
+    if state.live.explain(key, &subject.uid, own, told) {
         for name in state.live.claims(key).to_vec() {
             if judge_running(&mut state, &name, now) {
                 agent.reports.ask(&name, due);
