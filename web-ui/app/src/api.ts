@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/applications/{namespace}/{name}/health-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes of the health of an application, the newest first. */
+        get: operations["listHealthChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/applications/{namespace}/{name}/sync": {
         parameters: {
             query?: never;
@@ -166,6 +183,7 @@ export interface components {
     schemas: {
         /** @description What runs here. */
         About: {
+            freeze?: components["schemas"]["FreezeView"] | null;
             /**
              * Format: date-time
              * @description Time of the oldest sync that history still has.
@@ -188,7 +206,15 @@ export interface components {
             automatic: boolean;
             /** @description Kinds that are not watched, so that their drift is found by the slow check only. */
             checkedSlowly: string[];
+            /** @description What it depends on: what it names itself first, then what that depends on. */
+            dependsOn: components["schemas"]["DependencyView"][];
+            /** @description What keeps it from its newest commit, the strongest first. */
+            gates: components["schemas"]["GateView"][];
             head?: components["schemas"]["Revision"] | null;
+            /** @description What its health is from. */
+            healthCause: components["schemas"]["HealthCause"];
+            /** @description The applications that depend on it. */
+            neededBy: components["schemas"]["NeededByView"][];
             /**
              * @description What the chart says to its user (`NOTES.txt`), without secrets that went into it; empty for
              *     nothing, or where the agent has not rendered it since it started.
@@ -196,12 +222,16 @@ export interface components {
             notes: string;
             /** @description Its objects. */
             objects: components["schemas"]["ObjectView"][];
+            /** @description How a failed sync is tried again. */
+            retry: components["schemas"]["RetryView"];
+            rollout?: components["schemas"]["RolloutView"] | null;
             /** @description Whether drift is put right without asking. */
             selfHeal: boolean;
             /** @description The service account that its objects are written as. */
             serviceAccount: string;
             /** @description The line of the list. */
             summary: components["schemas"]["ApplicationSummary"];
+            windows?: components["schemas"]["WindowsView"] | null;
         };
         /** @description All applications. */
         ApplicationList: {
@@ -215,6 +245,13 @@ export interface components {
             destination: string;
             /** @description The worst health of its objects. */
             health: components["schemas"]["Health"];
+            /**
+             * Format: date-time
+             * @description Since when the health is what it is, where that is known.
+             */
+            healthSince?: string | null;
+            /** @description What keeps it from its newest commit, the strongest first. */
+            holds: components["schemas"]["Hold"][];
             /** @description The images that its workloads run. */
             images: string[];
             lastSync?: components["schemas"]["LastSync"] | null;
@@ -222,6 +259,11 @@ export interface components {
             name: string;
             /** @description Namespace of the Application object. */
             namespace: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again, or looked at again, by itself.
+             */
+            nextTry?: string | null;
             /**
              * Format: int32
              * @description How many objects it has.
@@ -234,6 +276,8 @@ export interface components {
             revision?: components["schemas"]["Revision"] | null;
             /** @description How much it needs attention; [`Severity::of`] says. */
             severity: components["schemas"]["Severity"];
+            /** @description What is waited for, for people: objects, applications, hooks, a time. */
+            waitingFor: string[];
             /** @description Its state in words. */
             why: components["schemas"]["Why"];
         };
@@ -241,6 +285,8 @@ export interface components {
         ApprovalView: {
             /** @description A shell command that approves this plan and no other. */
             command: string;
+            /** @description Objects that wait: `Deployment.apps shop/web: why`, as far as that is known. */
+            held: string[];
             /** @description Names the plan: one that changes has another hash. */
             planHash: string;
             /** @description The last line of the message of a commit that approves it. */
@@ -322,6 +368,30 @@ export interface components {
              */
             updated: number;
         };
+        /** @description Something that an application depends on, directly or through others. */
+        DependencyView: {
+            /** @description Name of an Application of the same namespace; absent for any other object. */
+            application?: string | null;
+            /** @description The CEL expression that has to be true of it; absent for none. */
+            condition?: string | null;
+            /**
+             * Format: int32
+             * @description How far away: 1 is named by the application itself.
+             */
+            depth: number;
+            object?: components["schemas"]["ObjectName"] | null;
+            /** @description Whether it is ready. */
+            readiness: components["schemas"]["Readiness"];
+            /**
+             * Format: date-time
+             * @description Since when it is as it is, where that is known.
+             */
+            since?: string | null;
+            /** @description The Application that names it; absent where it is this one. */
+            via?: string | null;
+            /** @description Why it is not ready, for people. May be empty. */
+            why: string;
+        };
         /** @description A live object that differed from Git. */
         DriftView: {
             /** @description The fields; empty for an object that was gone. */
@@ -351,11 +421,122 @@ export interface components {
             /** @description A sentence for people. */
             message: string;
         };
+        /** @description The whole agent is stopped. */
+        FreezeView: {
+            /** @description Who froze it; empty where that is not known. */
+            by: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; absent where a person ends it.
+             */
+            until?: string | null;
+        };
+        /** @description One thing that keeps an application from its newest commit. */
+        GateView: {
+            /** @description Who decided it, where that is known. */
+            by?: string | null;
+            /** @description The commit of a pin. */
+            commit?: string | null;
+            /** @description What. */
+            hold: components["schemas"]["Hold"];
+            /** @description Why, for people: what the person wrote who decided it, or what is waited for. */
+            reason: string;
+            /** @description What to do. Empty where there is nothing to do. */
+            remedy: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; absent where only an event or a person ends it.
+             */
+            until?: string | null;
+        };
         /**
          * @description Health of an object, or the worst of an application.
          * @enum {string}
          */
         Health: "Healthy" | "Progressing" | "Degraded" | "Suspended" | "Missing" | "Unknown";
+        /** @description The object that an application has its health from. */
+        HealthCause: {
+            object?: components["schemas"]["ObjectName"] | null;
+            /** @description What its health says, for people. May be empty. */
+            sentence: string;
+        };
+        /** @description A part of the changes of health of an application. */
+        HealthChangeList: {
+            /** @description The newest first. */
+            items: components["schemas"]["HealthChangeView"][];
+            /** @description Ask for `before` this id to go on; absent at the end. */
+            next?: string | null;
+        };
+        /** @description The health of an application became another one. */
+        HealthChangeView: {
+            /** @description What it became. */
+            after: components["schemas"]["Health"];
+            /** @description What it was. */
+            before: components["schemas"]["Health"];
+            /**
+             * Format: date-time
+             * @description When the first of them was.
+             */
+            began: string;
+            /**
+             * Format: int32
+             * @description How many it stands for: more than 2 went to and fro.
+             */
+            changes: number;
+            /** @description The commit that was applied then. */
+            commit?: string | null;
+            /** @description Id: sorts by time. */
+            id: string;
+            /** @description The object that it is from, as `Deployment.apps shop/web`; empty where it is from none. */
+            object: string;
+            /** @description What its health says, for people. May be empty. */
+            sentence: string;
+            /** @description The sync that it came with; absent where it came by itself. */
+            sync?: string | null;
+            /**
+             * Format: date-time
+             * @description When; the last time, where changes that followed each other closely are one.
+             */
+            time: string;
+        };
+        /**
+         * @description Why an application waits or stands still. A list shows it as one word beside the state.
+         * @enum {string}
+         */
+        Hold: "frozen" | "suspended" | "pinned" | "blocked" | "window" | "approval" | "paused" | "hook";
+        /**
+         * @description When a hook runs.
+         * @enum {string}
+         */
+        HookMoment: "before" | "after" | "failure" | "before-delete" | "after-delete";
+        /**
+         * @description How a hook is.
+         * @enum {string}
+         */
+        HookState: "waiting" | "running" | "succeeded" | "failed";
+        /** @description A hook of a rollout. */
+        HookView: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt?: string | null;
+            /** @description What it says of its end. May be empty. */
+            message: string;
+            /** @description When it runs. */
+            moment: components["schemas"]["HookMoment"];
+            /** @description The object as Git names it. */
+            object: components["schemas"]["ObjectName"];
+            /**
+             * Format: date-time
+             * @description When it was started.
+             */
+            startedAt?: string | null;
+            /** @description How it is. */
+            state: components["schemas"]["HookState"];
+        };
         /** @description All image policies. */
         ImagePolicyList: {
             /** @description By namespace and name. */
@@ -418,6 +599,15 @@ export interface components {
             /** @description How it ended. */
             result: components["schemas"]["SyncResult"];
         };
+        /** @description An application that depends on this one. */
+        NeededByView: {
+            /** @description Whether it names this one itself, and not through others. */
+            direct: boolean;
+            /** @description Its name, in the same namespace. */
+            name: string;
+            /** @description Whether it waits for this one now. */
+            waits: boolean;
+        };
         /** @description Names an object of the cluster. */
         ObjectName: {
             /** @description API group; empty for the core group. */
@@ -462,12 +652,52 @@ export interface components {
             /** @description What Git changed in it, as far as that is known; in the order of the paths. */
             changes: components["schemas"]["ChangeView"][];
             failure?: components["schemas"]["Why"] | null;
+            /** @description The end of the log of a hook that failed, masked; empty for all else. */
+            log: string;
             /** @description What was repaired or taken over, and from whom. May be empty. */
             note: string;
             /** @description The object. */
             object: components["schemas"]["ObjectName"];
             origin?: components["schemas"]["Origin"] | null;
         };
+        /**
+         * @description How a pause is.
+         * @enum {string}
+         */
+        PauseState: "waiting" | "running" | "over";
+        /** @description A stop of a rollout after a wave. */
+        PauseView: {
+            /**
+             * Format: int32
+             * @description The wave after which it stops.
+             */
+            afterWave: number;
+            /** @description The CEL expression that ends it. */
+            condition?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; for a condition, when the rollout fails without it.
+             */
+            endsAt?: string | null;
+            object?: components["schemas"]["ObjectName"] | null;
+            /**
+             * Format: int64
+             * @description How long it is, or how long the condition may take, in seconds.
+             */
+            seconds?: number | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            since?: string | null;
+            /** @description How it is. */
+            state: components["schemas"]["PauseState"];
+        };
+        /**
+         * @description Whether something that is depended on is ready.
+         * @enum {string}
+         */
+        Readiness: "ready" | "blocking" | "unknown";
         /**
          * @description What kind of state a reason is.
          * @enum {string}
@@ -504,12 +734,75 @@ export interface components {
             /** @description Whether image updates may be committed to it. */
             writable: boolean;
         };
+        /** @description How a failed sync is tried again. */
+        RetryView: {
+            /**
+             * Format: int32
+             * @description How many syncs failed in a row.
+             */
+            failures: number;
+            /**
+             * Format: int32
+             * @description How many may; without end where it is absent.
+             */
+            limit?: number | null;
+        };
+        /** @description What a revert would undo. */
+        RevertView: {
+            /** @description A command that reverts them in a clone of the repository; empty where it is not known. */
+            command: string;
+            /** @description The commits, the newest first, as far as they are known. */
+            commits: components["schemas"]["Commit"][];
+        };
         /** @description A branch and a commit. */
         Revision: {
             /** @description Branch. */
             branch: string;
             /** @description 40 hexadecimal digits. */
             commit: string;
+        };
+        /**
+         * @description Where a rollout is, in the order in which it goes on.
+         * @enum {string}
+         */
+        RolloutPhase: "before" | "waves" | "prune" | "settle" | "after" | "failing" | "done" | "failed";
+        /** @description All that a change of the desired objects led to. */
+        RolloutView: {
+            /** @description The commit with which it began. */
+            commit: string;
+            failure?: components["schemas"]["Why"] | null;
+            /** @description Its hooks, in the order in which they run. */
+            hooks: components["schemas"]["HookView"][];
+            /** @description Its pauses, in the order of the waves. */
+            pauses: components["schemas"]["PauseView"][];
+            /** @description Where it is. */
+            phase: components["schemas"]["RolloutPhase"];
+            /**
+             * Format: int32
+             * @description Which of the waves that is, from 1, where it is known.
+             */
+            position?: number | null;
+            revert?: components["schemas"]["RevertView"] | null;
+            /**
+             * Format: date-time
+             * @description Since when the phase, and the wave in it, is what it is.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /**
+             * Format: int32
+             * @description The wave that is on its way.
+             */
+            wave?: number | null;
+            /**
+             * Format: int32
+             * @description How many waves there are.
+             */
+            waves: number;
         };
         /**
          * @description How much an application needs attention. Lists begin with the worst.
@@ -597,7 +890,7 @@ export interface components {
          * @description Which part of the API answers differently now.
          * @enum {string}
          */
-        Topic: "application" | "sync" | "image-policy" | "repository";
+        Topic: "application" | "sync" | "image-policy" | "repository" | "agent";
         /**
          * @description Whether a tag was chosen.
          * @enum {string}
@@ -623,6 +916,56 @@ export interface components {
              * @description Since when.
              */
             since?: string | null;
+        };
+        /**
+         * @description What a window does.
+         * @enum {string}
+         */
+        WindowRule: "allow" | "deny";
+        /** @description A sync window. */
+        WindowView: {
+            changes?: components["schemas"]["ZonedTime"] | null;
+            /** @description Whether it is now. */
+            open: boolean;
+            /** @description What it does. */
+            rule: components["schemas"]["WindowRule"];
+            /**
+             * @description When it begins, as a cron expression.
+             * @example 0 8 * * MON-FRI
+             */
+            schedule: string;
+            /**
+             * Format: int64
+             * @description How long it is, in seconds.
+             */
+            seconds: number;
+            /** @description Its time zone. */
+            timeZone: string;
+        };
+        /** @description The sync windows of an application. */
+        WindowsView: {
+            /** @description The windows, in the order of the Application. */
+            items: components["schemas"]["WindowView"][];
+            /** @description Whether newer commits are applied now, by all windows together. */
+            open: boolean;
+            /**
+             * Format: date-time
+             * @description When that may change; absent for never.
+             */
+            until?: string | null;
+        };
+        /** @description A moment, in UTC and in the time zone of a window. */
+        ZonedTime: {
+            /**
+             * Format: date-time
+             * @description In UTC.
+             */
+            at: string;
+            /**
+             * @description As the clocks of the zone show it, with its offset.
+             * @example 2026-12-01 08:00 +01:00
+             */
+            local: string;
         };
     };
     responses: never;
@@ -705,6 +1048,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApplicationDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listHealthChanges: {
+        parameters: {
+            query?: {
+                /** @description Only changes older than this one */
+                before?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthChangeList"];
                 };
             };
             default: {
