@@ -1,10 +1,15 @@
 //! The command line: thin, one function per subcommand.
 
+mod change;
+mod connection;
 mod diff;
 mod failures;
 mod freeze;
+mod get;
 mod options;
 mod render;
+mod request;
+mod why;
 mod yaml;
 
 use std::fmt::Write as _;
@@ -57,6 +62,25 @@ pub enum Command {
     Freeze(Box<freeze::FreezeArguments>),
     /// Let an agent that is frozen go on.
     Unfreeze(Box<freeze::UnfreezeArguments>),
+    /// Print the Applications: what is the case with each, and what it waits for.
+    Get(Box<get::GetArguments>),
+    /// Say why an Application is as it is, what it waits for, and what to do.
+    Why(Box<why::WhyArguments>),
+    /// Stop the syncs of an Application until `syncline resume`.
+    Suspend(Box<change::SuspendArguments>),
+    /// Let the syncs of a suspended Application go on.
+    Resume(Box<change::ResumeArguments>),
+    /// Keep an Application at one commit, whatever is pushed, until `syncline unpin`.
+    Pin(Box<change::PinArguments>),
+    /// Let a pinned Application go to the newest commit again.
+    Unpin(Box<change::UnpinArguments>),
+    /// Approve the plan of an Application that waits for a person.
+    Approve(Box<change::ApproveArguments>),
+    /// Ask for a sync of an Application now.
+    ///
+    /// With `--wait` it ends with 0 where the sync ended well, 1 where it did not or waits for a
+    /// person.
+    Sync(Box<request::SyncArguments>),
     /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
     Link {
         /// Data folder of the agent.
@@ -92,6 +116,14 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Diff(arguments) => wait(diff::run(&arguments)),
         Command::Freeze(arguments) => wait(freeze::freeze(&arguments)),
         Command::Unfreeze(arguments) => wait(freeze::unfreeze(&arguments)),
+        Command::Get(arguments) => wait(get::run(&arguments)),
+        Command::Why(arguments) => wait(why::run(&arguments)),
+        Command::Suspend(arguments) => wait(change::suspend(&arguments)),
+        Command::Resume(arguments) => wait(change::resume(&arguments)),
+        Command::Pin(arguments) => wait(change::pin(&arguments)),
+        Command::Unpin(arguments) => wait(change::unpin(&arguments)),
+        Command::Approve(arguments) => wait(change::approve(&arguments)),
+        Command::Sync(arguments) => wait(request::run(&arguments)),
         Command::Link { data_dir } => link(&data_dir),
     }
 }

@@ -692,3 +692,66 @@ async fn packed_files_are_sent_only_to_those_who_take_them() {
         assert!(plain.body.contains("cargo xtask ui"));
     }
 }
+
+#[tokio::test]
+async fn what_an_application_waits_for_is_told_with_its_rollout_and_its_order() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let detail = ui.get("/api/v1/applications/shop/orders").await.json();
+    let summary = &detail["summary"];
+    assert_eq!(
+        summary["holds"],
+        serde_json::json!(["blocked", "paused"]),
+        "{summary}"
+    );
+    assert_eq!(summary["waitingFor"].as_array().unwrap().len(), 2);
+    assert!(summary["nextTry"].is_string() && summary["healthSince"].is_string());
+    let rollout = &detail["rollout"];
+    assert_eq!(
+        (&rollout["phase"], &rollout["wave"], &rollout["position"]),
+        (&"waves".into(), &0.into(), &2.into())
+    );
+    let hooks = rollout["hooks"].as_array().unwrap();
+    let states: Vec<_> = hooks.iter().map(|hook| hook["state"].as_str()).collect();
+    assert_eq!(
+        states,
+        [Some("succeeded"), Some("succeeded"), Some("waiting")]
+    );
+    assert_eq!(rollout["pauses"][1]["state"], "running");
+    let dependency = &detail["dependsOn"][0];
+    assert_eq!(dependency["application"], "search");
+    assert_eq!(dependency["readiness"], "blocking");
+    let through = detail["dependsOn"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&through["via"], &through["depth"]),
+        (&"search".into(), &2.into())
+    );
+    assert_eq!(detail["windows"]["open"], true);
+    let local = detail["windows"]["items"][0]["changes"]["local"].as_str();
+    assert!(local.unwrap().contains(" +0"), "{local:?}");
+}
+
+#[tokio::test]
+async fn changes_of_health_are_read_page_by_page() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let base = "/api/v1/applications/shop/orders/health-changes?limit=3";
+    let first = ui.get(base).await.json();
+    assert_eq!(first["items"].as_array().unwrap().len(), 3);
+    assert_eq!(first["items"][1]["changes"], 5);
+    let next = first["next"].as_str().unwrap();
+    let rest = ui.get(&format!("{base}&before={next}")).await.json();
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    assert_eq!(rest["next"], Value::Null);
+    let missing = "/api/v1/applications/shop/nothing/health-changes";
+    assert_eq!(ui.get(missing).await.status, StatusCode::NOT_FOUND);
+    let wrong = ui.get(&format!("{base}&before=x")).await.status;
+    assert_eq!(wrong, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_freeze_is_told_where_the_version_is() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let about = ui.get("/api/v1/about").await.json();
+    assert_eq!(about["freeze"], Value::Null);
+    let frozen = Sample::frozen().about().await.unwrap().freeze.unwrap();
+    assert_eq!(frozen.by, "ada");
+}

@@ -1,6 +1,7 @@
 //! Reading and writing objects as a service account.
 
 mod data;
+mod merge;
 mod reads;
 mod writes;
 

@@ -88,7 +88,7 @@ export function hook(value: HookState): Look {
 export function pause(value: PauseState): Look {
   const looks: Record<PauseState, Look> = {
     waiting: none('comes'),
-    running: idle('paused'),
+    running: idle('now'),
     over: good('over'),
   };
   return looks[value];

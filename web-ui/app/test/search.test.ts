@@ -42,3 +42,12 @@ test('a term that is not known is said, not ignored in silence', () => {
 test('a colon at the start is a word', () => {
   assert.deepEqual(parse(':x').words, [':x']);
 });
+
+test('what keeps an application back is found by its state and by what it waits for', () => {
+  const item = { holds: ['pinned', 'blocked'], waitingFor: ['Application shop/search'] } as const;
+  const waits = { holds: [...item.holds], waitingFor: [...item.waitingFor] };
+  assert.equal(finds('state:pinned', waits), true);
+  assert.equal(finds('state:frozen', waits), false);
+  assert.equal(finds('waits:shop/search', waits), true);
+  assert.equal(finds('waits:ledger', waits), false);
+});

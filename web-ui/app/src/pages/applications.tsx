@@ -104,21 +104,24 @@ function List({ items, query }: { items: Application[]; query: string }) {
 }
 
 function Row({ item }: { item: Application }) {
+  const look = state(item.severity, item.why);
+  // What the state says already is not said again.
+  const holds = item.holds.map(hold).filter(({ word }) => word !== look.word.toLowerCase());
   const speaks = item.severity === 'failing' || item.severity === 'waiting';
   return (
     <tr class={item.severity}>
       <td class="state">
-        <Mark look={state(item.severity, item.why)} />
+        <Mark look={look} />
       </td>
       <td class="application">
         <a data-row href={link({ page: 'application', namespace: item.namespace, name: item.name })}>
           <span class="quiet">{item.namespace}/</span>
           {item.name}
         </a>
-        {item.holds.length > 0 ? (
+        {holds.length > 0 ? (
           <span class="holds">
-            {item.holds.map((one) => (
-              <Mark key={one} look={hold(one)} />
+            {holds.map((one) => (
+              <Mark key={one.word} look={one} />
             ))}
           </span>
         ) : null}

@@ -21,8 +21,8 @@ export function OrderAndTime({ detail }: { detail: ApplicationDetail }) {
           <div>
             <h3>Retry</h3>
             <p>
-              {retry.failures === 1 ? '1 sync' : `${retry.failures} syncs`} failed in a row
-              {retry.limit != null ? `, ${retry.limit} may` : ''}
+              {retry.failures === 0 ? 'No sync failed' : retry.failures === 1 ? '1 sync failed' : `${retry.failures} syncs failed in a row`}
+              {retry.limit != null ? `; tried again ${retry.limit} times at most` : ''}
               {retry.failures > 0 && summary.nextTry ? (
                 <>
                   ; the next try is <Until at={summary.nextTry} />
