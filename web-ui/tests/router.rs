@@ -503,6 +503,7 @@ async fn a_plan_that_waits_is_told_with_the_ways_to_approve_it() {
                  syncline.dev/approve={hash}"
             ),
             "trailer": "Syncline-Prune: audit-log",
+            "held": ["PersistentVolumeClaim pay/audit-data: it holds data"],
         })
     );
     let well = ui.get("/api/v1/applications/infra/monitoring").await.json();
