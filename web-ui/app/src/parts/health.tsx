@@ -21,7 +21,7 @@ export function HealthTimeline({ path, concerns }: { path: string; concerns: (ch
             <span class="when quiet">
               <Time at={change.time} /> ago
             </span>
-            <span>
+            <div>
               <Mark look={words.health(change.after)} /> <span class="quiet">after {change.before}</span>
               {change.changes > 2 ? <span class="quiet">, to and fro {change.changes} times</span> : null}
               {change.object || change.sentence ? (
@@ -31,7 +31,7 @@ export function HealthTimeline({ path, concerns }: { path: string; concerns: (ch
                   {change.sentence}
                 </p>
               ) : null}
-              <span class="quiet">
+              <p class="remark">
                 {change.commit ? (
                   <>
                     at <CommitId id={change.commit} />
@@ -44,8 +44,8 @@ export function HealthTimeline({ path, concerns }: { path: string; concerns: (ch
                 ) : change.commit ? (
                   ', by itself'
                 ) : null}
-              </span>
-            </span>
+              </p>
+            </div>
           </li>
         ))}
       </ol>
