@@ -406,3 +406,61 @@ pub(crate) async fn say_deleted(agent: &Arc<Agent>, name: &Name) {
     }
     tell(agent, name);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(status: Value) -> Answer {
+        Answer::Present(Arc::new(json!({
+            "apiVersion": "example.com/v1", "kind": "Bucket", "status": status,
+        })))
+    }
+
+    #[test]
+    fn an_object_is_ready_when_its_condition_holds_or_without_one_when_it_is_healthy() {
+        let ready = Expression::parse("self.status.phase == 'Bound'").unwrap();
+        let bound = bucket(json!({ "phase": "Bound" }));
+        assert_eq!(object_unready(&bound, Some(&ready)), None);
+        assert_eq!(object_unready(&bound, None), None);
+        let lost = bucket(json!({ "phase": "Lost" }));
+        let why = object_unready(&lost, Some(&ready)).unwrap();
+        assert_eq!(why, "`self.status.phase == 'Bound'` is false");
+        let why = object_unready(&bucket(json!({})), Some(&ready)).unwrap();
+        assert!(why.contains("has no answer"), "{why}");
+    }
+
+    #[test]
+    fn what_was_not_seen_is_never_ready() {
+        let denied = Answer::Unreadable(Failure {
+            reason: Reason::Denied,
+            detail: "may not get it".into(),
+        });
+        for (answer, says) in [
+            (Answer::NotYet, "it was not looked at yet"),
+            (Answer::Absent, "it does not exist"),
+            (denied, "Denied: may not get it"),
+        ] {
+            assert_eq!(object_unready(&answer, None).as_deref(), Some(says));
+        }
+    }
+
+    #[test]
+    fn a_blocker_is_named_with_its_beginning_and_what_is_behind_it() {
+        let blocker = |root: Option<&str>| Blocker {
+            label: "Application database".into(),
+            why: "Blocked".into(),
+            root: root.map(str::to_owned),
+        };
+        let at = "2026-11-21T12:03:11Z".parse().unwrap();
+        let since = BTreeMap::from([("Application database".to_owned(), at)]);
+        assert_eq!(
+            sentence(&blocker(None), &since),
+            "Application database since 12:03:11Z: Blocked"
+        );
+        assert_eq!(
+            sentence(&blocker(Some("Application network: Syncing")), &since),
+            "Application database since 12:03:11Z: Blocked, which waits for Application network: Syncing"
+        );
+    }
+}
