@@ -18,7 +18,7 @@ use syncline_core::record::Name;
 use syncline_store::{History, Store};
 use syncline_web_ui::Feed;
 use syncline_webhook::{Counters, Hook, Registrations};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +83,8 @@ pub(crate) struct Agent {
     pub(crate) deliveries: Counters,
     /// The webhooks have to be registered anew.
     pub(crate) webhooks_changed: Notify,
+    /// How many previews may be made at the same time.
+    pub(crate) previews: Semaphore,
     listed: tokio::sync::watch::Sender<BTreeSet<Kind>>,
     probe: Probe,
 }
@@ -480,6 +482,7 @@ async fn start(
         webhooks_changed: Notify::new(),
         freeze: freeze::Switch::new(clock.clone(), frozen),
         clock,
+        previews: Semaphore::new(settings.preview_concurrency),
         listed: tokio::sync::watch::Sender::default(),
         probe,
         cluster,

@@ -220,7 +220,11 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         });
         let differs =
             |annotation: &str| entry.annotations.get(annotation) != annotations.get(annotation);
-        let user = differs(names::ANNOTATION_REQUESTED_AT) || differs(names::ANNOTATION_APPROVE);
+        // Who approves a plan means that plan and no other commit.
+        let manual = spec.as_ref().is_ok_and(|spec| !spec.sync.automatic);
+        let approved = differs(names::ANNOTATION_APPROVE);
+        let user = differs(names::ANNOTATION_REQUESTED_AT) || (approved && !manual);
+        let approved = approved && !user;
         let opened = differs(names::ANNOTATION_ADOPT);
         let changed = entry.generation != object.metadata.generation;
         let went = entry.deleting != deleting;
@@ -260,7 +264,7 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         }
         let count = state.applications.len();
         agent.metrics.applications.set(count as i64);
-        let cause = match (new, user, changed || went) {
+        let cause = match (new, user, changed || went || approved) {
             (true, _, _) => Some(Cause::StartUp),
             (_, true, _) => Some(Cause::User),
             (_, _, true) => Some(Cause::Reference),

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod settings;
 
 mod applications;
+mod approval;
 mod charts;
 mod conversion;
 mod deletion;

@@ -4,37 +4,40 @@
 //! What only the memory of a running agent knows is taken the careful way: an object of another
 //! application that exists stays with it, and nothing counts as known to stand.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod answer;
+mod compare;
+mod facts;
+mod look;
+mod reference;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value};
-use syncline_cluster::{Account, ApplyOptions, Cluster, DryRun, Resource};
-use syncline_core::application::{Application, Referent};
-use syncline_core::diff::{self, Change};
-use syncline_core::digest::Digest;
-use syncline_core::handover::{Holder, Other, Right};
-use syncline_core::manifest::{Body, Manifest, ManifestSet, Raw, yaml};
-use syncline_core::names;
-use syncline_core::object::ObjectKey;
+use syncline_cluster::{Account, Cluster};
+use syncline_core::application::Application;
+use syncline_core::hooks::Hook;
+use syncline_core::manifest::{Raw, yaml};
 use syncline_core::outcome::{ActionKind, Failure};
-use syncline_core::owner::{Owner, applied_hash};
-use syncline_core::ownership;
-use syncline_core::plan::{Approval, Facts, Inputs, Live, Plan, plan};
-use syncline_core::projection::project;
-use syncline_core::reason::Reason;
-use syncline_core::record::Name;
+use syncline_core::owner::Owner;
+use syncline_core::plan::{Approval, Consent, Inputs, Plan, plan};
 use syncline_core::revision::CommitId;
 use syncline_core::secret_inputs::SecretInputs;
 
-use crate::live::reduced;
+use crate::agent::Agent;
 use crate::rendering::{Kind, Sources};
 use crate::sync::{self, Completion, Extent, Known};
 
+pub(crate) use answer::{PlannedHook, Preview, counted};
+use compare::{compare, hashes_by_fields, rehearse};
+pub(crate) use facts::own_kind;
+use facts::{before, facts, not_served};
+use look::{left, likely_owner, read};
+pub(crate) use reference::{Unpreviewed, waiting_or_at};
+
 /// Whose view it is, and of what.
 pub(crate) struct Subject<'a> {
+    /// What a running agent knows; without it everything is taken the careful way.
+    pub(crate) memory: Option<&'a Agent>,
     pub(crate) cluster: &'a Cluster,
     /// Who reads.
     pub(crate) account: &'a Account,
@@ -102,19 +105,6 @@ pub(crate) struct Settings {
     pub(crate) limits: yaml::Limits,
 }
 
-/// What a sync would do. Holds no value of a Secret.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Preview {
-    /// Every object with what happens to it.
-    #[serde(flatten)]
-    pub(crate) plan: Plan,
-    /// What could not be read: about that nothing is known.
-    pub(crate) unread: Vec<Failure>,
-    /// What is said of the comparison itself.
-    pub(crate) remarks: Vec<String>,
-}
-
 /// Compares rendered objects with the cluster. `secrets` is what was secret in the render.
 ///
 /// Fails with everything that is wrong with the objects, or where the API server does not answer.
@@ -166,7 +156,11 @@ pub(crate) async fn preview(
     set.iter().for_each(|manifest| extent.add(&manifest.key));
     extent.namespaces.insert(namespace.clone());
     let mut known = Known::of(discovery, &extent).await;
-    let mut seen = read(subject, &known, &set).await?;
+    let standing = subject
+        .memory
+        .map(|agent| sync::standing_as(agent, &application.name, &hashes));
+    let standing = standing.unwrap_or_default();
+    let mut seen = read(subject, &known, &set, &standing).await?;
     if let Some(found) = likely_owner(subject, &owner, &seen.live) {
         remarks.push(format!(
             "compared as application {} of installation {}, which has these objects",
@@ -197,13 +191,16 @@ pub(crate) async fn preview(
         )
         .await;
     }
-    let facts = facts(subject, &owner, &set, &known, &seen).await;
-    let before = before(&owner, &seen.live);
+    let facts = facts(subject, &owner, (&set, &hashes), &known, &seen).await;
+    let before = match subject.memory {
+        Some(agent) => sync::before_of(agent, &application.name),
+        None => before(&owner, &seen.live),
+    };
     let mut plan = plan(&Inputs {
         desired: &set,
         hashes: &hashes,
         before: &before,
-        standing: &BTreeSet::new(),
+        standing: &standing,
         live: &seen.live,
         owner: &owner,
         policy: &application.sync,
@@ -239,332 +236,24 @@ pub(crate) async fn preview(
         }
     }
     mask(&mut plan, secrets);
+    let hooks: &[Hook] = &[];
+    let consent = Consent::of(&plan, &hashes, hooks);
+    if !application.sync.automatic {
+        // All of it waits for a person; without the key of the hashes its name is not known.
+        let known = subject.identity.key.is_some();
+        plan.hash = known.then(|| consent.hash()).unwrap_or_default();
+    }
     Ok(Preview {
+        application: application.name.clone(),
+        commit: None,
+        asks: !application.sync.automatic,
+        counts: consent.count(),
+        consent,
         plan,
+        hooks: hooks.iter().map(PlannedHook::of).collect(),
+        touched: Vec::new(),
         unread: known.unread,
         remarks,
-    })
-}
-
-/// What was read of single objects.
-#[derive(Default)]
-struct Seen {
-    live: BTreeMap<ObjectKey, Live>,
-    unreadable: BTreeMap<ObjectKey, Failure>,
-}
-
-async fn read(
-    subject: &Subject<'_>,
-    known: &Known,
-    set: &ManifestSet,
-) -> Result<Seen, Vec<Failure>> {
-    let keys = set.iter().filter_map(|manifest| {
-        let resource = known.resources.get(&manifest.key.group_kind())?;
-        let readable = resource.supports("get");
-        readable.then(|| (resource.clone(), manifest.key.clone()))
-    });
-    let discovery = subject.cluster.discovery();
-    let concurrency = subject.settings.concurrency;
-    let answers = sync::read(discovery, subject.account, keys.collect(), concurrency).await;
-    let mut seen = Seen::default();
-    for answer in answers {
-        let key = answer.key;
-        match answer.found {
-            Ok(Some(live)) => {
-                seen.live.insert(key, reduced(&live));
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let place = set.get(&key).map(|manifest| manifest.origin.to_string());
-                let failure = Failure {
-                    reason: error.reason(),
-                    detail: format!("{}: {key}: {error}", place.unwrap_or_default()),
-                };
-                if failure.reason == Reason::ApiUnavailable && !answer.down {
-                    return Err(vec![failure]);
-                }
-                seen.unreadable.insert(key, failure);
-            }
-        }
-    }
-    Ok(seen)
-}
-
-/// The owner that most of the live objects name, where ours is not known for sure.
-fn likely_owner(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    live: &BTreeMap<ObjectKey, Live>,
-) -> Option<Owner> {
-    let known = subject.identity.instance.is_some();
-    if known && subject.identity.name == Certainty::Known {
-        return None;
-    }
-    let mut counts: BTreeMap<Owner, usize> = BTreeMap::new();
-    for (key, object) in live {
-        let Some(found) = object.owner(key) else {
-            continue;
-        };
-        let same_instance = !known || found.instance == owner.instance;
-        let same_name =
-            subject.identity.name == Certainty::Guessed || found.application == owner.application;
-        if same_instance && same_name {
-            *counts.entry(found).or_default() += 1;
-        }
-    }
-    let found = counts.into_iter().max_by_key(|(_, count)| *count);
-    found.map(|(found, _)| found).filter(|found| found != owner)
-}
-
-/// Looks for objects of ours that Git no longer names.
-async fn left(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    extent: &Extent,
-    known: &mut Known,
-    set: &ManifestSet,
-    seen: &mut Seen,
-) -> Result<(), Vec<Failure>> {
-    let selector = format!("{}={}", names::LABEL_MANAGED, owner.instance);
-    let parts = known.parts(extent);
-    let discovery = subject.cluster.discovery();
-    let concurrency = subject.settings.concurrency;
-    let lists = sync::list_parts(
-        discovery,
-        subject.account,
-        parts,
-        &selector,
-        concurrency,
-        known,
-    )
-    .await;
-    for (_, list) in lists.map_err(sync::Stopped::into_failures)? {
-        for object in list {
-            let live = reduced(&object);
-            if set.get(&object.key).is_none() && live.owner(&object.key).as_ref() == Some(owner) {
-                seen.live.insert(object.key, live);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What differs in an object, and what is to be said of that.
-type Comparison = (Vec<Change>, Option<String>);
-
-/// Without the key of the hashes an object of ours counts as applied before where every field that
-/// Git names is as Git says.
-async fn hashes_by_fields(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    set: &ManifestSet,
-    seen: &Seen,
-    hashes: &mut BTreeMap<ObjectKey, Digest>,
-    compared: &mut BTreeMap<ObjectKey, Comparison>,
-    secrets: &SecretInputs,
-) {
-    for manifest in set {
-        let Some(live) = seen.live.get(&manifest.key) else {
-            continue;
-        };
-        if live.owner(&manifest.key).as_ref() != Some(owner) {
-            continue;
-        }
-        let comparison = compare(subject, owner, manifest, &seen.live, secrets).await;
-        if comparison.0.is_empty()
-            && comparison.1.is_none()
-            && let Some(applied) = live.applied()
-        {
-            hashes.insert(manifest.key.clone(), applied);
-        }
-        compared.insert(manifest.key.clone(), comparison);
-    }
-}
-
-async fn facts(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    set: &ManifestSet,
-    known: &Known,
-    seen: &Seen,
-) -> Facts {
-    let live = &seen.live;
-    let (discovery, account) = (subject.cluster.discovery(), subject.account);
-    let quiet = subject.settings.tool_quiet_period;
-    let mut others = BTreeMap::new();
-    for (key, object) in live {
-        let other = object
-            .owner(key)
-            .filter(|other| other.instance == owner.instance && other != owner);
-        if let (Some(other), Some(_)) = (other, set.get(key)) {
-            let name = other.application;
-            others.insert(key.clone(), holder(subject, name).await);
-        }
-    }
-    Facts {
-        others,
-        tools: sync::tools(discovery, account, set, live, Timestamp::now(), quiet).await,
-        autoscaled: sync::autoscaled(&owner.instance, account, set, live).await,
-        unread: known.unread.clone(),
-        unreadable: seen.unreadable.clone(),
-        ..Facts::default()
-    }
-}
-
-/// What is known of the application that has an object: what it wants, a running agent alone knows.
-async fn holder(subject: &Subject<'_>, application: Name) -> Other {
-    let namespace = Some(application.namespace.clone());
-    let exists = match own_kind(subject.cluster).await {
-        Ok(resource) => {
-            let key = resource.key(namespace, application.name.as_str());
-            let found = subject.account.get_metadata(&resource, &key).await;
-            // What cannot be read may be there.
-            found.map_or(true, |found| found.is_some_and(|it| it.deleted.is_none()))
-        }
-        Err(_) => true,
-    };
-    let near = application.namespace == subject.application.name.namespace;
-    Other {
-        application,
-        holder: if exists {
-            Holder::WantsAnother
-        } else {
-            Holder::LeftIt
-        },
-        right: if near { Right::Granted } else { Right::Missing },
-    }
-}
-
-/// The kind `Application` as the cluster serves it.
-pub(crate) async fn own_kind(cluster: &Cluster) -> Result<Resource, syncline_cluster::Error> {
-    let kind = syncline_cluster::Kind::Application.as_str();
-    cluster.discovery().preferred(names::GROUP, kind).await
-}
-
-/// What was applied to the live objects of ours before.
-fn before(owner: &Owner, live: &BTreeMap<ObjectKey, Live>) -> BTreeMap<ObjectKey, Digest> {
-    let ours = live.iter().filter(|(key, object)| {
-        let found = object.owner(key);
-        found.as_ref() == Some(owner)
-    });
-    ours.filter_map(|(key, object)| Some((key.clone(), object.applied()?)))
-        .collect()
-}
-
-/// An object of a kind that nobody serves cannot be made, unless its definition comes with it.
-fn not_served(plan: &mut Plan, known: &Known, set: &ManifestSet) {
-    let defined: BTreeSet<String> = set
-        .iter()
-        .filter(|manifest| manifest.key.kind == "CustomResourceDefinition")
-        .filter_map(|manifest| {
-            let spec = &manifest.body.visible()["spec"];
-            let (group, kind) = (spec["group"].as_str()?, spec["names"]["kind"].as_str()?);
-            Some(format!("{kind}.{group}"))
-        })
-        .collect();
-    for action in &mut plan.actions {
-        let kind = action.key.group_kind();
-        let unknown = !known.resources.contains_key(&kind) && !defined.contains(&kind);
-        let unread = known
-            .unread
-            .iter()
-            .any(|failure| failure.detail.starts_with(&kind));
-        if action.kind == ActionKind::Create && unknown && !unread {
-            action.kind = ActionKind::Skip;
-            action.because = Some(Failure {
-                reason: Reason::UnknownKind,
-                detail: format!("{}: {}", action.key, action.key.api_version()),
-            });
-        }
-    }
-}
-
-/// The fields of a live object that an update changes.
-async fn compare(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    manifest: &Manifest,
-    live: &BTreeMap<ObjectKey, Live>,
-    secrets: &SecretInputs,
-) -> Comparison {
-    let unclear = |why: String| (Vec::new(), Some(format!("cannot be compared: {why}")));
-    let key = &manifest.key;
-    let discovery = subject.cluster.discovery();
-    let resource = discovery.resolve(&key.group, &key.version, &key.kind).await;
-    let found = match resource {
-        Ok(resource) => subject.account.get_full(&resource, key).await,
-        Err(error) => Err(error),
-    };
-    let mut object = match found {
-        Ok(Some(object)) => object,
-        Ok(None) => return unclear("it is gone".to_owned()),
-        Err(error) => return unclear(error.to_string()),
-    };
-    let mut note = None;
-    if let (true, Some(namespace)) = (key.is_secret(), &key.namespace) {
-        let account = subject.account;
-        match account.data(Referent::Secret, namespace, &key.name).await {
-            Ok(data) => {
-                let data = data.unwrap_or_default();
-                let encode = |value| base64::engine::general_purpose::STANDARD.encode(value);
-                let values = data.keys().filter_map(|name| {
-                    let value = encode(data.get(name)?);
-                    Some((name.to_owned(), Value::from(value)))
-                });
-                object["data"] = values.collect::<Map<_, _>>().into();
-            }
-            Err(error) => note = Some(format!("its values cannot be compared: {error}")),
-        }
-    }
-    let wire = manifest.body.to_wire();
-    let manager = names::field_manager(&owner.instance);
-    let fields = live.get(key).map_or(&[][..], |live| &live.managed_fields);
-    let owned = ownership::applied_entry(fields, &manager);
-    let live = project(&object, &wire, owned.unwrap_or(&Value::Null));
-    // The message of the error names a key of the Secret at most.
-    let body = match Body::take(live) {
-        Ok(body) => body,
-        Err(why) => return unclear(why),
-    };
-    // Equal values look equal in this one answer, and nothing can be learnt from two.
-    let key = applied_hash(&ulid::Ulid::new().to_bytes(), &Value::Null).to_string();
-    let mut changes = diff::changes(
-        &diff::masked(&body, key.as_bytes(), secrets),
-        &diff::masked(&manifest.body, key.as_bytes(), secrets),
-    );
-    if note.is_some() {
-        changes.retain(|change| !change.path.starts_with("data"));
-    }
-    (changes, note)
-}
-
-/// Has the API server try a write without effect.
-async fn rehearse(
-    subject: &Subject<'_>,
-    owner: &Owner,
-    manifest: &Manifest,
-) -> Result<(), Failure> {
-    let key = &manifest.key;
-    let options = ApplyOptions {
-        conflicts: subject.application.sync.conflicts,
-        dry_run: DryRun::Yes,
-        resource_version: None,
-    };
-    let manager = names::field_manager(&owner.instance);
-    let discovery = subject.cluster.discovery();
-    let tried = match discovery.resolve(&key.group, &key.version, &key.kind).await {
-        Ok(resource) => {
-            let wire = manifest.body.to_wire();
-            let account = subject.account;
-            account
-                .apply(&resource, key, &wire, &manager, options)
-                .await
-        }
-        Err(error) => Err(error),
-    };
-    tried.map(|_| ()).map_err(|error| Failure {
-        reason: error.reason(),
-        detail: format!("{}: {key}: {error}", manifest.origin),
     })
 }
 

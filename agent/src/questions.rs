@@ -12,12 +12,14 @@ use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
     self, About, ApplicationDetail, ApplicationSummary, FreezeView, HealthChangeView,
-    ImagePolicyView, ImageUpdate, RepositoryView, SyncDetail, SyncSummary, TagVerdict, Why,
+    ImagePolicyView, ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagVerdict,
+    Why,
 };
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
 use crate::applications::look_at_sources;
+use crate::preview::{Unpreviewed, waiting_or_at};
 use crate::state::Statement;
 use order::Moment;
 
@@ -194,6 +196,20 @@ impl Questions for Answers {
                 .queue
                 .push(&application, Cause::User, agent.clock.now(), due);
             Ok(Some(()))
+        })
+    }
+
+    fn preview(
+        &self,
+        application: Name,
+        reference: Option<String>,
+    ) -> Answer<'_, Option<PreviewView>> {
+        Box::pin(async move {
+            match waiting_or_at(&self.agent, &application, reference.as_deref()).await {
+                Ok(preview) => Ok(Some(preview.view())),
+                Err(Unpreviewed::NoApplication(_)) => Ok(None),
+                Err(error) => Err(Unanswered::Refused(error.to_string())),
+            }
         })
     }
 

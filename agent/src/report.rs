@@ -99,7 +99,7 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
             last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
             last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
             last_sync_id: last.or(entry.status.last_sync_id.clone()),
-            plan_hash: entry.plan_hash.clone(),
+            plan_hash: entry.waiting_hash(),
             objects: objects.or(entry.status.objects),
             // Written by the sync that moves it.
             rollout: entry.status.rollout.clone(),

@@ -164,6 +164,17 @@ pub struct AgentSettings {
         help_heading = "Sync"
     )]
     pub apply_concurrency: usize,
+    /// How many previews of other commits are made at the same time; one more waits for its turn.
+    #[arg(
+        long,
+        env = "SYNCLINE_PREVIEW_CONCURRENCY",
+        default_value_t = 2,
+        help_heading = "Sync"
+    )]
+    pub preview_concurrency: usize,
+    /// How long a preview may take, and how long one waits for its turn.
+    #[arg(long, env = "SYNCLINE_PREVIEW_TIMEOUT", default_value = "1m", value_parser = duration, help_heading = "Sync")]
+    pub preview_timeout: Duration,
     /// How often in a row a running sync gives way to a newer commit before one is let to its end.
     #[arg(
         long,
@@ -504,6 +515,7 @@ impl AgentSettings {
         for (flag, value) in [
             ("--sync-workers", self.sync_workers),
             ("--apply-concurrency", self.apply_concurrency),
+            ("--preview-concurrency", self.preview_concurrency),
             ("--poll-workers", self.poll_workers),
             ("--render-workers", self.render_workers),
             ("--history-queue", self.history_queue),

@@ -30,6 +30,7 @@ use syncline_store::KeptApplication;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::{Granted, Proposal};
 use crate::conversion::ImageUpdate;
 use crate::dependencies::Blocked;
 use crate::health::changes::Changes;
@@ -275,6 +276,10 @@ pub(crate) struct ApplicationState {
     pub(crate) unhealthy_since: Option<Timestamp>,
     /// Hash of the plan that waits for approval.
     pub(crate) plan_hash: Option<String>,
+    /// The plan of a newer commit that waits for a person, see [`crate::approval`].
+    pub(crate) proposal: Option<Arc<Proposal>>,
+    /// The commit that a person lets it go to.
+    pub(crate) granted: Option<Granted>,
     /// What the last plan held; `None` before the first one of this run.
     pub(crate) held: Option<BTreeMap<ObjectKey, Reason>>,
     /// Something waits until other applications are rendered, or have taken over or left objects.
@@ -330,6 +335,8 @@ impl ApplicationState {
             deleting: None,
             statement,
             plan_hash: status.plan_hash.clone(),
+            proposal: None,
+            granted: None,
             held: None,
             health: told_health(&status),
             status,

@@ -10,6 +10,7 @@
 
 mod beginning;
 mod desired;
+mod dry;
 mod ending;
 mod facts;
 mod given;
@@ -27,6 +28,7 @@ use syncline_cluster::Account;
 use syncline_core::application::Application;
 use syncline_core::digest::Digest;
 use syncline_core::directives::Apply;
+use syncline_core::kept::KeptObject;
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
@@ -42,7 +44,8 @@ use syncline_source::Mirror;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{Agent, blocking};
+use crate::agent::Agent;
+use crate::approval;
 use crate::failpoint;
 use crate::queue::Trigger;
 use crate::state::Head;
@@ -50,16 +53,14 @@ use crate::{report, repositories};
 use given::Given;
 
 pub(crate) use desired::{Completion, complete, leave_out, notes, settle, validate};
-pub(crate) use facts::{autoscaled, heir, read, tools, unrendered};
+pub(crate) use dry::Dry;
+pub(crate) use facts::{autoscaled, heir, read, remembered, tools, unrendered};
 pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};
 pub(crate) use supply::look_up;
 pub(crate) use writes::delete_with_proof;
 
-/// How many commits are looked through for an approval in Git.
-const APPROVAL_COMMITS: usize = 200;
-
 /// What a sync begins with.
-struct Start {
+pub(crate) struct Start {
     application: Application,
     owner: Owner,
     target: Head,
@@ -107,6 +108,11 @@ struct Other {
 }
 
 impl Start {
+    /// The application, and the commit that it is for.
+    pub(crate) fn what(&self) -> (&Name, &CommitId) {
+        (&self.application.name, &self.target.info.id)
+    }
+
     /// Whether the sync may go on to the next object.
     fn checkpoint(&self) -> Result<(), Failure> {
         if self.give_way.is_cancelled() {
@@ -224,6 +230,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
     // What the cluster serves is an input of a render. That it cannot be read shows in a moment.
     let _ = agent.cluster.discovery().server_version().await;
+    approval::look(agent, name, trigger.cause).await;
     let (begin, heads) = beginning::begin(agent, name, trigger).await;
     let start = match begin {
         beginning::Begin::Go(start) => *start,
@@ -340,7 +347,7 @@ async fn attempt(
     let objects = facts::live(agent, start, &account, &rendered, &known, &standing).await?;
     let facts = facts::gather(agent, start, &account, &rendered, &known, &objects).await;
     let live = objects.live;
-    let approval = approval(start).await;
+    let approval = approval(agent, start).await;
     watch.step("read");
     let mut policy = start.application.sync.clone();
     // Who asks for a sync wants what Git says.
@@ -360,6 +367,7 @@ async fn attempt(
         agent_namespace: &agent.settings.namespace,
     });
     leave_out(&rendered.refused, &mut plan);
+    approval::check(agent, start, &plan, &rendered.hashes, &before)?;
     made.show_changes(agent, &mut plan);
     hidden::in_plan(&mut plan, secrets);
     watch.step("plan");
@@ -470,8 +478,24 @@ fn standing(agent: &Agent, start: &Start) -> BTreeSet<ObjectKey> {
         .collect()
 }
 
+/// The live objects that would stand if the application wanted objects of these hashes.
+pub(crate) fn standing_as(
+    agent: &Agent,
+    name: &Name,
+    hashes: &BTreeMap<ObjectKey, Digest>,
+) -> BTreeSet<ObjectKey> {
+    let state = agent.state.lock();
+    let entry = state.applications.get(name);
+    let objects = entry.into_iter().flat_map(|entry| &entry.objects);
+    let stands = |(key, kept): &(&ObjectKey, &KeptObject)| {
+        let seen = state.live.seen(key);
+        hashes.get(*key) == Some(&kept.applied) && seen.is_some_and(|seen| seen.stands(kept, name))
+    };
+    objects.filter(stands).map(|(key, _)| key.clone()).collect()
+}
+
 /// The hash of each object that was applied and stood once.
-fn before_of(agent: &Agent, name: &Name) -> BTreeMap<ObjectKey, Digest> {
+pub(crate) fn before_of(agent: &Agent, name: &Name) -> BTreeMap<ObjectKey, Digest> {
     let state = agent.state.lock();
     let entry = state.applications.get(name);
     let objects = entry.into_iter().flat_map(|entry| &entry.objects);
@@ -538,37 +562,18 @@ fn accept(
     }
 }
 
-/// Whether a commit since the last applied one carries the trailer that approves a prune.
-async fn approval(start: &Start) -> Approval {
-    let plan_hash = start.approved_plan.clone();
-    let (mirror, target) = (start.mirror.clone(), start.target.info.id.clone());
-    let Some(applied) = start.approved_since.clone() else {
-        return Approval {
-            whole: syncline_core::plan::Consent::default(),
-            in_git: false,
-            plan_hash,
-        };
+/// What a person approved of a sync, on the Application or in Git.
+async fn approval(agent: &Agent, start: &Start) -> Approval {
+    let trailers = [names::TRAILER_PRUNE, names::TRAILER_APPROVE];
+    let (name, target) = (&start.application.name, &start.target.info.id);
+    let in_git = match &start.approved_since {
+        Some(since) => approval::in_git(&start.mirror, name, since, target, &trailers).await,
+        None => false,
     };
-    let application = start.application.name.name.clone();
-    let in_git = blocking(move || {
-        let commits = mirror
-            .commits_between(&applied, &target, APPROVAL_COMMITS)
-            .unwrap_or_default();
-        commits.iter().any(|(_, message)| {
-            message
-                .lines()
-                .filter_map(|line| line.split_once(':'))
-                .any(|(trailer, value)| {
-                    trailer.trim() == names::TRAILER_PRUNE
-                        && value.split(',').any(|name| name.trim() == application)
-                })
-        })
-    })
-    .await;
     Approval {
         in_git,
-        whole: syncline_core::plan::Consent::default(),
-        plan_hash,
+        plan_hash: start.approved_plan.clone(),
+        whole: approval::whole(agent, name, target),
     }
 }
 

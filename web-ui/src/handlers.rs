@@ -6,6 +6,7 @@ pub(crate) mod health_changes;
 pub(crate) mod image_policies;
 pub(crate) mod login;
 pub(crate) mod openapi;
+pub(crate) mod preview;
 pub(crate) mod repositories;
 pub(crate) mod stream;
 pub(crate) mod syncs;

@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 use crate::error::ErrorBody;
 use crate::feed::Change;
 use crate::handlers::{
-    about, applications, health_changes, image_policies, repositories, stream, syncs,
+    about, applications, health_changes, image_policies, preview, repositories, stream, syncs,
 };
 
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::handlers::{
         applications::request_sync,
         health_changes::list,
         image_policies::list,
+        preview::show,
         repositories::list,
         stream::open,
         syncs::list,

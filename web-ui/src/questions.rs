@@ -5,7 +5,7 @@ use syncline_core::record::Name;
 
 use crate::feed::Feed;
 use crate::views::{
-    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImagePolicyView,
+    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImagePolicyView, PreviewView,
     RepositoryView, SyncDetail, SyncSummary,
 };
 
@@ -48,6 +48,15 @@ pub trait Questions: Send + Sync + 'static {
     /// Asks for a sync of an application; returns when it is queued, `None` where there is no such
     /// application. [`Unanswered::Refused`] where no sync may run, for example while suspended.
     fn request_sync(&self, application: Name) -> Answer<'_, Option<()>>;
+
+    /// What a branch, tag, commit or other reference would change; without one the plan that waits for
+    /// a person, or that of the newest commit. Nothing is written. `None` where there is no such
+    /// application; [`Unanswered::Refused`] where there is no such reference or no plan, with why.
+    fn preview(
+        &self,
+        application: Name,
+        reference: Option<String>,
+    ) -> Answer<'_, Option<PreviewView>>;
 
     /// What changed. The same feed every time.
     fn changes(&self) -> Feed;

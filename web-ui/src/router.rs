@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::error::Error;
 use crate::guard::{guard, is_api};
 use crate::handlers::{
-    about, applications, health_changes, image_policies, login, openapi, repositories, stream,
-    syncs,
+    about, applications, health_changes, image_policies, login, openapi, preview, repositories,
+    stream, syncs,
 };
 use crate::questions::Questions;
 use crate::sessions::Sessions;
@@ -44,6 +44,10 @@ pub fn router(settings: Settings, sessions: Sessions, questions: Arc<dyn Questio
         .route(
             "/applications/{namespace}/{name}/sync",
             post(applications::request_sync),
+        )
+        .route(
+            "/applications/{namespace}/{name}/preview",
+            get(preview::show),
         )
         .route("/applications/{namespace}/{name}/syncs", get(syncs::list))
         .route(

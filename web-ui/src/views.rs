@@ -7,6 +7,7 @@ mod application;
 mod gate;
 mod health;
 mod image;
+mod preview;
 mod repository;
 mod rollout;
 mod sync;
@@ -28,6 +29,7 @@ pub use gate::{
 };
 pub use health::{Health, HealthCause, HealthChangeList, HealthChangeView};
 pub use image::{ImagePolicyList, ImagePolicyView, ImageUpdate, TagVerdict, Verdict};
+pub use preview::{PlannedAction, PlannedCounts, PlannedHook, PreviewView};
 pub use repository::{About, RepositoryList, RepositoryView};
 pub use rollout::{
     HookMoment, HookState, HookView, PauseState, PauseView, RevertView, RolloutPhase, RolloutView,

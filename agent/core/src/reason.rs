@@ -85,7 +85,7 @@ reasons! {
     InvalidHook, "hook.invalid", Input, "The annotations of a hook are not understood", "Correct the named annotation";
     RetriesExhausted, "", Hold, "The sync failed as often as `spec.sync.retry.limit` allows", "Correct what is named; a new commit or a sync that is asked for tries it again";
     HealthChanged, "", Good, "The health of the application changed", "";
-    ManualSync, "", Hold, "A newer commit waits: `spec.sync.automatic` is false", "Ask for a sync with the annotation `syncline.dev/requested-at`";
+    ManualSync, "", Hold, "A newer commit waits: `spec.sync.automatic` is false", "Approve the plan with the annotation `syncline.dev/approve: <hash>`, or ask for a sync with `syncline.dev/requested-at`";
     Deleting, "", Progress, "The Application is being deleted", "";
     Orphaned, "", Hold, "The Application is gone and these objects of it stay", "Delete them by hand if that is meant";
     Ignored, "warn.dropped", Good, "Something that Git says is ignored", "";

@@ -226,6 +226,7 @@ async fn compared(
         remarks.push(format!("{count} hooks of the chart are left out"));
     }
     let subject = Subject {
+        memory: None,
         cluster,
         account: &account,
         application: &application,
@@ -325,6 +326,7 @@ async fn live_application(
             whole: syncline_core::plan::Consent::default(),
             in_git: false,
             plan_hash: annotation(names::ANNOTATION_APPROVE).map(str::to_owned),
+            ..Approval::default()
         },
         is_synced: found["status"]["lastAppliedRevision"].is_string(),
     }
@@ -459,6 +461,10 @@ fn text(arguments: &DiffArguments, preview: &Preview) -> String {
         for note in &action.notes {
             let _ = writeln!(out, "          {note}");
         }
+    }
+    for hook in &preview.hooks {
+        let (key, origin) = (&hook.key, &hook.origin);
+        let _ = writeln!(out, "hook      {:?} {key}  # {origin}", hook.moment);
     }
     if let Some(hold) = &preview.plan.hold {
         let _ = writeln!(out, "held      {}: {}", hold.reason.name(), hold.detail);

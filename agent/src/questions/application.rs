@@ -61,7 +61,7 @@ pub(super) fn detail(
 
 /// The plan that waits for a person.
 fn approval(name: &Name, entry: &ApplicationState) -> Option<ApprovalView> {
-    let hash = entry.plan_hash.as_ref()?;
+    let hash = entry.waiting_hash()?;
     let what = match entry.statement.reason {
         Reason::ManualSync => Approves::Changes,
         _ => Approves::Prune,
@@ -70,7 +70,7 @@ fn approval(name: &Name, entry: &ApplicationState) -> Option<ApprovalView> {
     let held = held.map(|(key, reason)| format!("{key}: {}", reason.row().sentence));
     Some(ApprovalView {
         held: held.collect(),
-        ..ApprovalView::new(name, hash, what)
+        ..ApprovalView::new(name, &hash, what)
     })
 }
 

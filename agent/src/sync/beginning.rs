@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Extent, Other, Start, Withheld};
 use crate::agent::{Agent, blocking};
 use crate::applications::follow_chart;
-use crate::dependencies;
 use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, RepositoryState, State};
+use crate::{approval, dependencies};
 
 /// What a trigger leads to.
 pub(super) enum Begin {
@@ -48,7 +48,7 @@ pub(super) async fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Beg
 fn ask(
     agent: &Agent,
     application: &Application,
-    blocked: Option<Failure>,
+    (blocked, approval): (Option<Failure>, Approval),
     cause: Cause,
     now: Timestamp,
 ) -> Verdict {
@@ -61,14 +61,7 @@ fn ask(
         pin: application.pin.as_ref(),
         blocked,
         windows: &application.sync.windows,
-        approval: if application.sync.automatic {
-            Approval::NotNeeded
-        } else {
-            Approval::Missing(Failure {
-                reason: Reason::ManualSync,
-                detail: String::new(),
-            })
-        },
+        approval,
     })
 }
 
@@ -131,10 +124,17 @@ fn decide(
         }
     };
     let blocked = dependencies::blocked(agent, state, name, now);
-    let verdict = ask(agent, &application, blocked, trigger.cause, now);
+    let repository = Name::new(&name.namespace, &application.repository);
+    let head = state.repositories.get(&repository);
+    let head = head.and_then(|source| source.head.clone());
     let Some(entry) = state.applications.get_mut(name) else {
         return Begin::Wait;
     };
+    let approval = match &head {
+        Some(head) => approval::decide(entry, head, trigger.cause),
+        None => Approval::NotNeeded,
+    };
+    let verdict = ask(agent, &application, (blocked, approval), trigger.cause, now);
     if verdict.target == Target::Nothing {
         if let Some(because) = verdict.because {
             entry.statement.say(because.reason, because.detail, now);
@@ -266,7 +266,7 @@ fn decide(
 }
 
 /// The newest commit of another source.
-fn other(
+pub(super) fn other(
     agent: &Agent,
     repositories: &BTreeMap<Name, RepositoryState>,
     namespace: &str,

@@ -242,7 +242,7 @@ async fn make(
     }))
 }
 
-fn masked(failures: Vec<Failure>, secrets: &SecretInputs) -> Vec<Failure> {
+pub(super) fn masked(failures: Vec<Failure>, secrets: &SecretInputs) -> Vec<Failure> {
     let masked = failures.into_iter().map(|failure| Failure {
         reason: failure.reason,
         detail: secrets.mask_text(&failure.detail).into_owned(),
@@ -254,7 +254,7 @@ fn masked(failures: Vec<Failure>, secrets: &SecretInputs) -> Vec<Failure> {
 type Commits = BTreeMap<String, (String, CommitId)>;
 
 /// The trees that the application is rendered from.
-async fn sources(start: &Start, given: &Given) -> Result<(Sources, Commits), Failure> {
+pub(super) async fn sources(start: &Start, given: &Given) -> Result<(Sources, Commits), Failure> {
     let opened = |mirror: &Mirror, commit: &CommitId| {
         let (mirror, commit) = (mirror.clone(), commit.clone());
         blocking(move || mirror.snapshot(&commit))
@@ -296,19 +296,7 @@ async fn parts(
     made: &mut Parts,
 ) -> Result<complete::Complete, Vec<Failure>> {
     let application = &start.application;
-    let kind = rendering::kind(application, sources).map_err(|failure| vec![failure])?;
-    // Only a chart can tell a first sync from a later one.
-    let upgrade = kind == Kind::Helm && start.applied.is_some();
-    let key = given.key(kind != Kind::Plain, upgrade);
-    let one = |failure| vec![failure];
-    let output = match rendering::find(&agent.renders, key, sources).map_err(one)? {
-        Some(output) => output,
-        None => {
-            let output = objects(agent, start, account, given, kind, sources).await?;
-            rendering::keep(&agent.renders, key, sources, &output).map_err(one)?;
-            output
-        }
-    };
+    let (kind, output) = output(agent, start, account, given, sources).await?;
     made.sees_cluster = output.sees_cluster;
     let warnings = &mut made.warnings;
     *warnings = output.warnings;
@@ -341,6 +329,27 @@ async fn parts(
     made.refused = refused;
     made.unstable = notes(&kept, &set);
     Ok((set, hashes))
+}
+
+/// What the sources are rendered to; from memory where the same was rendered before.
+pub(super) async fn output(
+    agent: &Arc<Agent>,
+    start: &Start,
+    account: &Account,
+    given: &Given,
+    sources: &mut Sources,
+) -> Result<(Kind, rendering::Output), Vec<Failure>> {
+    let one = |failure| vec![failure];
+    let kind = rendering::kind(&start.application, sources).map_err(one)?;
+    // Only a chart can tell a first sync from a later one.
+    let upgrade = kind == Kind::Helm && start.applied.is_some();
+    let key = given.key(kind != Kind::Plain, upgrade);
+    if let Some(output) = rendering::find(&agent.renders, key, sources).map_err(one)? {
+        return Ok((kind, output));
+    }
+    let output = objects(agent, start, account, given, kind, sources).await?;
+    rendering::keep(&agent.renders, key, sources, &output).map_err(one)?;
+    Ok((kind, output))
 }
 
 async fn objects(

@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::Value;
 use syncline_cluster::{Account, Discovery, Resource};
+use syncline_core::application::Application;
 use syncline_core::digest::Digest;
 use syncline_core::handover::{Holder, Other, Right};
 use syncline_core::manifest::ManifestSet;
@@ -15,6 +16,7 @@ use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::other_tool::{self, Mark, ToolState};
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
+use syncline_core::owner::Owner;
 use syncline_core::ownership;
 use syncline_core::plan::{Facts, Live};
 use syncline_core::reason::Reason;
@@ -163,16 +165,39 @@ pub(super) async fn gather(
         tracing::info!(app.name = %start.application.name, count = tools.len(), "other tools are at work on objects");
     }
     let autoscaled = autoscaled(&start.owner.instance, account, &rendered.set, live).await;
+    let facts = Facts {
+        tools,
+        autoscaled,
+        unrendered: unrendered(&agent.state.lock(), &start.application.name),
+        unread: known.unread.clone(),
+        unreadable: objects.unreadable.clone(),
+        ..Facts::default()
+    };
+    let (application, owner) = (&start.application, &start.owner);
+    let (set, hashes) = (&rendered.set, &rendered.hashes);
+    remembered(agent, application, owner, set, hashes, live, facts)
+}
+
+/// Adds what only the memory of the agent knows.
+pub(crate) fn remembered(
+    agent: &Agent,
+    application: &Application,
+    owner: &Owner,
+    set: &ManifestSet,
+    hashes: &BTreeMap<ObjectKey, Digest>,
+    live: &BTreeMap<ObjectKey, Live>,
+    facts: Facts,
+) -> Facts {
     let state = agent.state.lock();
     let mut others = BTreeMap::new();
     for (key, object) in live {
-        let other = match rendered.hashes.get(key) {
+        let other = match hashes.get(key) {
             Some(hash) => object
                 .owner(key)
-                .filter(|owner| owner.instance == start.owner.instance)
-                .filter(|owner| *owner != start.owner)
-                .map(|owner| holder(&state, start, &owner.application, key, *hash)),
-            None => other_heir(&state, start, key),
+                .filter(|other| other.instance == owner.instance)
+                .filter(|other| other != owner)
+                .map(|other| holder(&state, application, &other.application, key, *hash)),
+            None => other_heir(&state, &application.name, key),
         };
         if let Some(other) = other {
             others.insert(key.clone(), other);
@@ -180,13 +205,9 @@ pub(super) async fn gather(
     }
     Facts {
         others,
-        tools,
-        autoscaled,
-        unrendered: unrendered(&state, &start.application.name),
-        unread: known.unread.clone(),
-        unreadable: objects.unreadable.clone(),
-        forged: forged(agent, &state, start, live),
-        held: held(&state, start, rendered, live),
+        forged: forged(agent, &state, &application.name, live),
+        held: held(&state, &application.name, set, live),
+        ..facts
     }
 }
 
@@ -194,11 +215,11 @@ pub(super) async fn gather(
 fn forged(
     agent: &Agent,
     state: &State,
-    start: &Start,
+    name: &Name,
     live: &BTreeMap<ObjectKey, Live>,
 ) -> BTreeSet<ObjectKey> {
     let manager = names::field_manager(agent.instance.id());
-    let Some(entry) = state.applications.get(&start.application.name) else {
+    let Some(entry) = state.applications.get(name) else {
         return BTreeSet::new();
     };
     let is_forged = |(key, object): &(&ObjectKey, &Live)| {
@@ -219,18 +240,18 @@ fn forged(
 /// that left Git waits.
 fn held(
     state: &State,
-    start: &Start,
-    rendered: &Rendered,
+    name: &Name,
+    set: &ManifestSet,
     live: &BTreeMap<ObjectKey, Live>,
 ) -> BTreeMap<ObjectKey, Reason> {
-    let Some(entry) = state.applications.get(&start.application.name) else {
+    let Some(entry) = state.applications.get(name) else {
         return BTreeMap::new();
     };
     match (&entry.held, &entry.plan_hash) {
         (Some(held), _) => held.clone(),
         (None, None) => BTreeMap::new(),
         (None, Some(_)) => {
-            let left = live.keys().filter(|key| rendered.set.get(key).is_none());
+            let left = live.keys().filter(|key| set.get(key).is_none());
             left.map(|key| (key.clone(), Reason::PruneHeld)).collect()
         }
     }
@@ -259,8 +280,7 @@ pub(crate) fn unrendered(state: &State, name: &Name) -> Vec<Name> {
 }
 
 /// What the application that has an object wants of it.
-fn holder(state: &State, start: &Start, owner: &Name, key: &ObjectKey, hash: Digest) -> Other {
-    let ours = &start.application;
+fn holder(state: &State, ours: &Application, owner: &Name, key: &ObjectKey, hash: Digest) -> Other {
     let same_namespace = owner.namespace == ours.name.namespace;
     let entry = state.applications.get(owner);
     let (holder, same_account, allows) = match entry {
@@ -296,8 +316,7 @@ fn holder(state: &State, start: &Start, owner: &Name, key: &ObjectKey, hash: Dig
 }
 
 /// Another application that wants what left Git here.
-fn other_heir(state: &State, start: &Start, key: &ObjectKey) -> Option<Other> {
-    let ours = &start.application.name;
+fn other_heir(state: &State, ours: &Name, key: &ObjectKey) -> Option<Other> {
     let granted = heir(state, ours, key);
     let right = if granted.is_some() {
         Right::Granted

@@ -47,6 +47,11 @@ impl Inputs {
         inputs == self.alone || inputs == self.with_cluster
     }
 
+    /// All of them, whether or not a render asks for them.
+    pub(super) fn all(&self) -> Digest {
+        self.with_cluster
+    }
+
     /// Those of a render that did, or did not, ask what the cluster serves.
     pub(super) fn of(&self, sees_cluster: bool) -> Digest {
         if sees_cluster {

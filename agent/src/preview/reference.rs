@@ -1,0 +1,160 @@
+//! What another commit, branch or tag would change, as the running agent answers it.
+
+use std::sync::Arc;
+
+use syncline_core::application::{Application, Repository};
+use syncline_core::outcome::Failure;
+use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_core::revision::Revision;
+
+use super::Preview;
+use crate::agent::{Agent, blocking};
+use crate::repositories;
+use crate::state::Head;
+use crate::sync::Dry;
+
+/// Why there is no preview.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unpreviewed {
+    /// There is no such Application.
+    #[error("there is no application `{0}`")]
+    NoApplication(Name),
+    /// As many previews are made as the settings allow, and none of them ended in time.
+    #[error("too many previews are being made; ask again later")]
+    Busy,
+    /// It took longer than the settings allow.
+    #[error("the preview was not made within `preview_timeout` ({0:?})")]
+    Late(std::time::Duration),
+    /// The reference, its files or the cluster: everything that is wrong. Never empty.
+    #[error("{}", said(.0))]
+    Failed(Vec<Failure>),
+}
+
+fn said(failures: &[Failure]) -> String {
+    let said = failures.iter().map(|failure| {
+        let sentence = failure.reason.row().sentence;
+        format!("{sentence}: {}", failure.detail)
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+impl From<Failure> for Unpreviewed {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(vec![failure])
+    }
+}
+
+/// What a branch, a tag, a commit or any other reference of an Application's repository would change.
+///
+/// Neither the cluster nor Git nor a status is written, nobody is woken, and the branch of the mirror
+/// stays where it is. Bounded by the settings `preview_concurrency` and `preview_timeout`.
+pub(crate) async fn preview(
+    agent: &Arc<Agent>,
+    application: &Name,
+    reference: &str,
+) -> Result<Preview, Unpreviewed> {
+    bounded(agent, async {
+        let (spec, repository) = sources(agent, application)?;
+        let head = fetched(agent, &repository, reference).await?;
+        planned(agent, &spec, head).await
+    })
+    .await
+}
+
+/// The plan that waits for a person; where none does, that of the newest commit, or of `reference`.
+pub(crate) async fn waiting_or_at(
+    agent: &Arc<Agent>,
+    application: &Name,
+    reference: Option<&str>,
+) -> Result<Preview, Unpreviewed> {
+    if let Some(reference) = reference {
+        return preview(agent, application, reference).await;
+    }
+    let (_, repository) = sources(agent, application)?;
+    let (waiting, head) = {
+        let state = agent.state.lock();
+        let entry = state.applications.get(application);
+        let proposal = entry.and_then(|entry| entry.proposal.clone());
+        let repository = state.repositories.get(&repository.name);
+        (proposal, repository.and_then(|found| found.head.clone()))
+    };
+    let head = head.ok_or_else(|| Failure {
+        reason: Reason::RepositoryNotReady,
+        detail: format!("`{}`", repository.name.name),
+    })?;
+    if let Some(proposal) = waiting.filter(|waiting| waiting.commit == head.info.id)
+        && let Ok(preview) = &proposal.made
+    {
+        return Ok(preview.clone());
+    }
+    bounded(agent, async {
+        let (spec, _) = sources(agent, application)?;
+        planned(agent, &spec, head).await
+    })
+    .await
+}
+
+async fn bounded(
+    agent: &Agent,
+    work: impl Future<Output = Result<Preview, Unpreviewed>>,
+) -> Result<Preview, Unpreviewed> {
+    let limit = agent.settings.preview_timeout;
+    let permit = tokio::time::timeout(limit, agent.previews.acquire());
+    let Ok(Ok(_permit)) = permit.await else {
+        return Err(Unpreviewed::Busy);
+    };
+    let made = tokio::time::timeout(limit, work).await;
+    made.unwrap_or(Err(Unpreviewed::Late(limit)))
+}
+
+fn sources(agent: &Agent, name: &Name) -> Result<(Application, Repository), Unpreviewed> {
+    let state = agent.state.lock();
+    let entry = state.applications.get(name);
+    let entry = entry.ok_or_else(|| Unpreviewed::NoApplication(name.clone()))?;
+    let application = entry.spec.clone()?;
+    let repository = Name::new(&name.namespace, &application.repository);
+    let missing = || Failure {
+        reason: Reason::RepositoryMissing,
+        detail: format!("`{}`", application.repository),
+    };
+    let repository = state.repositories.get(&repository).ok_or_else(missing)?;
+    let repository = repository.spec.clone()?;
+    Ok((application, repository))
+}
+
+/// The commit of a reference, with its files in the mirror.
+async fn fetched(agent: &Agent, repository: &Repository, reference: &str) -> Result<Head, Failure> {
+    let access = repositories::access(agent, repository, repository.secret.as_deref()).await?;
+    let failure = |error: syncline_source::Error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
+    };
+    let mirror = agent.mirrors.get(&repository.url).map_err(failure)?;
+    let reference = reference.to_owned();
+    blocking(move || {
+        let commit = mirror
+            .fetch_reference(&access, &reference)
+            .map_err(failure)?;
+        let info = mirror.commit_info(&commit).map_err(failure)?;
+        let revision = Revision {
+            branch: reference,
+            commit,
+        };
+        Ok(Head { revision, info })
+    })
+    .await
+}
+
+async fn planned(
+    agent: &Arc<Agent>,
+    application: &Application,
+    head: Head,
+) -> Result<Preview, Unpreviewed> {
+    let commit = head.info.id.clone();
+    let dry = Dry::begin(agent, &application.name, head).await;
+    let dry = dry.map_err(Unpreviewed::Failed)?;
+    let mut preview = dry.plan().await.map_err(Unpreviewed::Failed)?;
+    preview.touched = dry.touched(&commit).await;
+    Ok(preview)
+}
