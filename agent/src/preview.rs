@@ -241,7 +241,7 @@ pub(crate) async fn preview(
     if !application.sync.automatic {
         // All of it waits for a person; without the key of the hashes its name is not known.
         let known = subject.identity.key.is_some();
-        plan.hash = known.then(|| consent.hash()).unwrap_or_default();
+        plan.hash = if known { consent.hash() } else { String::new() };
     }
     Ok(Preview {
         application: application.name.clone(),

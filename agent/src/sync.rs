@@ -230,7 +230,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
     // What the cluster serves is an input of a render. That it cannot be read shows in a moment.
     let _ = agent.cluster.discovery().server_version().await;
-    approval::look(agent, name, trigger.cause).await;
+    Box::pin(approval::look(agent, name, trigger.cause)).await;
     let (begin, heads) = beginning::begin(agent, name, trigger).await;
     let start = match begin {
         beginning::Begin::Go(start) => *start,

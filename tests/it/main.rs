@@ -1,6 +1,7 @@
 //! All integration tests: one program, a module for each behaviour.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod approval;
 mod architecture;
 mod chart_client;
 mod cluster;

@@ -152,9 +152,9 @@ async fn planned(
     head: Head,
 ) -> Result<Preview, Unpreviewed> {
     let commit = head.info.id.clone();
-    let dry = Dry::begin(agent, &application.name, head).await;
+    let dry = Box::pin(Dry::begin(agent, &application.name, head)).await;
     let dry = dry.map_err(Unpreviewed::Failed)?;
-    let mut preview = dry.plan().await.map_err(Unpreviewed::Failed)?;
+    let mut preview = Box::pin(dry.plan()).await.map_err(Unpreviewed::Failed)?;
     preview.touched = dry.touched(&commit).await;
     Ok(preview)
 }
