@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::names::{
     ANNOTATION_APPLY, ANNOTATION_PRUNE, ANNOTATION_PRUNE_PROPAGATION, ANNOTATION_REPLACE,
-    ARGO_PREFIX, ARGO_SYNC_OPTIONS, FLUX_FORCE, FLUX_PREFIX, FLUX_PRUNE, FLUX_RECONCILE, FLUX_SSA,
-    HELM_RESOURCE_POLICY,
+    ARGO_HOOK, ARGO_HOOK_DELETE, ARGO_PREFIX, ARGO_SYNC_OPTIONS, FLUX_FORCE, FLUX_PREFIX,
+    FLUX_PRUNE, FLUX_RECONCILE, FLUX_SSA, HELM_RESOURCE_POLICY,
 };
 
 /// What is done when the object leaves Git.
@@ -253,6 +253,9 @@ fn argo(annotations: &BTreeMap<String, String>, found: &mut Directives) {
                 .map(str::trim)
                 .filter(|option| !option.is_empty())
                 .for_each(|option| argo_option(option, found)),
+            // Other words of it make a hook, which is no object that stays: see `hooks`.
+            ARGO_HOOK if value.trim() == "Skip" => found.apply = Apply::Ignore,
+            ARGO_HOOK | ARGO_HOOK_DELETE => {}
             other if other.starts_with(ARGO_PREFIX) && !MARKS.contains(&other) => {
                 found.warn(name, value, "has no effect");
             }

@@ -1,6 +1,11 @@
 //! Hooks: objects that run once at a point of a rollout. Ours, Helm's and Argo CD's annotations are
 //! read into one form.
 
+mod identity;
+mod logs;
+mod read;
+mod split;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,12 +14,20 @@ use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::object::ObjectKey;
 
+pub use identity::{duplicates, identity, in_order, named};
+pub use logs::shorten;
+pub use read::{Invalid, Reading, Terms, read};
+pub use split::{Found, Split, split};
+
 /// When a hook runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
     /// Before the first wave.
     Before,
+    /// Among the waves, of which its weight is one: when what lower waves hold is healthy. Higher
+    /// waves wait for its end. Only Argo CD's `Sync` asks for it.
+    During,
     /// After everything is applied and healthy.
     After,
     /// When the rollout failed.
@@ -23,6 +36,20 @@ pub enum Moment {
     BeforeDelete,
     /// After they went.
     AfterDelete,
+}
+
+impl Moment {
+    /// The word for people, as in our annotation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::During => "during",
+            Self::After => "after",
+            Self::Failure => "failure",
+            Self::BeforeDelete => "before-delete",
+            Self::AfterDelete => "after-delete",
+        }
+    }
 }
 
 /// In which rollouts a hook takes part.
@@ -96,3 +123,6 @@ pub struct HookId {
     /// The object as Git names it.
     pub key: ObjectKey,
 }
+
+#[cfg(test)]
+mod tests;

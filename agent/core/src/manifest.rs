@@ -18,9 +18,9 @@ use crate::reason::Reason;
 use crate::redacted::Redacted;
 use crate::revision::CommitId;
 
-pub use identity::{Scope, ScopeOf, to_manifests};
+pub use identity::{Naming, Scope, ScopeOf, to_manifests};
 pub use normalise::{Normalised, normalise};
-pub use raw::Raw;
+pub use raw::{Raw, take_apart};
 
 /// One desired object.
 #[derive(Clone, Debug, PartialEq)]

@@ -84,6 +84,8 @@ pub const HELM_HOOK: &str = "helm.sh/hook";
 pub const HELM_HOOK_WEIGHT: &str = "helm.sh/hook-weight";
 /// Helm: when the object of a hook is deleted.
 pub const HELM_HOOK_DELETE: &str = "helm.sh/hook-delete-policy";
+/// Helm: of which runs of a hook the log is shown.
+pub const HELM_HOOK_OUTPUT: &str = "helm.sh/hook-output-log-policy";
 /// Helm: `keep` leaves an object when the release loses it.
 pub const HELM_RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 

@@ -8,7 +8,7 @@ use clap::Args;
 use futures::FutureExt as _;
 use serde_json::Value;
 use syncline_core::application::Referent;
-use syncline_core::manifest::{ManifestSet, Raw, normalise, to_manifests, yaml};
+use syncline_core::manifest::{ManifestSet, Naming, Raw, normalise, to_manifests, yaml};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
@@ -182,7 +182,13 @@ pub(super) async fn elsewhere(charts: Option<&Charts>, ask: &Ask) -> Result<Supp
 /// Holds the objects against what the agent refuses without asking a cluster.
 fn check(objects: &[Raw], namespace: &str) -> Result<(), Vec<Failure>> {
     let limits = yaml::Limits::default();
-    let manifests = to_manifests(objects.to_vec(), namespace, &|_, _, _| None, &limits)?;
+    let manifests = to_manifests(
+        objects.to_vec(),
+        namespace,
+        &|_, _, _| None,
+        Naming::Given,
+        &limits,
+    )?;
     let mut whole = Vec::with_capacity(manifests.len());
     let mut failures = Vec::new();
     for manifest in manifests {

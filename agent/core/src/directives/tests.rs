@@ -201,7 +201,7 @@ fn other_options_and_annotations_of_argo_cd_are_named() {
         (OnDeletion::Keep, 1)
     );
     let read = annotated(&[
-        ("argocd.argoproj.io/hook", "PreSync"),
+        ("argocd.argoproj.io/compare-options", "x"),
         ("argocd.argoproj.io/sync-wave", "3"),
         (
             "argocd.argoproj.io/tracking-id",
@@ -209,7 +209,17 @@ fn other_options_and_annotations_of_argo_cd_are_named() {
         ),
     ]);
     assert_eq!(read.warnings.len(), 2, "{:?}", read.warnings);
-    assert!(read.warnings[0].contains("PreSync") && read.warnings[1].contains("sync-wave: 3"));
+    assert!(
+        read.warnings[0].contains("compare-options: x")
+            && read.warnings[1].contains("sync-wave: 3")
+    );
+}
+
+#[test]
+fn what_argo_cd_skips_is_left_alone() {
+    let read = annotated(&[("argocd.argoproj.io/hook", "Skip")]);
+    assert_eq!(read.apply, Apply::Ignore);
+    assert_eq!((read.prune, read.warnings), (Prune::Never, Vec::new()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::yaml::Limits;
-use super::{Body, Manifest, Raw};
+use super::{Body, Manifest, Raw, take_apart};
 use crate::object::{ObjectKey, Origin, group_version};
 use crate::outcome::Failure;
 use crate::reason::Reason;
@@ -20,6 +20,15 @@ pub enum Scope {
 /// What the cluster's discovery knows of a kind (group, version, kind); `None` for an unknown one.
 pub type ScopeOf<'a> = dyn Fn(&str, &str, &str) -> Option<Scope> + 'a;
 
+/// Where the name of an object may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Naming {
+    /// It has to have one.
+    Given,
+    /// A hook may have `generateName` instead; the key has that then.
+    Generated,
+}
+
 /// Checks and takes objects that a parser or renderer made.
 ///
 /// Objects of a namespaced kind that name no namespace get `destination_namespace`, those of the
@@ -29,19 +38,18 @@ pub fn to_manifests(
     objects: Vec<Raw>,
     destination_namespace: &str,
     scope_of: &ScopeOf<'_>,
+    naming: Naming,
     limits: &Limits,
 ) -> Result<Vec<Manifest>, Vec<Failure>> {
-    let mut single = Vec::with_capacity(objects.len());
-    for object in objects {
-        object.take_apart(&[], &mut single);
-    }
+    let single = take_apart(objects);
     let mut manifests = Vec::with_capacity(single.len());
     let mut failures = Vec::new();
     for Raw { value, origin, .. } in single {
         if value.is_null() {
             continue;
         }
-        match to_manifest(value, &origin, destination_namespace, scope_of, limits) {
+        let namespace = destination_namespace;
+        match to_manifest(value, &origin, namespace, scope_of, naming, limits) {
             Ok(manifest) => manifests.push(manifest),
             Err((reason, what)) => {
                 failures.push(Failure {
@@ -63,9 +71,10 @@ fn to_manifest(
     origin: &Origin,
     destination_namespace: &str,
     scope_of: &ScopeOf<'_>,
+    naming: Naming,
     limits: &Limits,
 ) -> Result<Manifest, (Reason, String)> {
-    let key = identify(&value, destination_namespace, scope_of)?;
+    let key = identify(&value, destination_namespace, scope_of, naming)?;
     let bytes = size(&value);
     if bytes > limits.max_object_bytes {
         let limit = limits.max_object_bytes;
@@ -91,6 +100,7 @@ fn identify(
     value: &Value,
     destination_namespace: &str,
     scope_of: &ScopeOf<'_>,
+    naming: Naming,
 ) -> Result<ObjectKey, (Reason, String)> {
     let Some(map) = value.as_object() else {
         let what = format!(
@@ -119,14 +129,26 @@ fn identify(
         }
     };
     let field = |name: &str| metadata.and_then(|metadata| metadata.get(name));
-    let Some(name) = text(field("name"), "metadata.name")? else {
-        if text(field("generateName"), "metadata.generateName")?.is_some() {
-            let what = format!("{kind} has `metadata.generateName` and no `metadata.name`");
-            return Err((Reason::GenerateName, what));
+    let name = if let Some(name) = text(field("name"), "metadata.name")? {
+        check_name(group, kind, name)?;
+        name
+    } else {
+        let prefix = text(field("generateName"), "metadata.generateName")?;
+        match (prefix, naming) {
+            (Some(prefix), Naming::Generated) => {
+                // What is put behind it is letters and digits.
+                check_name(group, kind, &format!("{prefix}0"))?;
+                prefix
+            }
+            (Some(_), Naming::Given) => {
+                let what = format!("{kind} has `metadata.generateName` and no `metadata.name`");
+                return Err((Reason::GenerateName, what));
+            }
+            (None, _) => {
+                return Err((Reason::NoIdentity, format!("{kind} has no `metadata.name`")));
+            }
         }
-        return Err((Reason::NoIdentity, format!("{kind} has no `metadata.name`")));
     };
-    check_name(group, kind, name)?;
     let namespace = text(field("namespace"), "metadata.namespace")?;
     if let Some(namespace) = namespace.filter(|namespace| !is_dns_label(namespace)) {
         let what = format!(

@@ -74,6 +74,15 @@ impl Raw {
     }
 }
 
+/// Takes all `List`s apart, see [`to_manifests`](super::to_manifests).
+pub fn take_apart(objects: Vec<Raw>) -> Vec<Raw> {
+    let mut single = Vec::with_capacity(objects.len());
+    for object in objects {
+        object.take_apart(&[], &mut single);
+    }
+    single
+}
+
 /// Prints where the object stands, and nothing of it.
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,7 @@ fn scope(group: &str, _: &str, kind: &str) -> Option<Scope> {
 fn take(text: &str) -> Result<Vec<Manifest>, Vec<Failure>> {
     let limits = Limits::default();
     let objects = yaml::parse("web.yaml", text.as_bytes(), &limits).expect("it is valid YAML");
-    to_manifests(objects, "shop", &scope, &limits)
+    to_manifests(objects, "shop", &scope, Naming::Given, &limits)
 }
 
 fn refused(text: &str) -> Vec<(Reason, String)> {
@@ -251,7 +251,7 @@ fn the_samples_and_the_installation_are_valid_manifests() {
             let bytes = std::fs::read(&path).expect("it can be read");
             let limits = Limits::default();
             let objects = yaml::parse(&name, &bytes, &limits).unwrap_or_else(|f| panic!("{f:?}"));
-            let all = to_manifests(objects, "shop", &scope, &limits)
+            let all = to_manifests(objects, "shop", &scope, Naming::Given, &limits)
                 .unwrap_or_else(|failures| panic!("{failures:?}"));
             for manifest in all {
                 let done = crate::manifest::normalise(manifest).unwrap_or_else(|f| panic!("{f:?}"));

@@ -3,15 +3,21 @@
 use serde_json::json;
 
 use super::*;
-use crate::manifest::{Scope, to_manifests, yaml};
+use crate::manifest::{Naming, Scope, to_manifests, yaml};
 use crate::reason::Reason;
 
 fn manifest(text: &str) -> Manifest {
     let limits = yaml::Limits::default();
     let objects = yaml::parse("web.yaml", text.as_bytes(), &limits).expect("valid YAML");
-    to_manifests(objects, "shop", &|_, _, _| Some(Scope::Namespaced), &limits)
-        .expect("valid objects")
-        .remove(0)
+    to_manifests(
+        objects,
+        "shop",
+        &|_, _, _| Some(Scope::Namespaced),
+        Naming::Given,
+        &limits,
+    )
+    .expect("valid objects")
+    .remove(0)
 }
 
 fn normalised(text: &str) -> Normalised {
