@@ -95,6 +95,9 @@ fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
     if let Some(former) = sight.former_owner {
         passed(agent, &state, key, &former);
     }
+    if sight.health {
+        wake_for_hook(agent, &state, key);
+    }
     let claims = state.live.claims(key).to_vec();
     let mut changed = BTreeSet::new();
     for name in claims {
@@ -106,9 +109,20 @@ fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
     changed
 }
 
+/// The object of a run of a hook is another way than it was: its application goes on, or ends.
+fn wake_for_hook(agent: &Agent, state: &State, key: &ObjectKey) {
+    let owner = state.live.seen(key).and_then(|seen| seen.owner.as_ref());
+    let entry = owner.and_then(|name| Some((name, state.applications.get(name)?)));
+    if let Some((name, _)) = entry.filter(|(_, entry)| entry.hooks.contains(key)) {
+        let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+        agent.queue.push(name, Cause::Rollout, now, due);
+    }
+}
+
 fn deleted(agent: &Agent, key: &ObjectKey) -> BTreeSet<Name> {
     let mut state = agent.state.lock();
     agent.looks.end(key);
+    wake_for_hook(agent, &state, key);
     if let Some(owner) = state.gone(key) {
         passed(agent, &state, key, &owner);
     }

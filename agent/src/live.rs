@@ -28,6 +28,8 @@ pub(crate) struct Seen {
     pub(crate) applied: Option<Digest>,
     /// Who holds which field.
     pub(crate) fields: FieldDigests,
+    /// The run of a hook that it is the object of; `None` for what is no hook.
+    pub(crate) run: Option<String>,
     /// It is being deleted.
     pub(crate) deleting: bool,
     /// How it is.
@@ -51,6 +53,7 @@ impl Seen {
             owner,
             applied: annotation(names::ANNOTATION_APPLIED).and_then(|hash| hash.parse().ok()),
             fields: ownership::digests(&live.managed_fields, &manager),
+            run: annotation(names::ANNOTATION_HOOK_RUN).cloned(),
             deleting: live.deleted.is_some(),
             // Kinds of which only metadata is read have no health of their own.
             health: match &live.object {
@@ -326,6 +329,7 @@ mod tests {
             owner: Some(Name::new("team", owner)),
             applied: None,
             fields: FieldDigests::default(),
+            run: None,
             deleting: false,
             health: ObjectHealth::new(Health::Healthy, ""),
             selector: None,

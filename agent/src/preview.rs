@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use syncline_cluster::{Account, Cluster};
 use syncline_core::application::Application;
-use syncline_core::hooks::Hook;
+use syncline_core::digest::Digest;
+use syncline_core::hooks::{Found, Hook, Moment, identity};
 use syncline_core::manifest::{Raw, yaml};
+use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::owner::Owner;
 use syncline_core::plan::{Approval, Consent, Inputs, Plan, plan};
@@ -25,7 +27,7 @@ use syncline_core::secret_inputs::SecretInputs;
 
 use crate::agent::Agent;
 use crate::rendering::{Kind, Sources};
-use crate::sync::{self, Completion, Extent, Known};
+use crate::sync::{self, Complete, Completion, Extent, Known};
 
 pub(crate) use answer::{PlannedHook, Preview, counted};
 use compare::{compare, hashes_by_fields, rehearse};
@@ -111,6 +113,7 @@ pub(crate) struct Settings {
 pub(crate) async fn preview(
     subject: &Subject<'_>,
     mut objects: Vec<Raw>,
+    hooks: Vec<Found>,
     secrets: &SecretInputs,
 ) -> Result<Preview, Vec<Failure>> {
     let application = subject.application;
@@ -127,7 +130,7 @@ pub(crate) async fn preview(
     };
     let one_time = ulid::Ulid::new().to_bytes();
     let key = subject.identity.key.as_deref().unwrap_or(&one_time);
-    let completed = async |owner: &Owner, objects, warnings: &mut Vec<String>| {
+    let completed = async |owner: &Owner, objects, hooks, warnings: &mut Vec<String>| {
         let with = Completion {
             discovery,
             application,
@@ -136,19 +139,24 @@ pub(crate) async fn preview(
             commit: &subject.commit,
             limits: subject.settings.limits,
         };
-        sync::complete(&with, objects, warnings).await
+        sync::complete(&with, objects, hooks, warnings).await
     };
-    let (mut set, mut hashes) = completed(&owner, objects.clone(), &mut warnings).await?;
+    let complete = completed(&owner, objects.clone(), hooks, &mut warnings).await?;
     let policy = application.rendering.validate;
     let refused = sync::validate(
         subject.cluster,
         policy,
         subject.kind,
         subject.sources,
-        &set,
+        &complete,
         &mut warnings,
     )
     .await;
+    let Complete {
+        mut set,
+        mut hashes,
+        hooks,
+    } = complete;
     let mut extent = match &subject.left {
         Left::In(extent) => extent.clone(),
         Left::None => Extent::default(),
@@ -167,7 +175,8 @@ pub(crate) async fn preview(
             found.application, found.instance
         ));
         owner = found;
-        (set, hashes) = completed(&owner, objects, &mut Vec::new()).await?;
+        let complete = completed(&owner, objects, Vec::new(), &mut Vec::new()).await?;
+        (set, hashes) = (complete.set, complete.hashes);
     }
     if let Left::In(_) = subject.left
         && !owner.instance.is_empty()
@@ -236,8 +245,8 @@ pub(crate) async fn preview(
         }
     }
     mask(&mut plan, secrets);
-    let hooks: &[Hook] = &[];
-    let consent = Consent::of(&plan, &hashes, hooks);
+    let hooks = that_run(subject, &hashes, hooks, &plan);
+    let consent = Consent::of(&plan, &hashes, &hooks);
     if !application.sync.automatic {
         // All of it waits for a person; without the key of the hashes its name is not known.
         let known = subject.identity.key.is_some();
@@ -266,4 +275,34 @@ fn mask(plan: &mut Plan, secrets: &SecretInputs) {
             mask(&mut because.detail);
         }
     }
+}
+
+/// The hooks of a rollout, where there would be one: what is planned, or what the agent remembers of
+/// the last rollout, says so.
+fn that_run(
+    subject: &Subject<'_>,
+    hashes: &BTreeMap<ObjectKey, Digest>,
+    hooks: Vec<Hook>,
+    plan: &Plan,
+) -> Vec<Hook> {
+    let name = &subject.application.name;
+    let last = subject.memory.and_then(|agent| {
+        let state = agent.state.lock();
+        let ledger = state.applications.get(name)?.rollout.as_ref()?;
+        Some(ledger.identity.clone())
+    });
+    let begins = match last {
+        Some(last) => last != identity(hashes, &hooks),
+        None => plan.has_writes(),
+    };
+    let is_of_rollouts = |hook: &Hook| {
+        !matches!(
+            hook.moment,
+            Moment::Failure | Moment::BeforeDelete | Moment::AfterDelete
+        )
+    };
+    hooks
+        .into_iter()
+        .filter(|hook| begins && is_of_rollouts(hook))
+        .collect()
 }

@@ -22,14 +22,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use syncline_core::application::{Application, Renderer};
+use syncline_core::hooks::{self, Found};
 use syncline_core::manifest::{Raw, yaml};
 use syncline_core::outcome::Failure;
 use syncline_core::post_render::labels_and_annotations;
 use syncline_core::reason::Reason;
 use syncline_core::substitute::substitute;
 use syncline_render::{
-    Answer, Ask, ChartRef, ClusterFacts, Error, Helm, Hook, Job, Kustomize, Pool, Rendered,
-    Transform,
+    Answer, Ask, ChartRef, ClusterFacts, Error, Helm, Job, Kustomize, Pool, Rendered, Transform,
 };
 
 pub(crate) use folder::{Folder, Limits};
@@ -61,8 +61,8 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Output {
     /// The objects, without namespace and owner.
     pub(crate) objects: Vec<Raw>,
-    /// Objects that are no part of the release but run at one of its events.
-    pub(crate) hooks: Vec<Hook>,
+    /// Objects that run at a point of a rollout instead of staying, in the order of the renderer.
+    pub(crate) hooks: Vec<Found>,
     /// What the libraries warn of.
     pub(crate) warnings: Vec<String>,
     /// What the chart says to its user.
@@ -130,6 +130,11 @@ async fn attempt(
     };
     substituted(request, &mut output)?;
     decorated(pool, request, &mut output).await?;
+    // A variable or a patch may have made a hook of an object.
+    let split = hooks::split(std::mem::take(&mut output.objects))?;
+    output.objects = split.objects;
+    output.hooks = split.hooks;
+    output.warnings.extend(split.notes);
     Ok(output)
 }
 
@@ -272,8 +277,12 @@ fn output(rendered: Rendered) -> Output {
     Output {
         is_reproducible: !rendered.asked.iter().any(asks),
         sees_cluster,
-        objects: rendered.objects,
-        hooks: rendered.hooks,
+        objects: rendered
+            .objects
+            .into_iter()
+            .chain(rendered.hooks.into_iter().map(|hook| hook.object))
+            .collect(),
+        hooks: Vec::new(),
         warnings: rendered.warnings,
         notes: rendered.notes,
     }
@@ -285,8 +294,7 @@ fn substituted(request: &Request<'_>, output: &mut Output) -> Result<(), Vec<Fai
         return Ok(());
     };
     let mut failures = Vec::new();
-    let hooks = output.hooks.iter_mut().map(|hook| &mut hook.object);
-    for object in output.objects.iter_mut().chain(hooks) {
+    for object in &mut output.objects {
         let (variables, undeclared) = (&request.material.variables, options.undeclared);
         let done = substitute(
             &mut object.value,

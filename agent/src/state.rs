@@ -183,6 +183,14 @@ pub(crate) struct Rendered {
     pub(crate) weight: usize,
 }
 
+impl Rendered {
+    /// What it wants, and what the hooks of its rollouts are.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        let hooks = self.hooks.iter().map(|hook| &hook.manifest.key);
+        self.set.iter().map(|manifest| &manifest.key).chain(hooks)
+    }
+}
+
 /// Repairs of one object in a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Fight {
@@ -254,6 +262,9 @@ pub(crate) struct ApplicationState {
     pub(crate) rendered: Option<Arc<Rendered>>,
     /// Live objects of this application that Git no longer names.
     pub(crate) left: BTreeSet<ObjectKey>,
+    /// Live objects of runs of its hooks, and those that are about to be made. No prune of a sync
+    /// touches them.
+    pub(crate) hooks: BTreeSet<ObjectKey>,
     /// What the database does not know yet.
     pub(crate) unsaved: Unsaved,
     /// What a failed render had read; any change of it is worth another try.
@@ -349,6 +360,7 @@ impl ApplicationState {
             chart: None,
             rendered: None,
             left: BTreeSet::new(),
+            hooks: BTreeSet::new(),
             unsaved: Unsaved::default(),
             failed_reads: None,
             running: None,
@@ -558,15 +570,22 @@ impl State {
     /// Takes the state of a live object in; `None` where a newer one is known.
     pub(crate) fn see(&mut self, key: &ObjectKey, seen: Seen) -> Option<Sight> {
         let owner = seen.owner.clone();
+        let is_hook = seen.run.is_some();
         let sight = self.live.see(key, seen)?;
         let former = sight.former_owner.as_ref();
         if let Some(entry) = former.and_then(|name| self.applications.get_mut(name)) {
             entry.left.remove(key);
+            entry.hooks.remove(key);
         }
         if let Some(entry) = owner.and_then(|name| self.applications.get_mut(&name))
             && !entry.objects.contains_key(key)
         {
-            entry.left.insert(key.clone());
+            if is_hook {
+                entry.hooks.insert(key.clone());
+                entry.left.remove(key);
+            } else {
+                entry.left.insert(key.clone());
+            }
         }
         Some(sight)
     }
@@ -576,6 +595,7 @@ impl State {
         let owner = self.live.gone(key)?.owner?;
         if let Some(entry) = self.applications.get_mut(&owner) {
             entry.left.remove(key);
+            entry.hooks.remove(key);
         }
         Some(owner)
     }
@@ -641,12 +661,17 @@ impl State {
         let Some(entry) = self.applications.get_mut(name) else {
             return;
         };
-        let owned = self.live.owned_by(name);
-        entry.left.extend(
-            owned
-                .filter(|key| !entry.objects.contains_key(*key))
-                .cloned(),
-        );
+        for key in self.live.owned_by(name) {
+            if entry.objects.contains_key(key) {
+                continue;
+            }
+            let seen = self.live.seen(key);
+            if seen.is_some_and(|seen| seen.run.is_some()) {
+                entry.hooks.insert(key.clone());
+            } else {
+                entry.left.insert(key.clone());
+            }
+        }
     }
 
     /// Takes in what the database kept of an application.

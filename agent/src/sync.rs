@@ -52,7 +52,7 @@ use crate::state::Head;
 use crate::{report, repositories};
 use given::Given;
 
-pub(crate) use desired::{Completion, complete, leave_out, notes, settle, validate};
+pub(crate) use desired::{Complete, Completion, complete, leave_out, notes, settle, validate};
 pub(crate) use dry::Dry;
 pub(crate) use facts::{autoscaled, heir, read, remembered, tools, unrendered};
 pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};
@@ -333,10 +333,7 @@ async fn attempt(
     let before = before_of(agent, name);
     desired::claim(agent, start, &rendered);
     let listed = extent.clone();
-    rendered
-        .set
-        .iter()
-        .for_each(|manifest| extent.add(&manifest.key));
+    rendered.keys().for_each(|key| extent.add(key));
     extent
         .namespaces
         .insert(start.application.namespace.clone());

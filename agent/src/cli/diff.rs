@@ -220,11 +220,7 @@ async fn compared(
     let output = rendering::render(&options.pool(), &mut request, &supply).await?;
     let mut secrets = sources.secrets();
     secrets.extend(&material.secrets);
-    let (identity, mut remarks) = identity(arguments, &person, certainty).await.map_err(one)?;
-    if !output.hooks.is_empty() {
-        let count = output.hooks.len();
-        remarks.push(format!("{count} hooks of the chart are left out"));
-    }
+    let (identity, remarks) = identity(arguments, &person, certainty).await.map_err(one)?;
     let subject = Subject {
         memory: None,
         cluster,
@@ -252,7 +248,7 @@ async fn compared(
             limits: yaml::Limits::default(),
         },
     };
-    let compared = preview(&subject, output.objects, &secrets).await;
+    let compared = preview(&subject, output.objects, output.hooks, &secrets).await;
     let mut compared = compared.map_err(|found| masked(found, &secrets))?;
     compared
         .plan

@@ -31,12 +31,9 @@ pub struct RenderArguments {
     /// Write before each object where it comes from.
     #[arg(long)]
     origin: bool,
-    /// Print the objects that a chart declares as hooks as well.
+    /// Leave out the objects that are hooks; without this they stand behind the others.
     #[arg(long)]
-    hooks: bool,
-    /// Leave out objects that are tests of a chart, where hooks are printed.
-    #[arg(long, requires = "hooks")]
-    skip_tests: bool,
+    skip_hooks: bool,
     /// Say on the error output what the chart says to its user.
     #[arg(long)]
     notes: bool,
@@ -59,12 +56,6 @@ pub(super) async fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode>
         Ok((output, secrets)) => {
             for warning in &output.warnings {
                 report(&format!("warning: {}", secrets.mask_text(warning)));
-            }
-            let left_out = output.hooks.len();
-            if left_out > 0 && !arguments.hooks {
-                report(&format!(
-                    "note: {left_out} hooks of the chart are left out; `--hooks` prints them"
-                ));
             }
             if arguments.notes && !output.notes.is_empty() {
                 report(&secrets.mask_text(&output.notes));
@@ -113,7 +104,7 @@ async fn rendered(
     let output = rendering::render(&options.pool(), &mut request, &supply).await?;
     let mut secrets = sources.into_seen().secrets;
     secrets.extend(&material.secrets);
-    let checked = check(&output.objects, &application.namespace);
+    let checked = check(&output, &application.namespace);
     checked.map_err(|found| masked(found, &secrets))?;
     Ok((output, secrets))
 }
@@ -180,17 +171,17 @@ pub(super) async fn elsewhere(charts: Option<&Charts>, ask: &Ask) -> Result<Supp
 }
 
 /// Holds the objects against what the agent refuses without asking a cluster.
-fn check(objects: &[Raw], namespace: &str) -> Result<(), Vec<Failure>> {
+fn check(output: &Output, namespace: &str) -> Result<(), Vec<Failure>> {
     let limits = yaml::Limits::default();
-    let manifests = to_manifests(
-        objects.to_vec(),
-        namespace,
-        &|_, _, _| None,
-        Naming::Given,
-        &limits,
-    )?;
+    let scope_of = |_: &str, _: &str, _: &str| None;
+    let manifests =
+        |objects: Vec<Raw>, naming| to_manifests(objects, namespace, &scope_of, naming, &limits);
+    let hooks = output.hooks.iter().map(|hook| hook.object.clone());
+    let hooks = manifests(hooks.collect(), Naming::Generated)?;
+    let manifests = manifests(output.objects.clone(), Naming::Given)?;
+    let of_hooks = hooks.into_iter().filter_map(|hook| normalise(hook).err());
     let mut whole = Vec::with_capacity(manifests.len());
-    let mut failures = Vec::new();
+    let mut failures: Vec<Failure> = of_hooks.flatten().collect();
     for manifest in manifests {
         match normalise(manifest) {
             Ok(normalised) => whole.push(normalised.manifest),
@@ -215,13 +206,7 @@ pub(super) fn masked(failures: Vec<Failure>, secrets: &SecretInputs) -> Vec<Fail
 
 /// One stream of YAML in the order of the renderer.
 fn stream(arguments: &RenderArguments, output: &Output, secrets: &SecretInputs) -> String {
-    let hooks = output.hooks.iter().filter(|hook| {
-        let is_test = hook
-            .events
-            .split(',')
-            .any(|event| event.starts_with("test"));
-        arguments.hooks && !(is_test && arguments.skip_tests)
-    });
+    let hooks = output.hooks.iter().filter(|_| !arguments.skip_hooks);
     let hooks = hooks.map(|hook| &hook.object);
     let mut out = String::new();
     for object in output.objects.iter().chain(hooks) {

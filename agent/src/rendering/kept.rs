@@ -9,8 +9,8 @@ use syncline_core::digest::Digest;
 use syncline_core::manifest::Raw;
 use syncline_core::outcome::Failure;
 use syncline_core::read_set::Reads as Place;
+use syncline_render::Location;
 use syncline_render::cache::{Cache, Read, Reads};
-use syncline_render::{Hook, Location};
 
 use super::{Output, Seen, Sources};
 
@@ -58,7 +58,7 @@ pub(crate) fn keep(
     });
     let places: BTreeSet<Read> = places.collect();
     let reads = Reads::note(places, &[], |read| sources.id_of(read))?;
-    let hooks = output.hooks.iter().map(|hook: &Hook| &hook.object);
+    let hooks = output.hooks.iter().map(|hook| &hook.object);
     let objects = output.objects.iter().chain(hooks);
     let weight = objects.map(|object: &Raw| weigh(&object.value)).sum();
     let kept = Kept {

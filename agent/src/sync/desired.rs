@@ -22,7 +22,7 @@ use syncline_core::trigger::Cause;
 use syncline_render::{ChartRef, ClusterFacts};
 use syncline_source::Mirror;
 
-pub(crate) use complete::{Completion, complete};
+pub(crate) use complete::{Complete, Completion, complete};
 pub(crate) use unstable::{notes, settle};
 pub(crate) use validate::{leave_out, validate};
 
@@ -199,12 +199,13 @@ async fn make(
     } = sources.into_seen();
     secrets.extend(&given.material.secrets);
     let own = reads.remove("").unwrap_or_default();
-    let (set, hashes) = match outcome {
+    let Complete { set, hashes, hooks } = match outcome {
         Ok(complete) => complete,
         Err(failures) => return Err((masked(failures, &secrets), own)),
     };
     let warnings = made.warnings;
-    let images = complete::images(&set);
+    let objects = || set.iter().chain(hooks.iter().map(|hook| &hook.manifest));
+    let images = complete::images(objects());
     if !warnings.is_empty() {
         let name = &start.application.name;
         let warnings = secrets.mask_text(&warnings.join("; ")).into_owned();
@@ -212,8 +213,7 @@ async fn make(
         tracing::warn!(detail = warnings, "something in Git is ignored");
     }
     watch.step("render");
-    let weight = set
-        .iter()
+    let weight = objects()
         .map(|manifest| rendering::weigh(manifest.body.visible()))
         .sum();
     let others = target.into_iter().map(|(source, (repository, commit))| {
@@ -227,12 +227,12 @@ async fn make(
     });
     let others = others.collect();
     Ok(Arc::new(Rendered {
-        hooks: Vec::new(),
         inputs: given.inputs.of(made.sees_cluster),
         reads: own,
         others,
         set,
         hashes,
+        hooks,
         images,
         secrets,
         notes: made.notes,
@@ -294,19 +294,13 @@ async fn parts(
     given: &Given,
     sources: &mut Sources,
     made: &mut Parts,
-) -> Result<complete::Complete, Vec<Failure>> {
+) -> Result<Complete, Vec<Failure>> {
     let application = &start.application;
     let (kind, output) = output(agent, start, account, given, sources).await?;
     made.sees_cluster = output.sees_cluster;
     let warnings = &mut made.warnings;
     *warnings = output.warnings;
     made.notes = output.notes;
-    for hook in &output.hooks {
-        let origin = &hook.object.origin;
-        warnings.push(format!(
-            "{origin}: hooks are not run yet, so this object is left out"
-        ));
-    }
     let mut objects = output.objects;
     let discovery = agent.cluster.discovery();
     let kept = settle(discovery, &application.namespace, account, &mut objects)
@@ -320,15 +314,18 @@ async fn parts(
         commit: &start.target.info.id,
         limits: agent.yaml_limits(),
     };
-    let (set, hashes) = complete(&with, objects, warnings).await?;
+    let complete = complete(&with, objects, output.hooks, warnings).await?;
     let policy = application.rendering.validate;
-    let refused = validate(&agent.cluster, policy, kind, sources, &set, warnings).await;
-    if application.sync.atomic && !refused.is_empty() {
+    let refused = validate(&agent.cluster, policy, kind, sources, &complete, warnings).await;
+    // Nothing goes on without a hook, so one that is refused is as good as none at all.
+    let mut hooks = complete.hooks.iter();
+    let hook_is_refused = hooks.any(|hook| refused.contains_key(&hook.manifest.key));
+    if hook_is_refused || (application.sync.atomic && !refused.is_empty()) {
         return Err(refused.into_values().collect());
     }
     made.refused = refused;
-    made.unstable = notes(&kept, &set);
-    Ok((set, hashes))
+    made.unstable = notes(&kept, &complete.set);
+    Ok(complete)
 }
 
 /// What the sources are rendered to; from memory where the same was rendered before.

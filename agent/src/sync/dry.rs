@@ -144,7 +144,13 @@ impl<'a> Dry<'a> {
                 limits: agent.yaml_limits(),
             },
         };
-        let planned = Box::pin(preview::preview(&subject, output.objects, &secrets)).await;
+        let planned = Box::pin(preview::preview(
+            &subject,
+            output.objects,
+            output.hooks,
+            &secrets,
+        ))
+        .await;
         let mut preview = planned.map_err(|failures| desired::masked(failures, &secrets))?;
         preview.commit = Some(start.target.info.clone());
         preview

@@ -283,6 +283,7 @@ async fn list(
                 return Ok(());
             };
             let all = entry.objects.keys().chain(&entry.left);
+            let all = all.chain(&entry.hooks);
             all.filter(|key| is_in(key, &part) && !there.contains(*key))
                 .cloned()
                 .collect()
@@ -356,7 +357,8 @@ pub(crate) fn extent(agent: &Agent, start: &Start) -> Extent {
         namespaces: start.listed.namespaces.clone(),
     };
     if let Some(entry) = state.applications.get(&start.application.name) {
-        for key in entry.objects.keys().chain(&entry.left) {
+        let all = entry.objects.keys().chain(&entry.left);
+        for key in all.chain(&entry.hooks) {
             extent.add(key);
         }
     }
@@ -373,7 +375,8 @@ pub(crate) fn end_idle_watches(agent: &Agent) {
     let has_reader = agent.settings.reader_account.is_some();
     let wanted: HashSet<WatchKey> = {
         let state = agent.state.lock();
-        let left = state.applications.values().flat_map(|entry| &entry.left);
+        let all = || state.applications.values();
+        let left = all().flat_map(|entry| entry.left.iter().chain(&entry.hooks));
         let keys = state.live.claimed().chain(left).map(|key| WatchKey {
             group: key.group.clone(),
             kind: key.kind.clone(),
@@ -429,11 +432,12 @@ pub(super) async fn narrow(
         .collect();
     let kept = plan.actions.iter().map(|action| &action.key);
     let kept = kept.filter(|key| !gone.contains(key));
-    for key in kept.chain(rendered.set.iter().map(|manifest| &manifest.key)) {
+    for key in kept.chain(rendered.keys()) {
         extent.add(key);
     }
     if let Some(entry) = agent.state.lock().applications.get(&start.application.name) {
-        for key in entry.left.iter().filter(|key| !gone.contains(key)) {
+        let left = entry.left.iter().chain(&entry.hooks);
+        for key in left.filter(|key| !gone.contains(key)) {
             extent.add(key);
         }
     }

@@ -53,6 +53,8 @@ impl From<Phase> for RolloutPhase {
 pub enum HookMoment {
     /// Before the first wave.
     Before,
+    /// With a wave.
+    During,
     /// After everything is applied and healthy.
     After,
     /// When the rollout failed.
@@ -67,6 +69,7 @@ impl From<Moment> for HookMoment {
     fn from(moment: Moment) -> Self {
         match moment {
             Moment::Before => Self::Before,
+            Moment::During => Self::During,
             Moment::After => Self::After,
             Moment::Failure => Self::Failure,
             Moment::BeforeDelete => Self::BeforeDelete,
@@ -237,7 +240,9 @@ fn hooks(runs: &BTreeMap<HookId, Run>, planned: &[HookId], phase: Phase) -> Vec<
     ids.sort_by_key(|id| (id.moment, place(id).unwrap_or(usize::MAX), *id));
     ids.dedup();
     let comes = |id: &HookId| match id.moment {
-        Moment::Before | Moment::After => !matches!(phase, Phase::Done | Phase::Failed),
+        Moment::Before | Moment::During | Moment::After => {
+            !matches!(phase, Phase::Done | Phase::Failed)
+        }
         Moment::Failure => phase == Phase::Failing,
         Moment::BeforeDelete | Moment::AfterDelete => false,
     };

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Hook, HookId, Moment};
 use crate::digest::Digest;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ManifestSet};
 use crate::object::ObjectKey;
 use crate::outcome::Failure;
 use crate::plan::stage;
@@ -75,7 +75,7 @@ fn runs(key: &ObjectKey) -> bool {
 }
 
 /// Hooks that stand twice at one moment, and hooks that are objects of the application as well.
-pub fn duplicates(set: &[&Manifest], hooks: &[Hook]) -> Vec<Failure> {
+pub fn duplicates(set: &ManifestSet, hooks: &[Hook]) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut known: BTreeMap<HookId, &Manifest> = BTreeMap::new();
     let mut said = std::collections::BTreeSet::new();
@@ -90,7 +90,7 @@ pub fn duplicates(set: &[&Manifest], hooks: &[Hook]) -> Vec<Failure> {
                 ),
             });
         }
-        let object = set.iter().find(|manifest| manifest.key == *key);
+        let object = set.get(key);
         if let Some(object) = object.filter(|_| said.insert(key.clone())) {
             failures.push(Failure {
                 reason: Reason::DuplicateObject,

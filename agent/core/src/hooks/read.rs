@@ -32,7 +32,7 @@ pub enum Reading {
 /// When and how a hook runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// When, each moment once, in their order; at least one.
+    /// When, each moment once, in their order; none for one that never runs.
     pub moments: BTreeMap<Moment, Occasion>,
     /// Its place among the hooks of its moment.
     pub weight: i32,

@@ -23,11 +23,9 @@ pub struct Found {
 pub struct Split {
     /// What is applied and stays.
     pub objects: Vec<Raw>,
-    /// What runs.
+    /// What runs, and what says that it is a hook and never runs here: that has no moments.
     pub hooks: Vec<Found>,
-    /// What says that it is a hook and never runs here.
-    pub never: Vec<Raw>,
-    /// What is said of those, for people.
+    /// What is said of those that never run, for people.
     pub notes: Vec<String>,
 }
 
@@ -50,7 +48,8 @@ pub fn split(objects: Vec<Raw>) -> Result<Split, Vec<Failure>> {
             Ok(Reading::Hook(terms)) => split.hooks.push(Found { terms, object }),
             Ok(Reading::Never(why)) => {
                 split.notes.push(format!("{}: {why}", place(&object)));
-                split.never.push(object);
+                let terms = Terms::default();
+                split.hooks.push(Found { terms, object });
             }
             Err(invalid) => failures.push(Failure {
                 reason: Reason::InvalidHook,

@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::manifest::{Body, Raw};
+use crate::manifest::{Body, ManifestSet, Raw};
 use crate::object::Origin;
 use crate::reason::Reason;
+use crate::revision::CommitId;
 
 fn hook(moment: Moment, weight: i32, api_version: &str, kind: &str, name: &str) -> Hook {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -128,7 +129,11 @@ fn a_hook_stands_once_at_each_moment_and_is_no_object_of_the_application() {
         job(Moment::Before, 0, "b"),
     ];
     let object = job(Moment::Before, 0, "b").manifest;
-    let found = duplicates(&[&object], &hooks);
+    let set = |objects| {
+        let commit = CommitId::parse(&"0".repeat(40)).unwrap();
+        ManifestSet::new(commit, objects).unwrap()
+    };
+    let found = duplicates(&set(vec![object]), &hooks);
     let told: Vec<_> = found
         .iter()
         .map(|failure| failure.detail.as_str())
@@ -141,7 +146,7 @@ fn a_hook_stands_once_at_each_moment_and_is_no_object_of_the_application() {
             "Job.batch shop/b is declared as an object in hooks.yaml and as a hook in hooks.yaml",
         ]
     );
-    assert_eq!(duplicates(&[], &hooks[..2]), []);
+    assert_eq!(duplicates(&set(Vec::new()), &hooks[..2]), []);
 }
 
 fn raw(value: Value) -> Raw {
@@ -173,10 +178,9 @@ fn hooks_are_taken_out_of_the_objects_and_out_of_lists() {
     let names: Vec<_> = split.objects.iter().map(name).collect();
     assert_eq!(names, ["web", "left"]);
     let names: Vec<_> = split.hooks.iter().map(|hook| name(&hook.object)).collect();
-    assert_eq!(names, ["migrate"]);
-    assert_eq!(split.hooks[0].terms.moments.len(), 2);
-    let names: Vec<_> = split.never.iter().map(name).collect();
-    assert_eq!(names, ["check"]);
+    assert_eq!(names, ["migrate", "check"]);
+    let moments = split.hooks.iter().map(|hook| hook.terms.moments.len());
+    assert_eq!(moments.collect::<Vec<_>>(), [2, 0]);
     assert_eq!(
         split.notes,
         ["all.yaml:7: Job check: tests of a chart are not run"]

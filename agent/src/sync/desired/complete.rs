@@ -6,8 +6,11 @@ use serde_json::Value;
 use syncline_cluster::Discovery;
 use syncline_core::application::Application;
 use syncline_core::digest::Digest;
+use syncline_core::hooks::{Found, Hook, duplicates, in_order};
 use syncline_core::manifest::yaml::Limits;
-use syncline_core::manifest::{Manifest, ManifestSet, Raw, Scope, normalise, to_manifests};
+use syncline_core::manifest::{
+    Manifest, ManifestSet, Naming, Raw, Scope, ScopeOf, normalise, to_manifests,
+};
 use syncline_core::names;
 use syncline_core::object::{ObjectKey, group_version};
 use syncline_core::outcome::Failure;
@@ -26,23 +29,34 @@ pub(crate) struct Completion<'a> {
     pub(crate) limits: Limits,
 }
 
-/// The desired set, and the keyed hash of each object in it.
-pub(crate) type Complete = (ManifestSet, BTreeMap<ObjectKey, Digest>);
+/// What an application wants.
+pub(crate) struct Complete {
+    /// The desired set.
+    pub(crate) set: ManifestSet,
+    /// The keyed hash of each object in it.
+    pub(crate) hashes: BTreeMap<ObjectKey, Digest>,
+    /// The hooks as they run.
+    pub(crate) hooks: Vec<Hook>,
+}
 
-/// Identity, namespace, normal form and owner record of every object; refuses duplicates.
+/// Identity, namespace, normal form and owner record of every object; refuses duplicates. Hooks get
+/// their owner record when they are started.
 pub(crate) async fn complete(
     with: &Completion<'_>,
     objects: Vec<Raw>,
+    found: Vec<Found>,
     warnings: &mut Vec<String>,
 ) -> Result<Complete, Vec<Failure>> {
     let application = with.application;
-    let scopes = scopes(with.discovery, &objects).await?;
+    let all = objects.iter().chain(found.iter().map(|hook| &hook.object));
+    let scopes = scopes(with.discovery, all).await?;
     let scope_of = |group: &str, version: &str, kind: &str| {
         scopes
             .get(&(group.to_owned(), version.to_owned(), kind.to_owned()))
             .copied()
     };
-    let manifests = to_manifests(objects, &application.namespace, &scope_of, &with.limits)?;
+    let (namespace, limits) = (&application.namespace, &with.limits);
+    let manifests = to_manifests(objects, namespace, &scope_of, Naming::Given, limits)?;
     let mut complete: Vec<Manifest> = Vec::with_capacity(manifests.len());
     let mut hashes = BTreeMap::new();
     let mut failures = Vec::new();
@@ -67,13 +81,76 @@ pub(crate) async fn complete(
         return Err(failures);
     }
     let set = ManifestSet::new(with.commit.clone(), complete)?;
-    Ok((set, hashes))
+    let hooks = hooks(with, found, &set, &scope_of, warnings)?;
+    Ok(Complete { set, hashes, hooks })
+}
+
+/// Identity, namespace and normal form of every hook, in the order in which they run; an object with
+/// several moments is several hooks.
+fn hooks(
+    with: &Completion<'_>,
+    found: Vec<Found>,
+    set: &ManifestSet,
+    scope_of: &ScopeOf<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Hook>, Vec<Failure>> {
+    let (namespace, limits) = (&with.application.namespace, &with.limits);
+    let mut hooks = Vec::new();
+    let mut failures = Vec::new();
+    for Found { terms, object } in found {
+        if terms.moments.is_empty() {
+            continue;
+        }
+        let unstable = object.unstable.clone();
+        let naming = Naming::Generated;
+        let one = match to_manifests(vec![object], namespace, scope_of, naming, limits) {
+            Ok(manifests) => manifests,
+            Err(found) => {
+                failures.extend(found);
+                continue;
+            }
+        };
+        for manifest in one {
+            let normalised = match normalise(manifest) {
+                Ok(normalised) => normalised,
+                Err(found) => {
+                    failures.extend(found);
+                    continue;
+                }
+            };
+            warnings.extend(normalised.warnings);
+            let manifest = normalised.manifest;
+            // What each render makes anew would start a rollout with each of them.
+            let mut wire = manifest.body.to_wire();
+            for pointer in &unstable {
+                if let Some(field) = wire.pointer_mut(pointer) {
+                    *field = Value::Null;
+                }
+            }
+            let hash = applied_hash(with.key, &wire);
+            hooks.extend(terms.moments.iter().map(|(moment, occasion)| Hook {
+                manifest: manifest.clone(),
+                hash,
+                moment: *moment,
+                occasion: *occasion,
+                weight: terms.weight,
+                delete: terms.delete,
+                timeout: terms.timeout,
+            }));
+        }
+    }
+    failures.extend(duplicates(set, &hooks));
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    in_order(&mut hooks);
+    Ok(hooks)
 }
 
 /// What is known of each kind among the objects: from discovery, or from a CRD beside them.
 async fn scopes(
     discovery: &Discovery,
-    objects: &[Raw],
+    objects: impl Iterator<Item = &Raw>,
 ) -> Result<BTreeMap<(String, String, String), Scope>, Vec<Failure>> {
     let mut kinds = BTreeSet::new();
     let mut scopes = BTreeMap::new();
@@ -152,9 +229,9 @@ fn decorate(manifest: &mut Manifest, owner: &Owner) {
 }
 
 /// The images of all containers, sorted, each once.
-pub(super) fn images(set: &ManifestSet) -> Vec<String> {
+pub(super) fn images<'a>(objects: impl Iterator<Item = &'a Manifest>) -> Vec<String> {
     let mut images = BTreeSet::new();
-    for manifest in set {
+    for manifest in objects {
         let spec = &manifest.body.visible()["spec"];
         let pods = [
             spec,

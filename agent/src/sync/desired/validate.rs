@@ -1,7 +1,7 @@
 //! Holds each object against the schema of the server, before anything is sent.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use syncline_cluster::Cluster;
@@ -12,6 +12,7 @@ use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::plan::Plan;
 use syncline_core::validate::{Finding, Schema};
 
+use super::Complete;
 use crate::rendering::{Kind, Sources};
 
 /// The objects of which the server would refuse or drop something, where the application is strict;
@@ -24,14 +25,21 @@ pub(crate) async fn validate(
     policy: Validate,
     kind: Kind,
     sources: &Sources,
-    set: &ManifestSet,
+    complete: &Complete,
     warnings: &mut Vec<String>,
 ) -> BTreeMap<ObjectKey, Failure> {
     let mut known: HashMap<(&str, &str), Known> = HashMap::new();
+    let set = &complete.set;
     let definitions = definitions(set);
+    let hooks = complete.hooks.iter().map(|hook| &hook.manifest);
+    let mut done: BTreeSet<(&ObjectKey, &Origin)> = BTreeSet::new();
     let mut refused = BTreeMap::new();
-    for manifest in set {
+    for manifest in set.iter().chain(hooks) {
         let key = &manifest.key;
+        // A hook with several moments is one object.
+        if !done.insert((key, &manifest.origin)) {
+            continue;
+        }
         let kind_of_set = (key.group.as_str(), key.kind.as_str(), key.version.as_str());
         let found = if let Some(schema) = definitions.get(&kind_of_set) {
             check(schema, manifest)

@@ -65,6 +65,7 @@ const moments: Record<Hook['moment'], string> = {
   before: 'before',
   after: 'after',
   failure: 'on failure',
+  during: 'with its wave',
   'before-delete': 'before deletion',
   'after-delete': 'after deletion',
 };
