@@ -186,6 +186,17 @@ pub struct AgentSettings {
     /// How long a sync waits for a CRD to be established.
     #[arg(long, env = "SYNCLINE_CRD_TIMEOUT", default_value = "30s", value_parser = duration, help_heading = "Sync")]
     pub crd_timeout: Duration,
+    /// Most lines that are kept of the log of a hook that failed.
+    #[arg(
+        long,
+        env = "SYNCLINE_HOOK_LOG_LINES",
+        default_value_t = 100,
+        help_heading = "Sync"
+    )]
+    pub hook_log_lines: usize,
+    /// Most bytes that are kept of the log of a hook that failed.
+    #[arg(long, env = "SYNCLINE_HOOK_LOG_BYTES", default_value_t = 16 * 1024, help_heading = "Sync")]
+    pub hook_log_bytes: usize,
     /// Delay before the first retry of a sync that failed and may pass by itself; doubled each time.
     #[arg(long, env = "SYNCLINE_RETRY_FIRST", default_value = "1s", value_parser = duration, help_heading = "Sync")]
     pub retry_first: Duration,

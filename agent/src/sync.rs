@@ -15,6 +15,7 @@ mod ending;
 mod facts;
 mod given;
 mod hidden;
+mod hooks;
 mod inventory;
 mod replace;
 mod supply;

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use instance::Instance;
 pub use kinds::Kind;
 pub use live::Live;
-pub use objects::{ApplyOptions, DeleteOptions, Deleted, DryRun, NamespaceState};
+pub use objects::{ApplyOptions, DeleteOptions, Deleted, DryRun, LogOptions, NamespaceState, Pods};
 pub use openapi::Schemas;
 pub use own::OwnEvent;
 pub use secret::{SecretBytes, SecretData};

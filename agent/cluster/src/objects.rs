@@ -1,11 +1,13 @@
 //! Reading and writing objects as a service account.
 
 mod data;
+mod logs;
 mod merge;
 mod reads;
 mod writes;
 
 pub(crate) use reads::{PAGE, path, reduce};
+pub use logs::{LastPod, LogOptions, Pods};
 
 use kube::core::{DynamicObject, Request, Resource as _};
 use serde_json::Value;

@@ -113,6 +113,11 @@ pub(super) async fn left(
     for (_, list) in lists.map_err(sync::Stopped::into_failures)? {
         for object in list {
             let live = reduced(&object);
+            // What a run of a hook made is no object that left Git.
+            let is_hook = live.annotations.contains_key(names::ANNOTATION_HOOK_RUN);
+            if is_hook {
+                continue;
+            }
             if set.get(&object.key).is_none() && live.owner(&object.key).as_ref() == Some(owner) {
                 seen.live.insert(object.key, live);
             }

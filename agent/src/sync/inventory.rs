@@ -403,7 +403,7 @@ pub(crate) fn end_idle_watches(agent: &Agent) {
 /// Writes the kinds and namespaces on the Application, before the first object is written, so that
 /// a later agent finds all that this one may leave behind (inv_i10).
 pub(super) async fn widen(agent: &Agent, start: &Start, extent: &Extent) -> Result<(), Stopped> {
-    write_lists(agent, start, extent)
+    write_lists(agent, &start.application.name, extent)
         .await
         .map_err(|error| Stopped::cluster("note the inventory on the Application", &error))?;
     Ok(failpoint::reached("inventory.union_written").await?)
@@ -441,7 +441,7 @@ pub(super) async fn narrow(
             extent.add(key);
         }
     }
-    if let Err(error) = write_lists(agent, start, &extent).await {
+    if let Err(error) = write_lists(agent, &start.application.name, &extent).await {
         // A list that is too wide costs a few reads and nothing else.
         tracing::warn!(%error, "the inventory list could not be narrowed");
     }
@@ -449,15 +449,15 @@ pub(super) async fn narrow(
     let _ = failpoint::reached("inventory.shrunk").await;
 }
 
-async fn write_lists(
+/// Makes the kinds and namespaces on the Application those of an extent.
+pub(super) async fn write_lists(
     agent: &Agent,
-    start: &Start,
+    name: &Name,
     extent: &Extent,
 ) -> Result<(), syncline_cluster::Error> {
     let join =
         |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     let (kinds, namespaces) = (join(&extent.kinds), join(&extent.namespaces));
-    let name = &start.application.name;
     let (same, has_finalizer) = {
         let state = agent.state.lock();
         let Some(entry) = state.applications.get(name) else {

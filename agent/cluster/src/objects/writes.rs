@@ -18,6 +18,7 @@ use crate::connect::Account;
 use crate::discovery::Resource;
 use crate::error::Error;
 use crate::live::Live;
+use crate::live::wire::WireObject;
 
 /// Words of the quota plugin.
 const QUOTA: &str = "exceeded quota";
@@ -53,6 +54,34 @@ impl Account {
             path.patch_metadata(&key.name, &params, &patch)
         };
         self.live(resource, request).await
+    }
+
+    /// Creates one object under a field manager; answers with it. Unknown and duplicate fields are
+    /// refused by the API server.
+    ///
+    /// `None` where there is one of the same name already; nothing is changed then.
+    pub async fn create(
+        &self,
+        resource: &Resource,
+        key: &ObjectKey,
+        wire: &Value,
+        manager: &str,
+    ) -> Result<Option<Live>, Error> {
+        if !resource.supports("create") {
+            return Err(no_apply(resource));
+        }
+        let params = PostParams {
+            dry_run: false,
+            field_manager: Some(manager.to_owned()),
+        };
+        let body = serde_json::to_vec(wire).map_err(|error| Error::Malformed(error.to_string()))?;
+        let mut request = built(collection(resource, key)?.create(&params, body))?;
+        strictly(&mut request, key)?;
+        match self.run(self.client.request::<WireObject>(request)).await {
+            Ok(object) => Ok(Some(Live::from_wire(resource, object))),
+            Err(Error::Refused(refusal)) if refusal.word == "AlreadyExists" => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces the whole record of who set which field, at the version that was read; nothing
@@ -96,10 +125,7 @@ impl Account {
         let body = serde_json::to_vec(&unnamed(resource, key, wire))
             .map_err(|error| Error::Malformed(error.to_string()))?;
         let mut request = built(collection(resource, key)?.create(&params, body))?;
-        let strict = format!("{}&fieldValidation=Strict", request.uri());
-        *request.uri_mut() = strict
-            .parse()
-            .map_err(|_| Error::Malformed(format!("{key}: it cannot be part of a path")))?;
+        strictly(&mut request, key)?;
         match self
             .run(self.client.request::<serde::de::IgnoredAny>(request))
             .await
@@ -192,6 +218,15 @@ fn no_apply(resource: &Resource) -> Error {
         api_version: resource.api_version(),
         kind: resource.kind.clone(),
     }
+}
+
+/// Has the API server refuse unknown and duplicate fields.
+fn strictly(request: &mut http::Request<Vec<u8>>, key: &ObjectKey) -> Result<(), Error> {
+    let strict = format!("{}&fieldValidation=Strict", request.uri());
+    *request.uri_mut() = strict
+        .parse()
+        .map_err(|_| Error::Malformed(format!("{key}: it cannot be part of a path")))?;
+    Ok(())
 }
 
 /// The object without its name and what only one object can have.
