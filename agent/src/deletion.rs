@@ -1,8 +1,12 @@
 //! The end of an Application: its objects go by the same proofs as a prune, or stay and are listed.
 
+mod hooks;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use syncline_cluster::kinds::Kind;
 use syncline_cluster::{Account, Deleted, Resource};
 use syncline_core::application::{Application, DeletionPolicy};
@@ -23,7 +27,23 @@ use crate::sync::{Extent, Look, account_of, delete_with_proof, heir, look};
 use crate::{dependencies, failpoint, report};
 
 /// What stands between the deletion and its end.
-struct Unfinished(String);
+struct Unfinished {
+    what: String,
+    /// Since when the deletion has been at it; since it was asked for where that is not known.
+    since: Option<Timestamp>,
+    /// How much longer than everything else it may take.
+    patience: Duration,
+}
+
+impl Unfinished {
+    fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            since: None,
+            patience: Duration::ZERO,
+        }
+    }
+}
 
 /// Goes one step towards the end of a deleted Application; comes back by the queue while objects
 /// are still there.
@@ -55,10 +75,12 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
         // What cannot be read says nothing about the objects: they stay.
         Ok(_) | Err(_) => Ok(()),
     };
-    if let Err(Unfinished(what)) = result {
+    if let Err(unfinished) = result {
+        let what = unfinished.what;
+        let since = unfinished.since.unwrap_or(since);
         let since = agent.freeze.possible_since(since);
         let waited = now.duration_since(since).unsigned_abs();
-        if waited < agent.settings.deletion_timeout {
+        if waited < agent.settings.deletion_timeout + unfinished.patience {
             {
                 let mut state = agent.state.lock();
                 let needed = dependencies::still_needed(&state, name);
@@ -102,9 +124,61 @@ pub(crate) async fn delete(agent: &Arc<Agent>, name: &Name) {
 /// Before that, the other applications of its repository are rendered, and those that want an
 /// object and may have it take it over.
 async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Unfinished> {
+    wait_for_others(agent, spec)?;
     let name = &spec.name;
-    let unfinished = |error: &dyn std::fmt::Display| Unfinished(error.to_string());
-    let (extent, others) = {
+    let account: Account = account_of(agent, spec)
+        .await
+        .map_err(|error| Unfinished::new(error.to_string()))?;
+    let owner = Owner {
+        instance: agent.instance.id().to_owned(),
+        application: name.clone(),
+    };
+    let hooks = hooks::Hooks::of(agent, spec, &owner, &account).await?;
+    let phase = hooks.before().await?;
+    if phase == hooks::Phase::Objects {
+        let removed = remove_owned(agent, spec, &owner, &account).await;
+        removed.map_err(|unfinished| Unfinished {
+            since: hooks.since(),
+            ..unfinished
+        })?;
+    }
+    hooks.after(phase).await
+}
+
+/// Before anything goes, those are rendered that may take it over.
+fn wait_for_others(agent: &Agent, spec: &Application) -> Result<(), Unfinished> {
+    let name = &spec.name;
+    let others = {
+        let state = agent.state.lock();
+        let repository = Name::new(&name.namespace, &spec.repository);
+        let repository = state.repositories.get(&repository);
+        let others = repository.into_iter().flat_map(|r| r.unrendered.keys());
+        let unread = repository.is_some_and(|r| r.head.is_none());
+        let all = state.applications_of(&Name::new(&name.namespace, &spec.repository));
+        // Before the first look at the repository nothing is known of what they want.
+        let unknown = all.iter().filter(|name| unread && is_unknown(&state, name));
+        let others: BTreeSet<_> = others.chain(unknown).filter(|n| *n != name).collect();
+        others.into_iter().map(Name::to_string).collect::<Vec<_>>()
+    };
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Unfinished::new(format!(
+        "it waits until these applications are rendered, which may take objects over: {}",
+        others.join(", ")
+    )))
+}
+
+/// Deletes everything that is the application's in the cluster, objects of its hooks as well.
+async fn remove_owned(
+    agent: &Arc<Agent>,
+    spec: &Application,
+    owner: &Owner,
+    account: &Account,
+) -> Result<(), Unfinished> {
+    let name = &spec.name;
+    let unfinished = |error: &dyn std::fmt::Display| Unfinished::new(error.to_string());
+    let extent = {
         let state = agent.state.lock();
         let Some(entry) = state.applications.get(name) else {
             return Ok(());
@@ -114,36 +188,14 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
             namespaces: entry.listed(names::ANNOTATION_NAMESPACES),
         };
         extent.namespaces.insert(spec.namespace.clone());
-        let repository = Name::new(&name.namespace, &spec.repository);
-        let repository = state.repositories.get(&repository);
-        let others = repository.into_iter().flat_map(|r| r.unrendered.keys());
-        let unread = repository.is_some_and(|r| r.head.is_none());
-        let all = state.applications_of(&Name::new(&name.namespace, &spec.repository));
-        // Before the first look at the repository nothing is known of what they want.
-        let unknown = all.iter().filter(|name| unread && is_unknown(&state, name));
-        let others: BTreeSet<_> = others.chain(unknown).filter(|n| *n != name).collect();
-        let others: Vec<_> = others.into_iter().map(Name::to_string).collect();
-        (extent, others)
+        extent
     };
-    if !others.is_empty() {
-        return Err(Unfinished(format!(
-            "it waits until these applications are rendered, which may take objects over: {}",
-            others.join(", ")
-        )));
-    }
-    let account: Account = account_of(agent, spec)
-        .await
-        .map_err(|error| unfinished(&error))?;
-    let known = look(agent, name, &account, &extent, Look::Full)
+    let known = look(agent, name, account, &extent, Look::Full)
         .await
         .map_err(|stopped| unfinished(&stopped.summary().detail))?;
     if let Some(failure) = known.unread.first() {
-        return Err(Unfinished(failure.detail.clone()));
+        return Err(Unfinished::new(failure.detail.clone()));
     }
-    let owner = Owner {
-        instance: agent.instance.id().to_owned(),
-        application: name.clone(),
-    };
     let mut waiting = Vec::new();
     let mut kept = Vec::new();
     let mut found: Vec<(Resource, ObjectKey, Propagation)> = Vec::new();
@@ -160,7 +212,7 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
             continue;
         };
         let seen = reduced(&live);
-        if seen.owner(&key).as_ref() != Some(&owner) || seen.controller.is_some() {
+        if seen.owner(&key).as_ref() != Some(owner) || seen.controller.is_some() {
             continue;
         }
         if is_kept_on_deletion(&key, &seen, &agent.settings.namespace) {
@@ -173,8 +225,8 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
     found.sort_by_key(|(_, key, _)| std::cmp::Reverse((stage(key), key.clone())));
     for (resource, key, propagation) in found {
         let frozen = agent.freeze.check();
-        frozen.map_err(|frozen| Unfinished(frozen.detail))?;
-        let deleted = delete_with_proof(&account, &resource, &key, &owner, None, propagation);
+        frozen.map_err(|frozen| Unfinished::new(frozen.detail))?;
+        let deleted = delete_with_proof(account, &resource, &key, owner, None, propagation);
         match deleted.await {
             Ok(Deleted::Gone) => {
                 agent.state.lock().gone(&key);
@@ -184,7 +236,7 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
         }
     }
     if !waiting.is_empty() {
-        return Err(Unfinished(waiting.join("; ")));
+        return Err(Unfinished::new(waiting.join("; ")));
     }
     if !kept.is_empty() {
         let what = format!("these objects stay: {}", kept.join(", "));
@@ -207,7 +259,8 @@ fn owned(agent: &Agent, name: &Name) -> Vec<(ObjectKey, Option<Name>)> {
         return Vec::new();
     };
     let mut all: Vec<_> = Vec::new();
-    for key in entry.objects.keys().chain(&entry.left) {
+    let keys = entry.objects.keys().chain(&entry.left);
+    for key in keys.chain(&entry.hooks) {
         let owner = state.live.seen(key).and_then(|seen| seen.owner.as_ref());
         if owner == Some(name) {
             all.push((key.clone(), heir(&state, name, key)));

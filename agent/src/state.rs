@@ -12,7 +12,7 @@ use syncline_core::application::{Application, Repository};
 use syncline_core::dependencies::Dependencies;
 use syncline_core::digest::Digest;
 use syncline_core::health::Health;
-use syncline_core::hooks::Hook;
+use syncline_core::hooks::{Hook, Moment};
 use syncline_core::image::Verdict;
 use syncline_core::kept::{Kept, KeptChange, KeptObject, OtherReads, Written};
 use syncline_core::manifest::ManifestSet;
@@ -188,6 +188,12 @@ impl Rendered {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         let hooks = self.hooks.iter().map(|hook| &hook.manifest.key);
         self.set.iter().map(|manifest| &manifest.key).chain(hooks)
+    }
+
+    /// Whether anything runs when the application is deleted.
+    pub(crate) fn has_deletion_hooks(&self) -> bool {
+        let mut hooks = self.hooks.iter();
+        hooks.any(|hook| matches!(hook.moment, Moment::BeforeDelete | Moment::AfterDelete))
     }
 }
 
@@ -580,7 +586,8 @@ impl State {
         if let Some(entry) = owner.and_then(|name| self.applications.get_mut(&name))
             && !entry.objects.contains_key(key)
         {
-            if is_hook {
+            // Who takes the mark of its run off does not end it.
+            if is_hook || entry.hooks.contains(key) {
                 entry.hooks.insert(key.clone());
                 entry.left.remove(key);
             } else {

@@ -9,6 +9,7 @@
 //! of it and every live object is as it was left.
 
 mod beginning;
+mod departure;
 mod desired;
 mod dry;
 mod ending;
@@ -53,9 +54,11 @@ use crate::state::Head;
 use crate::{report, repositories};
 use given::Given;
 
+pub(crate) use departure::last_render;
 pub(crate) use desired::{Complete, Completion, complete, leave_out, notes, settle, validate};
 pub(crate) use dry::Dry;
 pub(crate) use facts::{autoscaled, heir, read, remembered, tools, unrendered};
+pub(crate) use hooks::Place;
 pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};
 pub(crate) use supply::look_up;
 pub(crate) use writes::delete_with_proof;

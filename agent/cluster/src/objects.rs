@@ -6,8 +6,8 @@ mod merge;
 mod reads;
 mod writes;
 
-pub(crate) use reads::{PAGE, path, reduce};
 pub use logs::{LastPod, LogOptions, Pods};
+pub(crate) use reads::{PAGE, path, reduce};
 
 use kube::core::{DynamicObject, Request, Resource as _};
 use serde_json::Value;

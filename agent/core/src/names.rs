@@ -39,6 +39,11 @@ pub const ANNOTATION_HOOK_DELETE: &str = "syncline.dev/hook-delete";
 pub const ANNOTATION_HOOK_TIMEOUT: &str = "syncline.dev/hook-timeout";
 /// Annotation that we put on the object of a hook: which run of it this is.
 pub const ANNOTATION_HOOK_RUN: &str = "syncline.dev/hook-run";
+/// Annotation on an Application: `true` where hooks run when it is deleted.
+pub const ANNOTATION_DELETION_HOOKS: &str = "syncline.dev/deletion-hooks";
+/// Annotation on an Application that is being deleted and has such hooks: how far it is (`objects`,
+/// `after`), and since when.
+pub const ANNOTATION_DELETION: &str = "syncline.dev/deletion";
 /// Annotation on our kinds: a new value asks for a sync now.
 pub const ANNOTATION_REQUESTED_AT: &str = "syncline.dev/requested-at";
 /// Annotation on an Application: the hash of the plan that a person approved.

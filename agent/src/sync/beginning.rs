@@ -312,7 +312,7 @@ fn ask_again(agent: &Agent, name: &Name, entry: &mut ApplicationState, at: Optio
 
 /// The commit of which the objects are in the cluster, completely or on the way to it: what was
 /// begun is not taken back when nothing newer may be applied any more.
-fn running(mirror: &Mirror, entry: &ApplicationState, head: &Head) -> Option<Head> {
+pub(super) fn running(mirror: &Mirror, entry: &ApplicationState, head: &Head) -> Option<Head> {
     let applied = entry.applied.as_ref().map(|applied| &applied.info.id);
     let applied = applied.or(entry.recorded.as_ref());
     let begun = entry.kept.as_ref().map(|kept| &kept.commit);

@@ -167,7 +167,8 @@ fn hidden<'t>(texts: &'t [String], secrets: &'t SecretInputs) -> impl Iterator<I
         .map(|text| secrets.mask_text(text).into_owned())
 }
 
-fn start(agent: &Agent, name: &Name, target: Head) -> Result<Start, Failure> {
+/// What a render of a commit begins with that is not that of a sync.
+pub(super) fn start(agent: &Agent, name: &Name, target: Head) -> Result<Start, Failure> {
     let refuse = |reason, detail| Failure { reason, detail };
     let state = agent.state.lock();
     let entry = state.applications.get(name);

@@ -152,9 +152,14 @@ impl<'a> Place<'a> {
             let manager = names::field_manager(&self.owner.instance);
             self.expect(&key);
             let created = self.account.create(&resource, &key, &wire, &manager).await;
-            match created.map_err(|error| refused(hook, &key, &error))? {
-                Some(live) => return Ok(self.took(&live)),
-                None => continue,
+            match created {
+                Ok(Some(live)) => return Ok(self.took(&live)),
+                Ok(None) => {}
+                Err(error) => {
+                    // It may be there all the same, and then the watch shows it.
+                    self.forget(&key);
+                    return Err(refused(hook, &key, &error));
+                }
             }
         }
         Err(self.comes_back(&key))
@@ -309,10 +314,20 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn forget(&self, key: &ObjectKey) {
+        let mut guard = self.agent.state.lock();
+        let state = &mut *guard;
+        if let Some(entry) = state.applications.get_mut(&self.owner.application)
+            && state.live.seen(key).is_none()
+        {
+            entry.hooks.remove(key);
+        }
+    }
+
     fn took(&self, live: &Live) -> Seen {
         let seen = Seen::of(live, self.agent.instance.id());
         self.agent.state.lock().see(&live.key, seen.clone());
-        ended(&live.key, seen)
+        ended(live, seen)
     }
 
     /// The object of an earlier run is on its way out: the application is woken when it is gone, and
@@ -333,17 +348,17 @@ impl<'a> Place<'a> {
 
 /// A Pod that is ready is not at its end, and one that fails to start is tried again by its kubelet
 /// until the hook's time is over.
-fn ended(key: &ObjectKey, mut seen: Seen) -> Seen {
+fn ended(live: &Live, mut seen: Seen) -> Seen {
+    let key = &live.key;
     if (key.group.as_str(), key.kind.as_str()) == ("", "Pod") {
-        let message = seen.health.message.clone();
-        match seen.health.health {
-            Health::Healthy if message == "the pod is ready" => {
-                seen.health = ObjectHealth::new(Health::Progressing, "the pod runs");
-            }
-            Health::Degraded if !message.starts_with("the pod failed") => {
-                seen.health = ObjectHealth::new(Health::Progressing, message);
-            }
-            _ => {}
+        let object = live.object.as_ref();
+        let phase = object.and_then(|object| object["status"]["phase"].as_str());
+        if !matches!(phase, Some("Succeeded" | "Failed")) {
+            let message = match seen.health.health {
+                Health::Healthy => "the pod runs".to_owned(),
+                _ => seen.health.message.clone(),
+            };
+            seen.health = ObjectHealth::new(Health::Progressing, message);
         }
     }
     seen

@@ -458,17 +458,21 @@ pub(super) async fn write_lists(
     let join =
         |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     let (kinds, namespaces) = (join(&extent.kinds), join(&extent.namespaces));
-    let (same, has_finalizer) = {
+    let (hooks, same, has_finalizer) = {
         let state = agent.state.lock();
         let Some(entry) = state.applications.get(name) else {
             return Ok(());
         };
-        let is = |annotation: &str, value: &str| {
-            entry.annotations.get(annotation).map(String::as_str) == Some(value)
+        let said = |annotation: &str| entry.annotations.get(annotation).map(String::as_str);
+        let hooks = match &entry.rendered {
+            Some(rendered) => rendered.has_deletion_hooks().then_some("true"),
+            None => said(names::ANNOTATION_DELETION_HOOKS),
         };
-        let same =
-            is(names::ANNOTATION_CONTAINS, &kinds) && is(names::ANNOTATION_NAMESPACES, &namespaces);
-        (same, entry.has_finalizer)
+        let hooks = hooks.map(str::to_owned);
+        let same = said(names::ANNOTATION_CONTAINS) == Some(kinds.as_str())
+            && said(names::ANNOTATION_NAMESPACES) == Some(namespaces.as_str())
+            && said(names::ANNOTATION_DELETION_HOOKS) == hooks.as_deref();
+        (hooks, same, entry.has_finalizer)
     };
     if same && has_finalizer {
         return Ok(());
@@ -476,6 +480,7 @@ pub(super) async fn write_lists(
     let annotations = json!({
         names::ANNOTATION_CONTAINS: kinds,
         names::ANNOTATION_NAMESPACES: namespaces,
+        names::ANNOTATION_DELETION_HOOKS: hooks,
     });
     agent
         .cluster
@@ -487,6 +492,11 @@ pub(super) async fn write_lists(
         let annotations = &mut entry.annotations;
         annotations.insert(names::ANNOTATION_CONTAINS.to_owned(), kinds);
         annotations.insert(names::ANNOTATION_NAMESPACES.to_owned(), namespaces);
+        let name = names::ANNOTATION_DELETION_HOOKS;
+        match hooks {
+            Some(hooks) => annotations.insert(name.to_owned(), hooks),
+            None => annotations.remove(name),
+        };
         entry.has_finalizer = true;
     }
     Ok(())

@@ -18,7 +18,7 @@ use crate::error::Error;
 pub struct LogOptions {
     /// Most lines, counted from the end.
     pub lines: usize,
-    /// Most bytes, counted from the end; the first line may be cut.
+    /// Most bytes, counted from the end; a line that does not fit whole is left out.
     pub bytes: usize,
     /// How long the reading may take.
     pub timeout: Duration,
@@ -91,6 +91,7 @@ impl Account {
         let path = format!("/api/v1/namespaces/{namespace}/pods");
         let request = built(Logs::new(path).logs(pod, &params))?;
         let mut end: VecDeque<u8> = VecDeque::new();
+        let mut is_cut = false;
         let read = async {
             let stream = self.run(self.client.request_stream(request)).await?;
             let mut stream = std::pin::pin!(stream);
@@ -104,13 +105,19 @@ impl Account {
                 end.extend(&chunk[..count]);
                 let more = end.len().saturating_sub(options.bytes);
                 end.drain(..more);
+                is_cut |= more > 0;
             }
         };
         match tokio::time::timeout(options.timeout, read).await {
             Ok(Err(error)) => return Err(error),
             Ok(Ok(())) | Err(_) => {}
         }
-        let bytes: Vec<u8> = end.into();
+        let mut bytes: Vec<u8> = end.into();
+        if is_cut {
+            // Half a line may hold half a secret, which nobody would recognise.
+            let line = bytes.iter().position(|byte| *byte == b'\n');
+            bytes.drain(..line.map_or(bytes.len(), |at| at + 1));
+        }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

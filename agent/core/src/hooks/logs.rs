@@ -10,6 +10,9 @@ use crate::secret_inputs::{MASK, SecretInputs};
 static CONTROLS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"));
 
+/// The end of a key of which the beginning may have been cut off.
+static KEY_END: LazyLock<Regex> = LazyLock::new(|| pattern("-----END [A-Z ]*PRIVATE KEY-----"));
+
 /// What gives a value away as a secret, whatever it is; `$1` stays.
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let sources = [
@@ -42,6 +45,11 @@ pub fn shorten(log: &str, secrets: &SecretInputs, lines: usize, bytes: usize) ->
         .collect();
     // Before anything is cut: half a secret would not be found.
     let mut masked = secrets.mask_text(&plain).into_owned();
+    if let Some(found) = KEY_END.find(&masked)
+        && !masked[..found.start()].contains("-----BEGIN")
+    {
+        masked = format!("{MASK}{}", &masked[found.end()..]);
+    }
     for pattern in SECRETS.iter() {
         let with = |found: &regex::Captures<'_>| {
             let end = if found[0].ends_with('@') { "@" } else { "" };
@@ -106,6 +114,7 @@ mod tests {
                 "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nend",
                 "-----BEGIN RSA PRIVATE KEY-----***\nend",
             ),
+            ("MIIabc\n-----END PRIVATE KEY-----\nend", "***\nend"),
             ("pass\u{1b}[31mword=x\u{1b}[0m", "password=***"),
             (
                 "relation \"users\" does not exist",
