@@ -100,7 +100,7 @@ impl Account {
                 // A connection that breaks in the middle ends it as well.
                 let count = stream.read(&mut chunk).await.unwrap_or_default();
                 if count == 0 {
-                    return Ok(());
+                    return Ok::<(), Error>(());
                 }
                 end.extend(&chunk[..count]);
                 let more = end.len().saturating_sub(options.bytes);
@@ -108,9 +108,8 @@ impl Account {
                 is_cut |= more > 0;
             }
         };
-        match tokio::time::timeout(options.timeout, read).await {
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(read) = tokio::time::timeout(options.timeout, read).await {
+            read?;
         }
         let mut bytes: Vec<u8> = end.into();
         if is_cut {
