@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::names::{
     ANNOTATION_APPLY, ANNOTATION_PRUNE, ANNOTATION_PRUNE_PROPAGATION, ANNOTATION_REPLACE,
-    ARGO_HOOK, ARGO_HOOK_DELETE, ARGO_PREFIX, ARGO_SYNC_OPTIONS, FLUX_FORCE, FLUX_PREFIX,
-    FLUX_PRUNE, FLUX_RECONCILE, FLUX_SSA, HELM_RESOURCE_POLICY,
+    ANNOTATION_WAVE, ARGO_HOOK, ARGO_HOOK_DELETE, ARGO_PREFIX, ARGO_SYNC_OPTIONS, ARGO_WAVE,
+    FLUX_FORCE, FLUX_PREFIX, FLUX_PRUNE, FLUX_RECONCILE, FLUX_SSA, HELM_RESOURCE_POLICY,
 };
 
 /// What is done when the object leaves Git.
@@ -84,6 +84,8 @@ pub struct Directives {
     pub propagation: Propagation,
     /// What happens to it when its Application is deleted.
     pub on_deletion: OnDeletion,
+    /// Its wave: lower ones are applied first, and pruned last.
+    pub wave: i32,
     /// What was not understood, for people; in the order of the annotations.
     pub warnings: Vec<String>,
 }
@@ -192,6 +194,9 @@ fn ours(annotations: &BTreeMap<String, String>, found: &mut Directives) {
             found.warn(ANNOTATION_PRUNE, other, instead);
         }
     }
+    if let Some(number) = value(ANNOTATION_WAVE) {
+        wave(ANNOTATION_WAVE, number, found);
+    }
     match value(ANNOTATION_REPLACE) {
         None => {}
         Some("allowed") => found.replace = Replace::Allowed,
@@ -256,11 +261,24 @@ fn argo(annotations: &BTreeMap<String, String>, found: &mut Directives) {
             // Other words of it make a hook, which is no object that stays: see `hooks`.
             ARGO_HOOK if value.trim() == "Skip" => found.apply = Apply::Ignore,
             ARGO_HOOK | ARGO_HOOK_DELETE => {}
+            ARGO_WAVE => wave(name, value, found),
             other if other.starts_with(ARGO_PREFIX) && !MARKS.contains(&other) => {
                 found.warn(name, value, "has no effect");
             }
             _ => {}
         }
+    }
+}
+
+/// A wave is a whole number, `-5` and `+5` as well. What is none counts as wave 0, where all is that
+/// has no annotation: the object neither holds the first wave up nor is left out.
+fn wave(name: &str, value: &str, found: &mut Directives) {
+    if let Ok(number) = value.trim().parse() {
+        found.wave = number;
+    } else {
+        found.wave = 0;
+        let instead = "not understood, so it belongs to wave 0; a wave is a whole number";
+        found.warn(name, value, instead);
     }
 }
 

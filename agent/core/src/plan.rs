@@ -30,6 +30,7 @@ use crate::owner::Owner;
 use crate::reason::Reason;
 use crate::record::{Drift, Name};
 
+pub use desired::wave_of;
 pub use hash::{Consent, Writes};
 pub use prune::{is_kept_on_deletion, is_protected};
 
@@ -143,7 +144,9 @@ pub struct Action {
     pub origin: Option<Origin>,
     /// Why, where that is not plain: a skip, a hold, drift that is left alone.
     pub because: Option<Failure>,
-    /// The order: all of a stage is done before the next begins.
+    /// Its wave, from its annotation in Git; of an object that left Git, from the live one.
+    pub wave: i32,
+    /// The order inside a wave: all of a stage is done before the next begins.
     pub stage: u8,
     /// Fields that others took away and that this action puts back.
     pub lost: Vec<String>,
@@ -178,6 +181,7 @@ impl Action {
             kind,
             origin: None,
             because: None,
+            wave: 0,
             stage: stage(key),
             lost: Vec::new(),
             notes: Vec::new(),
@@ -191,6 +195,11 @@ impl Action {
         }
     }
 
+    /// Its place among the others; prunes go the other way.
+    fn place(&self) -> (i32, u8, &ObjectKey) {
+        (self.wave, self.stage, &self.key)
+    }
+
     /// Whether something is sent for it.
     pub fn is_write(&self) -> bool {
         matches!(
@@ -200,7 +209,7 @@ impl Action {
     }
 }
 
-/// The actions of a sync, ordered by stage and key; prunes last, in reverse order. What stands has
+/// The actions of a sync, ordered by wave, stage and key; prunes last, in reverse order. What stands has
 /// no action.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
@@ -271,8 +280,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             plan.actions.push(action);
         }
     }
-    plan.actions
-        .sort_by(|a, b| a.stage.cmp(&b.stage).then_with(|| a.key.cmp(&b.key)));
+    plan.actions.sort_by(|a, b| a.place().cmp(&b.place()));
     let mut prunes: Vec<Action> = inputs
         .live
         .iter()
@@ -280,7 +288,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         .filter(|(key, live)| live.owner(key).as_ref() == Some(inputs.owner))
         .map(|(key, live)| prune::action(inputs, key, live, &mut plan.warnings))
         .collect();
-    prunes.sort_by(|a, b| b.stage.cmp(&a.stage).then_with(|| b.key.cmp(&a.key)));
+    prunes.sort_by(|a, b| b.place().cmp(&a.place()));
     let created = plan.count(ActionKind::Create);
     let held = hold::hold(inputs, created, &mut prunes);
     (plan.hold, plan.hash, plan.held) = (held.because, held.hash, held.objects);

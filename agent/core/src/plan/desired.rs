@@ -43,6 +43,7 @@ pub(super) fn action(inputs: &Inputs<'_>, manifest: &Manifest, plan: &mut Plan) 
     action.origin = Some(manifest.origin.clone());
     action.apply = said.apply;
     action.replace = said.replace;
+    action.wave = said.wave;
     if let Some(why) = inputs.facts.unreadable.get(key) {
         return skip(action, why.reason, why.detail.clone());
     }
@@ -300,6 +301,11 @@ fn drift(inputs: &Inputs<'_>, key: &ObjectKey, examination: &Examination) -> Dri
         manager: once.join(", "),
         time: time.or(removed.iter().find_map(|foreign| foreign.time)),
     }
+}
+
+/// The wave that Git gives an object.
+pub fn wave_of(body: &Body) -> i32 {
+    directives_of(body).wave
 }
 
 /// The directives that Git gives an object.

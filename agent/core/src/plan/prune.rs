@@ -20,6 +20,7 @@ pub(super) fn action(
     warnings.extend(said.warnings.iter().map(|w| format!("{key}: {w}")));
     action.proof = Some((live.uid.clone(), live.resource_version.clone()));
     action.propagation = said.propagation;
+    action.wave = said.wave;
     action.because = stays(inputs, key, live, said.prune);
     if action.because.is_some() {
         action.kind = ActionKind::Skip;
