@@ -4,6 +4,7 @@
 
 mod order;
 mod rendering;
+mod rollout;
 
 pub(crate) use order::health as health_rules;
 
@@ -21,6 +22,8 @@ use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::url::RepoUrl;
 use syncline_core::window::Window;
+
+pub(crate) use rollout::{ledger, rollout};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

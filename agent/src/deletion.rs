@@ -198,7 +198,7 @@ async fn remove_owned(
     }
     let mut waiting = Vec::new();
     let mut kept = Vec::new();
-    let mut found: Vec<(Resource, ObjectKey, Propagation)> = Vec::new();
+    let mut found: Vec<(i32, Resource, ObjectKey, Propagation)> = Vec::new();
     for (key, heir) in owned(agent, name) {
         if let Some(heir) = heir {
             waiting.push(format!("{key} passes to application {heir}"));
@@ -219,11 +219,18 @@ async fn remove_owned(
             kept.push(key.to_string());
         } else {
             let said = directives::read(&seen.annotations, &seen.labels);
-            found.push((resource.clone(), key, said.propagation));
+            found.push((said.wave, resource.clone(), key, said.propagation));
         }
     }
-    found.sort_by_key(|(_, key, _)| std::cmp::Reverse((stage(key), key.clone())));
-    for (resource, key, propagation) in found {
+    // In the reverse of the order in which they came: a wave only after the one above is gone.
+    found.sort_by_key(|(wave, _, key, _)| std::cmp::Reverse((*wave, stage(key), key.clone())));
+    let mut above = None;
+    for (wave, resource, key, propagation) in found {
+        if above.is_some_and(|above| above != wave) && !waiting.is_empty() {
+            waiting.push(format!("{key} of wave {wave} goes after that"));
+            break;
+        }
+        above = Some(wave);
         let frozen = agent.freeze.check();
         frozen.map_err(|frozen| Unfinished::new(frozen.detail))?;
         let deleted = delete_with_proof(account, &resource, &key, owner, None, propagation);

@@ -15,6 +15,7 @@ use syncline_core::outcome::Failure;
 use syncline_core::plan::repair_delay;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
+use syncline_core::rollout::{Awaits, Ledger};
 use syncline_core::trigger::Cause;
 
 use crate::agent::Agent;
@@ -86,21 +87,24 @@ fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
     }
     let owner = seen.owner.clone();
     let followed = seen.clone();
+    let health = followed.health.health;
     let Some(sight) = state.see(key, seen) else {
         return BTreeSet::new();
     };
     if sight.health {
         agent.looks.follow(agent, key, &followed);
+        wake_for_hook(agent, &state, key);
+    }
+    if followed.run.is_some() {
+        return BTreeSet::new();
     }
     if let Some(former) = sight.former_owner {
         passed(agent, &state, key, &former);
     }
-    if sight.health {
-        wake_for_hook(agent, &state, key);
-    }
     let claims = state.live.claims(key).to_vec();
     let mut changed = BTreeSet::new();
     for name in claims {
+        go_on(agent, &mut state, &name, |awaits| awaits.saw(key, health));
         let ours = owner.is_none() || owner.as_ref() == Some(&name);
         if (ours && check(agent, &mut state, &name, key)) || sight.health {
             changed.insert(name);
@@ -124,6 +128,7 @@ fn deleted(agent: &Agent, key: &ObjectKey) -> BTreeSet<Name> {
     agent.looks.end(key);
     wake_for_hook(agent, &state, key);
     if let Some(owner) = state.gone(key) {
+        go_on(agent, &mut state, &owner, |awaits| awaits.went(key));
         passed(agent, &state, key, &owner);
     }
     let claims: BTreeSet<Name> = state.live.claims(key).iter().cloned().collect();
@@ -131,6 +136,23 @@ fn deleted(agent: &Agent, key: &ObjectKey) -> BTreeSet<Name> {
         check(agent, &mut state, name, key);
     }
     claims
+}
+
+/// Lets the rollout of an application go on where an event is what it waited for. While a sync runs,
+/// that looks itself.
+fn go_on(
+    agent: &Agent,
+    state: &mut State,
+    name: &Name,
+    is_awaited: impl FnOnce(&mut Awaits) -> bool,
+) {
+    if let Some(entry) = state.applications.get_mut(name)
+        && entry.running.is_none()
+        && is_awaited(&mut entry.awaits)
+    {
+        let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+        agent.queue.push(name, Cause::Rollout, now, due);
+    }
 }
 
 /// An object left an application: who wants it goes on, and so does the application, which may have
@@ -179,7 +201,8 @@ fn check(agent: &Agent, state: &mut State, name: &Name, key: &ObjectKey) -> bool
     let Some(entry) = state.applications.get_mut(name) else {
         return false;
     };
-    if entry.running.is_some() || entry.failed.contains(key) {
+    let waits = entry.failed.contains(key) || entry.unwritten.contains(key);
+    if entry.running.is_some() || waits {
         return false;
     }
     let Some(kept) = entry.objects.get(key).filter(|kept| kept.written.is_some()) else {
@@ -247,7 +270,8 @@ fn judge_running(state: &mut State, name: &Name, now: Timestamp) -> bool {
     let reason = entry.statement.reason;
     let withheld = entry.withheld.as_ref();
     let is_running = healthy.contains(&reason) || withheld.is_some_and(|w| w.reason == reason);
-    if entry.running.is_some() || !is_running {
+    let rolls = entry.rollout.as_ref().is_some_and(Ledger::is_active);
+    if entry.running.is_some() || rolls || !is_running {
         return false;
     }
     // After a start not everything has been seen yet: what the run before said stands until then.

@@ -14,6 +14,7 @@ use syncline_core::record::Name;
 use syncline_web_ui::Topic;
 
 use crate::agent::Agent;
+use crate::conversion;
 use crate::dependencies;
 use crate::health::{self, changes};
 use crate::named::Owner;
@@ -64,75 +65,123 @@ pub(crate) async fn repository(agent: &Arc<Agent>, name: &Name) {
 
 /// Writes the status of an Application, if it changed, and tells those that wait for it.
 pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
-    let writing = {
-        let state = agent.state.lock();
-        let entry = state.applications.get(name);
-        entry.map(|entry| Arc::clone(&entry.writing))
+    let Some(writing) = writing(agent, name) else {
+        return;
     };
-    let Some(writing) = writing else { return };
     let writing = writing.lock().await;
-    let over = agent.named.over_budget(&Owner::Application(name.clone()));
-    let (status, news) = {
-        let mut state = agent.state.lock();
-        let (health, worst) = health::told(&state, name);
-        let Some(entry) = state.applications.get_mut(name) else {
-            return;
-        };
-        let (window, now) = (agent.settings.health_flap_window, agent.clock.now());
-        let news = changes::observe(name, entry, health, worst.as_ref(), window, now);
-        let applied = entry.applied.as_ref().map(|head| head.revision.to_string());
-        let attempted = entry.attempted.as_ref().map(ToString::to_string);
-        let objects = entry.kept.as_ref().map(|_| entry.objects.len() as i64);
-        let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
-        let status = ApplicationStatus {
-            conditions: conditions(
-                &entry.status.conditions,
-                entry.generation,
-                agent.clock.now(),
-                entry.statement.reason,
-                &entry.advice(),
-            ),
-            observed_generation: entry.generation,
-            sync: Some(entry.statement.reason.name().to_owned()),
-            health: Some(health.as_str().to_owned()),
-            message: Some(entry.advice()),
-            last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
-            last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
-            last_sync_id: last.or(entry.status.last_sync_id.clone()),
-            plan_hash: entry.waiting_hash(),
-            objects: objects.or(entry.status.objects),
-            // Written by the sync that moves it.
-            rollout: entry.status.rollout.clone(),
-            waiting_for: entry.waiting_for.clone(),
-            next_try: entry.next_try,
-            health_since: entry.health.map(|(_, since)| since),
-            checked_slowly: entry
-                .unwatched
-                .iter()
-                .cloned()
-                .chain(over)
-                .take(kinds::MAX_CHECKED_SLOWLY)
-                .collect(),
-        };
-        if status == entry.status {
-            (None, news)
-        } else {
-            entry.status = status.clone();
-            (Some(status), news)
-        }
-    };
+    let (changed, news) = application_status(agent, name);
     agent.feed.publish(Topic::Application, name.to_string());
-    if let Some(status) = status {
+    if let Some((_, status)) = changed {
         write(agent, Kind::Application, name, &status).await;
     }
     drop(writing);
-    if let Some(changes::News { change, note }) = news {
-        agent.history.record_health(&change);
-        if let Some(note) = note {
-            event(agent, name, Reason::HealthChanged, &note).await;
+    tell(agent, name, news).await;
+    dependencies::tell(agent, name);
+}
+
+/// As [`application`], for what has to be there before something else is done.
+///
+/// # Errors
+/// It could not be written; the next report writes it again.
+pub(crate) async fn ledger(agent: &Agent, name: &Name) -> Result<(), Failure> {
+    let Some(writing) = writing(agent, name) else {
+        return Ok(());
+    };
+    let writing = writing.lock().await;
+    let (changed, news) = application_status(agent, name);
+    let mut written = Ok(());
+    if let Some((before, status)) = changed {
+        agent.feed.publish(Topic::Application, name.to_string());
+        let (api, status) = (agent.cluster.agent(), json!(status));
+        written = api.patch_status(Kind::Application, name, &status).await;
+        if written.is_err()
+            && let Some(entry) = agent.state.lock().applications.get_mut(name)
+        {
+            entry.status = before;
         }
     }
-    dependencies::tell(agent, name);
+    drop(writing);
+    tell(agent, name, news).await;
+    written.map_err(|error| Failure {
+        reason: error.reason(),
+        detail: format!("the rollout could not be noted on the Application: {error}"),
+    })
+}
+
+/// What is held while the status of an Application is written: an older one never comes after a
+/// newer one.
+fn writing(agent: &Agent, name: &Name) -> Option<Arc<tokio::sync::Mutex<()>>> {
+    let state = agent.state.lock();
+    let entry = state.applications.get(name)?;
+    Some(Arc::clone(&entry.writing))
+}
+
+/// Records a change of health, and says it where it is worth saying.
+async fn tell(agent: &Agent, name: &Name, news: Option<changes::News>) {
+    let Some(changes::News { change, note }) = news else {
+        return;
+    };
+    agent.history.record_health(&change);
+    if let Some(note) = note {
+        event(agent, name, Reason::HealthChanged, &note).await;
+    }
+}
+
+/// The status of before and the one to be written, where they differ; and whether its health is
+/// another.
+fn application_status(
+    agent: &Agent,
+    name: &Name,
+) -> (
+    Option<(ApplicationStatus, ApplicationStatus)>,
+    Option<changes::News>,
+) {
+    let over = agent.named.over_budget(&Owner::Application(name.clone()));
+    let mut state = agent.state.lock();
+    let (health, worst) = health::told(&state, name);
+    let Some(entry) = state.applications.get_mut(name) else {
+        return (None, None);
+    };
+    let (window, now) = (agent.settings.health_flap_window, agent.clock.now());
+    let news = changes::observe(name, entry, health, worst.as_ref(), window, now);
+    let applied = entry.applied.as_ref().map(|head| head.revision.to_string());
+    let attempted = entry.attempted.as_ref().map(ToString::to_string);
+    let objects = entry.kept.as_ref().map(|_| entry.objects.len() as i64);
+    let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
+    let status = ApplicationStatus {
+        conditions: conditions(
+            &entry.status.conditions,
+            entry.generation,
+            agent.clock.now(),
+            entry.statement.reason,
+            &entry.advice(),
+        ),
+        observed_generation: entry.generation,
+        sync: Some(entry.statement.reason.name().to_owned()),
+        health: Some(health.as_str().to_owned()),
+        message: Some(entry.advice()),
+        last_applied_revision: applied.or(entry.status.last_applied_revision.clone()),
+        last_attempted_revision: attempted.or(entry.status.last_attempted_revision.clone()),
+        last_sync_id: last.or(entry.status.last_sync_id.clone()),
+        plan_hash: entry.waiting_hash(),
+        objects: objects.or(entry.status.objects),
+        rollout: entry.rollout.as_ref().map(conversion::rollout),
+        waiting_for: entry.waiting_for.clone(),
+        next_try: entry.next_try,
+        health_since: entry.health.map(|(_, since)| since),
+        checked_slowly: entry
+            .unwatched
+            .iter()
+            .cloned()
+            .chain(over)
+            .take(kinds::MAX_CHECKED_SLOWLY)
+            .collect(),
+    };
+    let changed = (status != entry.status).then(|| {
+        let before = std::mem::replace(&mut entry.status, status.clone());
+        (before, status)
+    });
+    (changed, news)
 }
 
 /// Writes the status of an ImagePolicy, if it changed.

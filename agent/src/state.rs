@@ -21,9 +21,9 @@ use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::read_index::ReadIndex;
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::{Class, Reason};
-use syncline_core::record::{Name, SyncResult, UpdateRecord};
+use syncline_core::record::{Name, SyncRecord, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
-use syncline_core::rollout::Ledger;
+use syncline_core::rollout::{Awaits, Ledger};
 use syncline_core::secret_inputs::SecretInputs;
 use syncline_registry::chart::ResolvedChart;
 use syncline_store::KeptApplication;
@@ -31,7 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::{Granted, Proposal};
-use crate::conversion::ImageUpdate;
+use crate::conversion::{self, ImageUpdate};
 use crate::dependencies::Blocked;
 use crate::health::changes::Changes;
 use crate::live::{Seen, Sight, Table};
@@ -307,6 +307,12 @@ pub(crate) struct ApplicationState {
     pub(crate) failed_head: u64,
     /// The rollout of the last change, while it runs and after it.
     pub(crate) rollout: Option<Ledger>,
+    /// Which events let it go on.
+    pub(crate) awaits: Awaits,
+    /// Objects that it has not written yet: that they differ from Git is no drift.
+    pub(crate) unwritten: BTreeSet<ObjectKey>,
+    /// What history has of it while it is on its way.
+    pub(crate) record: Option<SyncRecord>,
     /// What is waited for, for people.
     pub(crate) waiting_for: Vec<String>,
     /// Why a newer commit is not applied that would change something.
@@ -356,6 +362,10 @@ impl ApplicationState {
             granted: None,
             held: None,
             health: told_health(&status),
+            rollout: status.rollout.as_ref().and_then(conversion::ledger),
+            awaits: Awaits::default(),
+            unwritten: BTreeSet::new(),
+            record: None,
             status,
             applied: None,
             recorded: None,
@@ -380,7 +390,6 @@ impl ApplicationState {
             waits: false,
             settled: 0,
             failed_head: 0,
-            rollout: None,
             waiting_for: Vec::new(),
             withheld: None,
             next_try: None,
@@ -576,6 +585,7 @@ impl State {
     /// Takes the state of a live object in; `None` where a newer one is known.
     pub(crate) fn see(&mut self, key: &ObjectKey, seen: Seen) -> Option<Sight> {
         let owner = seen.owner.clone();
+        // The object of a hook is no object of the inventory: it is not pruned.
         let is_hook = seen.run.is_some();
         let sight = self.live.see(key, seen)?;
         let former = sight.former_owner.as_ref();

@@ -19,6 +19,7 @@ mod hidden;
 mod hooks;
 mod inventory;
 mod replace;
+mod rollout;
 mod supply;
 mod writes;
 
@@ -40,6 +41,7 @@ use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, Step, SyncRecord, SyncResult};
 use syncline_core::revision::CommitId;
+use syncline_core::rollout::Phase;
 use syncline_core::secret_inputs::SecretInputs;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
@@ -53,6 +55,7 @@ use crate::queue::Trigger;
 use crate::state::Head;
 use crate::{report, repositories};
 use given::Given;
+use rollout::{Course, Progress, World};
 
 pub(crate) use departure::last_render;
 pub(crate) use desired::{Complete, Completion, complete, leave_out, notes, settle, validate};
@@ -157,6 +160,8 @@ enum Done {
         unread: Vec<Failure>,
         /// A newer commit took over in the middle.
         superseded: bool,
+        /// Where the rollout is.
+        rollout: Progress,
     },
 }
 
@@ -287,7 +292,10 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
             .into())
         });
     hidden::in_end(&mut ended, &secrets);
-    record.steps = watch.steps;
+    // The row of a rollout has the steps of its first pass already.
+    if record.steps.is_empty() {
+        record.steps = watch.steps;
+    }
     ending::finish(agent, &start, record, watch.began, ended).await;
 }
 
@@ -383,16 +391,37 @@ async fn attempt(
     accept(agent, name, &plan, &live);
     let mut outcomes = writes::skipped(&plan);
     outcomes.extend(objects.unknown);
-    if !plan.has_writes() {
+    let world = World {
+        plan: &plan,
+        live: &live,
+        before: &before,
+        standing: &standing,
+    };
+    let mut course = Course::new(agent, start, &account, &rendered, world);
+    let plain = course.is_plain();
+    let carried = |plan, outcomes, unread, rollout| {
+        Ok(Done::Carried {
+            plan,
+            outcomes,
+            unread,
+            superseded: start.give_way.is_cancelled(),
+            rollout,
+        })
+    };
+    if plain && !plan.has_writes() {
         inventory::narrow(agent, start, &rendered, &known, &plan, &[]).await;
         return Ok(Done::Carried {
             plan,
             outcomes,
             unread: known.unread,
             superseded: false,
+            rollout: Progress::default(),
         });
     }
-    agent.history.record_sync(record);
+    match course.record() {
+        Some(before) => go_on_with(record, before),
+        None => agent.history.record_sync(record),
+    }
     watch.began = true;
     failpoint::reached("history.begun").await?;
     let writer = writes::Writer::new(agent, start, &account, &rendered, &live);
@@ -401,37 +430,41 @@ async fn attempt(
         watch.step("dry run");
         if !refused.is_empty() {
             outcomes.extend(refused);
-            return Ok(Done::Carried {
-                plan,
-                outcomes,
-                unread: known.unread,
-                superseded: false,
-            });
+            let (_, rollout) = course.end();
+            return carried(plan, outcomes, known.unread, rollout);
         }
     }
     inventory::widen(agent, start, &extent).await?;
-    outcomes.extend(writer.apply(&plan).await);
+    if !plain {
+        course.go(&writer, &mut known, &extent, &plan).await;
+        watch.step("rollout");
+        let (done, rollout) = course.end();
+        inventory::narrow(agent, start, &rendered, &known, &plan, &done).await;
+        outcomes.extend(done);
+        return carried(plan, outcomes, known.unread, rollout);
+    }
+    outcomes.extend(writer.apply(&writes::applies(&plan)).await);
     watch.step("apply");
-    if extent
-        .kinds
-        .iter()
-        .any(|kind| !known.resources.contains_key(kind))
-    {
+    if extent.misses(&known) {
         // A kind that this very sync defined is watched from now on.
         known = inventory::look(agent, name, &account, &extent, Look::Cheap).await?;
     }
     failpoint::reached("prune.list_done").await?;
-    let pruned = writer.prune(&known, &plan).await;
+    let pruned = writer.prune(&known, &writes::prunes(&plan)).await;
     watch.step("prune");
     inventory::narrow(agent, start, &rendered, &known, &plan, &pruned).await;
     outcomes.extend(pruned);
-    let superseded = start.give_way.is_cancelled();
-    Ok(Done::Carried {
-        plan,
-        outcomes,
-        unread: known.unread,
-        superseded,
-    })
+    carried(plan, outcomes, known.unread, Progress::default())
+}
+
+/// The row of a rollout goes on over all of its passes.
+fn go_on_with(record: &mut SyncRecord, before: SyncRecord) {
+    let now = std::mem::replace(record, before);
+    record.finished_at = None;
+    record.result = SyncResult::Running;
+    record.failure = None;
+    record.unchanged = now.unchanged;
+    record.drift.extend(now.drift);
 }
 
 /// Whether nothing has to be done: the render still holds, and each object is as it was left.
@@ -442,7 +475,9 @@ async fn stands(agent: &Agent, start: &Start, given: &Given) -> bool {
         let Some(entry) = state.applications.get(name) else {
             return false;
         };
-        let quiet = entry.left.is_empty() && entry.plan_hash.is_none() && !entry.waits;
+        let rollout = entry.rollout.as_ref();
+        let over = rollout.is_none_or(|ledger| ledger.phase == Phase::Done);
+        let quiet = entry.left.is_empty() && entry.plan_hash.is_none() && !entry.waits && over;
         let stand = |(key, kept)| {
             state
                 .live

@@ -16,7 +16,7 @@ use syncline_source::Mirror;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Extent, Other, Start, Withheld};
+use super::{Extent, Other, Start, Withheld, rollout};
 use crate::agent::{Agent, blocking};
 use crate::applications::follow_chart;
 use crate::queue::Trigger;
@@ -197,8 +197,16 @@ fn decide(
             agent.queue.push(name, trigger.cause, now, due);
             return Begin::Wait;
         }
-        (Target::Newest, _) => Some(head.clone()),
-        (Target::Applied | Target::Nothing, _) => running(&mirror, entry, head),
+        (target, _) => {
+            // A rollout that has begun goes on to its end, where nothing newer takes its place.
+            let by_hand = trigger.cause == Cause::User;
+            let revision = &head.revision;
+            let going = rollout::target(agent, &mirror, entry, &application, by_hand, revision);
+            going.or_else(|| match target {
+                Target::Newest => Some(head.clone()),
+                _ => running(&mirror, entry, head),
+            })
+        }
     };
     let because = verdict.because.map(|because| Failure {
         reason: because.reason,

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use syncline_core::application::OnFailure;
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::plan::Plan;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::{Name, SyncRecord, SyncResult};
 use syncline_core::revision::CommitId;
+use syncline_core::rollout::Awaits;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::Topic;
 
 use tokio::time::Instant;
 
 use super::desired::still_holds_at;
-use super::{Done, Start, Stopped, end_idle_watches};
+use super::{Done, Progress, Start, Stopped, end_idle_watches, rollout};
 use crate::agent::Agent;
 use crate::jitter::later;
 use crate::metrics::{ActionLabels, SyncLabels};
@@ -39,8 +41,21 @@ pub(super) async fn finish(
     }
     record.result = judged.result;
     record.failure.clone_from(&judged.failure);
-    if let Ok(Done::Carried { outcomes, plan, .. }) = &ended {
-        record.outcomes.clone_from(outcomes);
+    if judged.result == SyncResult::Running {
+        record.finished_at = None;
+    }
+    if let Ok(Done::Carried {
+        outcomes,
+        plan,
+        rollout,
+        ..
+    }) = &ended
+    {
+        // The row of a rollout has those of earlier passes.
+        let replaced = |known: &ObjectOutcome| outcomes.iter().any(|o| o.key == known.key);
+        record.outcomes.retain(|known| !replaced(known));
+        record.outcomes.extend(outcomes.iter().cloned());
+        record.steps.extend(rollout.steps.iter().cloned());
         count_objects(agent, outcomes);
         agent.metrics.drift.inc_by(plan.drift.len() as u64);
     }
@@ -82,6 +97,22 @@ pub(super) async fn finish(
             agent.history.record_sync(&record);
             agent.feed.publish(Topic::Sync, name.to_string());
         }
+        if let Ok(Done::Carried { rollout, .. }) = &ended {
+            let goes_on = rollout.active && record.result != SyncResult::Superseded;
+            entry.record = goes_on.then(|| record.clone());
+            if rollout.staged {
+                wait(agent, state, name, rollout, now);
+            }
+            if rollout.staged && !rollout.active && has_moved(state, start) {
+                // It was let through before a newer commit.
+                agent
+                    .queue
+                    .push(name, Cause::Poll, now, agent.clock.monotonic());
+            }
+        }
+        let Some(entry) = state.applications.get_mut(name) else {
+            return;
+        };
         entry.running = None;
         state.index(name);
         if ended.is_err() && has_moved(state, start) {
@@ -119,16 +150,9 @@ pub(super) async fn finish(
     }
     let _ = failpoint::reached("history.ended").await;
     log(&record);
-    agent
-        .metrics
-        .syncs
-        .get_or_create(&SyncLabels {
-            cause: record.cause.as_str().to_owned(),
-            result: record.result.as_str().to_owned(),
-        })
-        .inc();
-    let seconds = now.duration_since(record.queued_at).as_secs_f64();
-    agent.metrics.sync_seconds.observe(seconds);
+    if record.result != SyncResult::Running {
+        count_sync(agent, &record, now);
+    }
     if let Some(delay) = retry.filter(|_| !drifted) {
         agent
             .queue
@@ -145,6 +169,65 @@ pub(super) async fn finish(
     if plan.count(ActionKind::Prune) > 0 {
         end_idle_watches(agent);
     }
+}
+
+/// Notes what a rollout waits for, and when it is looked at again.
+fn wait(agent: &Agent, state: &mut State, name: &Name, rollout: &Progress, now: Timestamp) {
+    let State {
+        applications, live, ..
+    } = state;
+    let Some(entry) = applications.get_mut(name) else {
+        return;
+    };
+    entry.unwritten.clone_from(&rollout.unwritten);
+    let Some(waits) = &rollout.waits else {
+        entry.waiting_for.clear();
+        entry.next_try = None;
+        entry.awaits = Awaits::default();
+        return;
+    };
+    entry.waiting_for.clone_from(&waits.sentences);
+    entry.next_try = waits.until;
+    entry.awaits = waits.awaits.clone();
+    // What came while the sync ran has been seen by nobody.
+    let mut over = false;
+    for key in &waits.awaits.healthy {
+        let seen = live.seen(key);
+        over |= seen.is_some_and(|seen| entry.awaits.saw(key, seen.health.health));
+    }
+    for key in waits
+        .awaits
+        .gone
+        .iter()
+        .filter(|key| live.seen(key).is_none())
+    {
+        over |= entry.awaits.went(key);
+    }
+    if let Some((run, key)) = &waits.awaits.run {
+        let seen = live
+            .seen(key)
+            .filter(|seen| seen.run.as_ref() == Some(run));
+        over |= seen.is_some_and(|seen| entry.awaits.is_ended(run, seen.health.health));
+    }
+    let instant = agent.clock.monotonic();
+    if over {
+        agent.queue.push(name, Cause::Rollout, now, instant);
+    } else if let Some(delay) = rollout::look_again(agent, rollout) {
+        agent.queue.push(name, Cause::Time, now, instant + delay);
+    }
+}
+
+fn count_sync(agent: &Agent, record: &SyncRecord, now: Timestamp) {
+    agent
+        .metrics
+        .syncs
+        .get_or_create(&SyncLabels {
+            cause: record.cause.as_str().to_owned(),
+            result: record.result.as_str().to_owned(),
+        })
+        .inc();
+    let seconds = now.duration_since(record.queued_at).as_secs_f64();
+    agent.metrics.sync_seconds.observe(seconds);
 }
 
 /// How a sync ended.
@@ -174,7 +257,7 @@ impl Judged {
             failure,
             waits,
         };
-        let (plan, outcomes, unread, superseded) = match ended {
+        let (plan, outcomes, unread, superseded, rollout) = match ended {
             Err(stopped) => return ended_as(SyncResult::Failed, Some(stopped.summary()), false),
             Ok(Done::Stands) => return ended_as(SyncResult::Succeeded, None, false),
             Ok(Done::Carried {
@@ -182,7 +265,8 @@ impl Judged {
                 outcomes,
                 unread,
                 superseded,
-            }) => (plan, outcomes, unread, *superseded),
+                rollout,
+            }) => (plan, outcomes, unread, *superseded, rollout),
         };
         let errors = || outcomes.iter().filter_map(|outcome| outcome.error.as_ref());
         let waiting = errors().find(|error| error.reason == Reason::WaitsForRender);
@@ -194,12 +278,22 @@ impl Judged {
             };
             return ended_as(SyncResult::Superseded, Some(failure), waits);
         }
-        if let Some(failure) = object_failure(outcomes) {
+        if let Some(failure) = &rollout.failed {
+            return ended_as(SyncResult::Failed, Some(failure.clone()), waits);
+        }
+        if let Some(failure) = object_failure(outcomes).or(rollout.failure.clone()) {
             return ended_as(SyncResult::Failed, Some(failure), waits);
         }
         let down = unread.iter().find(|f| f.reason.class() == Class::Transient);
         if let Some(failure) = down {
             return ended_as(SyncResult::Failed, Some(failure.clone()), waits);
+        }
+        if let Some(waits_for) = &rollout.waits {
+            let failure = Failure {
+                reason: waits_for.reason,
+                detail: waits_for.sentences.join("; "),
+            };
+            return ended_as(SyncResult::Running, Some(failure), waits);
         }
         let claimed = errors().find(|error| error.reason == Reason::ClaimedElsewhere);
         let held = plan.hold.as_ref().or(claimed);
@@ -250,7 +344,11 @@ fn settle(
     }
     entry.attempted = Some(start.target.revision.clone());
     entry.waits = judged.waits;
-    if !judged.waits && ended.is_ok() && judged.result != SyncResult::Superseded {
+    let settled = match judged.result {
+        SyncResult::Superseded => false,
+        _ => !matches!(ended, Ok(Done::Carried { rollout, .. }) if rollout.active),
+    };
+    if !judged.waits && ended.is_ok() && settled {
         entry.settled = start.heads;
         entry.take_overs = 0;
     }
@@ -394,10 +492,14 @@ fn retry_delay(
     let settings = &agent.settings;
     let own = entry.spec.as_ref().ok();
     let own = own.map(|spec| spec.sync.retry.clone()).unwrap_or_default();
+    let on_failure = entry.spec.as_ref().map(|spec| spec.sync.on_failure);
     let class = judged
         .failure
         .as_ref()
-        .map(|failure| failure.reason.class());
+        .map(|failure| match (failure.reason, on_failure) {
+            (Reason::RolloutFailed | Reason::HookFailed, Ok(OnFailure::Retry)) => Class::Transient,
+            (reason, _) => reason.class(),
+        });
     let delay = if judged.waits {
         // Whoever is waited for asks for it; this is for what nobody foresaw.
         settings.retry_slow
@@ -466,6 +568,13 @@ fn log(record: &SyncRecord) {
             objects = written,
             duration_ms = micros / 1000,
             "synced"
+        ),
+        Some(failure) if record.result == SyncResult::Running => tracing::info!(
+            git.commit = commit,
+            sync.id = record.id,
+            reason = %failure.reason,
+            detail = failure.detail,
+            "the rollout goes on later"
         ),
         Some(failure) => tracing::warn!(
             git.commit = commit,

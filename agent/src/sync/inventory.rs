@@ -35,6 +35,12 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
+    /// Whether there is a kind that was not served when the cluster was looked at.
+    pub(super) fn misses(&self, known: &Known) -> bool {
+        let mut kinds = self.kinds.iter();
+        kinds.any(|kind| !known.resources.contains_key(kind))
+    }
+
     /// Adds the kind and namespace of an object.
     pub(crate) fn add(&mut self, key: &ObjectKey) {
         let kind = key.group_kind();

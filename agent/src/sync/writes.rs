@@ -117,10 +117,9 @@ impl Writer<'_> {
         self.defined.contains(&(&*key.group, &*key.kind))
     }
 
-    /// Applies what is to be created and updated, a stage after the other; all errors are
-    /// collected.
-    pub(super) async fn apply(&self, plan: &Plan) -> Vec<ObjectOutcome> {
-        let writes: Vec<&Action> = plan.actions.iter().filter(|a| is_apply(a)).collect();
+    /// Applies what is to be created and updated, in order: a wave after the other and in it a stage
+    /// after the other; all errors are collected.
+    pub(super) async fn apply(&self, writes: &[&Action]) -> Vec<ObjectOutcome> {
         let application = &self.start.application;
         if application.create_namespace && !writes.is_empty() {
             // A namespace that is missing and cannot be made shows in every object of it.
@@ -131,7 +130,7 @@ impl Writer<'_> {
             let _ = failpoint::reached("ns.created").await;
         }
         let mut outcomes = Vec::with_capacity(writes.len());
-        for stage in writes.chunk_by(|a, b| a.stage == b.stage) {
+        for stage in writes.chunk_by(|a, b| (a.wave, a.stage) == (b.wave, b.stage)) {
             let applies: Vec<_> = stage.iter().map(|action| self.apply_one(action)).collect();
             let done: Vec<ObjectOutcome> = stream::iter(applies)
                 .buffered(self.agent.settings.apply_concurrency)
@@ -331,10 +330,9 @@ impl Writer<'_> {
 
     /// Deletes what left Git, each with a live proof, one after the other in the plan's order. What
     /// could not be read in whole is not pruned.
-    pub(super) async fn prune(&self, known: &Known, plan: &Plan) -> Vec<ObjectOutcome> {
+    pub(super) async fn prune(&self, known: &Known, prunes: &[&Action]) -> Vec<ObjectOutcome> {
         let mut outcomes = Vec::new();
-        let prunes = plan.actions.iter();
-        for action in prunes.filter(|action| action.kind == ActionKind::Prune) {
+        for action in prunes {
             let done = async {
                 self.start.checkpoint()?;
                 let Some(resource) = known.resources.get(&action.key.group_kind()) else {
@@ -380,6 +378,19 @@ pub(super) fn failed(manifest: &Manifest, error: &syncline_cluster::Error) -> Fa
         reason: error.reason(),
         detail: format!("{}: {}: {error}", manifest.origin, manifest.key),
     }
+}
+
+/// What a plan creates and updates, in order.
+pub(super) fn applies(plan: &Plan) -> Vec<&Action> {
+    let actions = plan.actions.iter();
+    actions.filter(|action| is_apply(action)).collect()
+}
+
+/// What a plan prunes, in order.
+pub(super) fn prunes(plan: &Plan) -> Vec<&Action> {
+    let actions = plan.actions.iter();
+    let prunes = actions.filter(|action| action.kind == ActionKind::Prune);
+    prunes.collect()
 }
 
 fn is_apply(action: &Action) -> bool {

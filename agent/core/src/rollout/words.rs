@@ -54,13 +54,7 @@ pub(super) fn runs(hook: &HookId) -> String {
 
 /// The name of a hook.
 pub(super) fn hook(hook: &HookId) -> String {
-    let moment = match hook.moment {
-        crate::hooks::Moment::Before => "before",
-        crate::hooks::Moment::After => "after",
-        crate::hooks::Moment::Failure => "failure",
-        crate::hooks::Moment::BeforeDelete => "before-delete",
-        crate::hooks::Moment::AfterDelete => "after-delete",
-    };
+    let moment = hook.moment.as_str();
     format!("the {moment} hook {}", hook.key)
 }
 

@@ -186,6 +186,9 @@ pub struct RolloutStatus {
     pub identity: String,
     /// The commit with which it began.
     pub commit: String,
+    /// Whether it is the first one of the application.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
     /// When it began.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
@@ -246,6 +249,10 @@ pub struct HookStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub message: Option<String>,
+    /// `metadata.uid` of its object, once it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub uid: Option<String>,
 }
 
 /// A pause that began.
