@@ -23,6 +23,7 @@ const SILENT: Directives = Directives {
     replace: Replace::Forbidden,
     propagation: Propagation::Background,
     on_deletion: OnDeletion::Policy,
+    wave: 0,
     warnings: Vec::new(),
 };
 
@@ -202,7 +203,7 @@ fn other_options_and_annotations_of_argo_cd_are_named() {
     );
     let read = annotated(&[
         ("argocd.argoproj.io/compare-options", "x"),
-        ("argocd.argoproj.io/sync-wave", "3"),
+        ("argocd.argoproj.io/sync-wave", "x"),
         (
             "argocd.argoproj.io/tracking-id",
             "web:apps/Deployment:x/web",
@@ -211,7 +212,7 @@ fn other_options_and_annotations_of_argo_cd_are_named() {
     assert_eq!(read.warnings.len(), 2, "{:?}", read.warnings);
     assert!(
         read.warnings[0].contains("compare-options: x")
-            && read.warnings[1].contains("sync-wave: 3")
+            && read.warnings[1].contains("sync-wave: x")
     );
 }
 
@@ -267,4 +268,27 @@ fn what_is_left_to_others_is_kept_unless_our_own_word_says_otherwise() {
         (Apply::Ignore, Prune::Confirm)
     );
     assert_eq!(confirmed.on_deletion, OnDeletion::Policy);
+}
+
+#[test]
+fn a_wave_is_a_whole_number_and_ours_wins() {
+    for (number, wave) in [("3", 3), ("-5", -5), ("+5", 5), (" 7 ", 7), ("0", 0)] {
+        for name in [ANNOTATION_WAVE, ARGO_WAVE] {
+            let read = annotated(&[(name, number)]);
+            assert_eq!(
+                (read.wave, read.warnings.len()),
+                (wave, 0),
+                "{name}: {number}"
+            );
+        }
+    }
+    assert_eq!(
+        annotated(&[(ANNOTATION_WAVE, "1"), (ARGO_WAVE, "2")]).wave,
+        1
+    );
+    for number in ["", "1.5", "first", "99999999999"] {
+        let read = annotated(&[(ANNOTATION_WAVE, number), (ARGO_WAVE, "2")]);
+        assert_eq!(read.wave, 0, "{number}");
+        assert!(read.warnings[0].contains("wave 0"), "{:?}", read.warnings);
+    }
 }

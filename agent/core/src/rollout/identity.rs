@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::hooks::Hook;
 use crate::object::ObjectKey;
 use crate::owner::public_hash;
-use crate::revision::CommitId;
+use crate::rollout::Ledger;
 
 /// How many digits a run has: its object may carry it in its name.
 const RUN_DIGITS: usize = 16;
@@ -38,11 +38,13 @@ pub fn identity(objects: &BTreeMap<ObjectKey, Digest>, hooks: &[Hook]) -> String
     hash
 }
 
-/// The id of a run of a hook in a rollout; `last` is the run before it in the same rollout.
-pub fn run_id(identity: &str, commit: &CommitId, hook: &Hook, last: Option<&str>) -> String {
+/// The id of a run of a hook in a rollout; `last` is the run before it in the same rollout. Each
+/// rollout has its own, so that one that leads back to an older commit runs its hooks again.
+pub fn run_id(ledger: &Ledger, hook: &Hook, last: Option<&str>) -> String {
     let all = vec![
-        Value::from(identity),
-        Value::from(commit.as_str()),
+        Value::from(ledger.identity.as_str()),
+        Value::from(ledger.commit.as_str()),
+        Value::from(ledger.started_at.as_millisecond()),
         Value::from(format!("{:?} {}", hook.moment, hook.manifest.key)),
         Value::from(hook.hash.to_string()),
         Value::from(last),

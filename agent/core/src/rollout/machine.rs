@@ -113,7 +113,7 @@ impl Machine<'_> {
                 let id = hook.id();
                 let run = old.runs.get(&id);
                 let run = run.filter(|run| {
-                    let same = run_id(&old.identity, &old.commit, hook, None) == run.id;
+                    let same = run_id(old, hook, None) == run.id;
                     same && run.state == RunState::Succeeded
                 });
                 if let Some(run) = run {
@@ -481,7 +481,7 @@ impl Machine<'_> {
             }
             let last = last.map(|run| run.id.as_str());
             let run = Run {
-                id: run_id(&ledger.identity, &ledger.commit, hook, last),
+                id: run_id(ledger, hook, last),
                 state: RunState::Running,
                 started_at: inputs.now,
                 finished_at: None,

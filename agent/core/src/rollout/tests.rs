@@ -60,6 +60,7 @@ fn object(wave: i32, state: ObjectState) -> Object {
 }
 
 /// What a sync knows, and the ledger that it keeps.
+#[derive(Debug)]
 struct World {
     identity: String,
     commit: CommitId,
