@@ -20,7 +20,7 @@ use crate::reason::Reason;
 /// Where the machine stops for now.
 enum Stop {
     /// An event, a time or a retry goes on.
-    Wait(Waits),
+    Wait(Box<Waits>),
     /// Something failed for good.
     Fail(Failure),
 }
@@ -247,7 +247,7 @@ impl Machine<'_> {
                 Phase::Done | Phase::Failed => break None,
             };
             match stopped {
-                Err(Stop::Wait(waits)) => break Some(waits),
+                Err(Stop::Wait(waits)) => break Some(*waits),
                 Err(Stop::Fail(failure)) => {
                     ledger.failure = Some(failure);
                     self.enter_phase(&mut ledger, Phase::Failing);
@@ -451,7 +451,7 @@ impl Machine<'_> {
             if again && known && run.uid.is_none() {
                 self.next.start = Some((hook.clone(), run.id.clone()));
             }
-            return Err(Stop::Wait(self.wait_for_hook(hook, run)));
+            return Err(Stop::Wait(Box::new(self.wait_for_hook(hook, run))));
         }
         let inputs = self.inputs;
         let takes_part = |hook: &&Hook| {
@@ -471,12 +471,12 @@ impl Machine<'_> {
             let id = hook.id();
             let last = ledger.runs.get(&id);
             // What failed in an earlier try of this rollout runs again.
-            let counts = |run: &&Run| match (moment, run.state) {
+            let counts = |run: &Run| match (moment, run.state) {
                 (Moment::Failure, _) => run.started_at >= ledger.since,
                 (_, RunState::Failed) => false,
                 (_, RunState::Running | RunState::Succeeded) => true,
             };
-            if last.filter(counts).is_some() {
+            if last.is_some_and(counts) {
                 continue;
             }
             let last = last.map(|run| run.id.as_str());
@@ -491,7 +491,7 @@ impl Machine<'_> {
             let waits = self.wait_for_hook(&id, &run);
             self.next.start = Some((id.clone(), run.id.clone()));
             ledger.runs.insert(id, run);
-            return Err(Stop::Wait(waits));
+            return Err(Stop::Wait(Box::new(waits)));
         }
         Ok(())
     }
@@ -513,12 +513,12 @@ impl Machine<'_> {
 }
 
 fn wait(reason: Reason, sentences: Vec<String>, awaits: Awaits, until: Option<Timestamp>) -> Stop {
-    Stop::Wait(Waits {
+    Stop::Wait(Box::new(Waits {
         reason,
         sentences: words::bounded(sentences),
         awaits,
         until,
-    })
+    }))
 }
 
 /// How long a hook may take.
