@@ -265,7 +265,7 @@ fn data(owner: &Name, account: &str, referent: Referent, name: &str) -> Target {
 }
 
 /// Takes a change in: who names the object acts at once.
-pub(crate) async fn take(agent: &Arc<Agent>, event: named::Event) {
+pub(crate) fn take(agent: &Agent, event: named::Event) {
     let (before, wanted_by) = agent.named.take(&event);
     if let named::Answer::Unreadable(failure) = &event.answer {
         tracing::info!(object = %event.target, account = event.target.account, reason = %failure.reason, detail = failure.detail, "a named object is not watched");

@@ -38,7 +38,7 @@ pub(super) async fn live_events(agent: Arc<Agent>, mut events: mpsc::Receiver<wa
 /// Takes changes of objects that our own objects name, in order.
 pub(super) async fn named_events(agent: Arc<Agent>, mut events: mpsc::Receiver<objects::Event>) {
     while let Some(event) = events.recv().await {
-        named::take(&agent, event).await;
+        named::take(&agent, event);
     }
 }
 

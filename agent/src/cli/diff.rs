@@ -319,7 +319,6 @@ async fn live_application(
             namespaces: list(names::ANNOTATION_NAMESPACES),
         },
         approval: Approval {
-            whole: syncline_core::plan::Consent::default(),
             in_git: false,
             plan_hash: annotation(names::ANNOTATION_APPROVE).map(str::to_owned),
             ..Approval::default()

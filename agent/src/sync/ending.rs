@@ -204,9 +204,7 @@ fn wait(agent: &Agent, state: &mut State, name: &Name, rollout: &Progress, now: 
         over |= entry.awaits.went(key);
     }
     if let Some((run, key)) = &waits.awaits.run {
-        let seen = live
-            .seen(key)
-            .filter(|seen| seen.run.as_ref() == Some(run));
+        let seen = live.seen(key).filter(|seen| seen.run.as_ref() == Some(run));
         over |= seen.is_some_and(|seen| entry.awaits.is_ended(run, seen.health.health));
     }
     let instant = agent.clock.monotonic();

@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/applications/{namespace}/{name}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a commit would change in the cluster; nothing is written. It may take as long as the agent's
+         *     setting `preview_timeout`.
+         */
+        get: operations["previewApplication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/applications/{namespace}/{name}/sync": {
         parameters: {
             query?: never;
@@ -510,7 +530,7 @@ export interface components {
          * @description When a hook runs.
          * @enum {string}
          */
-        HookMoment: "before" | "after" | "failure" | "before-delete" | "after-delete";
+        HookMoment: "before" | "during" | "after" | "failure" | "before-delete" | "after-delete";
         /**
          * @description How a hook is.
          * @enum {string}
@@ -692,6 +712,74 @@ export interface components {
             since?: string | null;
             /** @description How it is. */
             state: components["schemas"]["PauseState"];
+        };
+        /** @description What would happen to one object. */
+        PlannedAction: {
+            /** @description What would be done. */
+            action: components["schemas"]["Action"];
+            /** @description What changes. Values of Secrets are masked. */
+            changes: components["schemas"]["ChangeView"][];
+            /** @description What happens to the ownership of fields, a sentence each. */
+            notes: string[];
+            /** @description The object. */
+            object: components["schemas"]["ObjectName"];
+            origin?: components["schemas"]["Origin"] | null;
+            why?: components["schemas"]["Why"] | null;
+        };
+        /** @description Writes by kind. */
+        PlannedCounts: {
+            /**
+             * Format: int32
+             * @description Objects that are made.
+             */
+            create: number;
+            /**
+             * Format: int32
+             * @description Hooks that run.
+             */
+            hooks: number;
+            /**
+             * Format: int32
+             * @description Objects that are deleted.
+             */
+            prune: number;
+            /**
+             * Format: int32
+             * @description Objects that are changed.
+             */
+            update: number;
+        };
+        /** @description A hook that would run. */
+        PlannedHook: {
+            /** @description When. */
+            moment: components["schemas"]["HookMoment"];
+            /** @description Its object. */
+            object: components["schemas"]["ObjectName"];
+            /** @description Where Git names it. */
+            origin: components["schemas"]["Origin"];
+        };
+        /** @description What a sync of a commit would do. Nothing of it was done. */
+        PreviewView: {
+            /** @description Every object that does not simply stand, in the order in which it is dealt with. */
+            actions: components["schemas"]["PlannedAction"][];
+            approval?: components["schemas"]["ApprovalView"] | null;
+            commit?: components["schemas"]["Commit"] | null;
+            /** @description What would be written, counted; what waits for a person counts as written. */
+            counts: components["schemas"]["PlannedCounts"];
+            hold?: components["schemas"]["Why"] | null;
+            /** @description What runs once at a point of the rollout. */
+            hooks: components["schemas"]["PlannedHook"][];
+            /**
+             * Format: int32
+             * @description How many objects stand.
+             */
+            standing: number;
+            /** @description Other applications of the repository that the commit touches, as `namespace/name`. */
+            touched: string[];
+            /** @description What could not be read: about that nothing is known. */
+            unread: components["schemas"]["Why"][];
+            /** @description What people should know of the files and of the comparison. */
+            warnings: string[];
         };
         /**
          * @description Whether something that is depended on is ready.
@@ -1083,6 +1171,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthChangeList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    previewApplication: {
+        parameters: {
+            query?: {
+                /** @description Branch, tag, commit or full name of a reference; without it the plan that waits for a person, or that of the newest commit */
+                ref?: string;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
                 };
             };
             default: {

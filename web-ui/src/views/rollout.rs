@@ -278,6 +278,7 @@ mod tests {
         let at = Timestamp::from_second(1_000).unwrap();
         let run = |(id, state): &(HookId, RunState)| {
             let run = Run {
+                uid: None,
                 id: "r".to_owned(),
                 state: *state,
                 started_at: at,
@@ -287,6 +288,7 @@ mod tests {
             (id.clone(), run)
         };
         Ledger {
+            first: false,
             identity: "i".to_owned(),
             commit: CommitId::parse(&"a".repeat(40)).unwrap(),
             started_at: at,

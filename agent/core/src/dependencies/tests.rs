@@ -29,14 +29,8 @@ impl Model {
     /// How many edges lie between two nodes at least, by Floyd and Warshall; of a node to itself the
     /// shortest circle.
     fn distances(&self) -> [[usize; NODES]; NODES] {
-        let mut table = [[usize::MAX / 4; NODES]; NODES];
-        for from in 0..NODES {
-            for to in 0..NODES {
-                if self.edges[from][to] {
-                    table[from][to] = 1;
-                }
-            }
-        }
+        let length = |edge| if edge { 1 } else { usize::MAX / 4 };
+        let mut table = self.edges.map(|row| row.map(length));
         for by in 0..NODES {
             for from in 0..NODES {
                 for to in 0..NODES {

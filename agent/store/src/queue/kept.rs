@@ -172,7 +172,7 @@ mod tests {
             Item::Forget(application) => {
                 database.remove(application);
             }
-            Item::Sync(_) | Item::Update(_) => {}
+            Item::Sync(_) | Item::Update(_) | Item::Health(_) => {}
         }
     }
 
