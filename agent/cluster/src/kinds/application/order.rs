@@ -139,7 +139,7 @@ pub enum OnFailure {
 /// A stop of a rollout after a wave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self['for']) != has(self.until)").message("name either `for` or `until`"))]
+#[x_kube(validation = Rule::new("has(self.__for__) != has(self.until)").message("name either `for` or `until`"))]
 pub struct Pause {
     /// The wave after which the rollout stops, once it is healthy.
     pub after_wave: i32,
