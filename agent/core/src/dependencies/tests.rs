@@ -1,3 +1,5 @@
+//! The graph of dependencies against a naive model.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

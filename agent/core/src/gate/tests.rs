@@ -1,3 +1,5 @@
+//! Every combination of what may hold a commit back.
+
 use std::time::Duration;
 
 use super::*;

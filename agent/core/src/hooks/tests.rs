@@ -1,3 +1,5 @@
+//! Hooks apart from objects, their order, and what tells rollouts apart.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Windows against a model that looks at every minute.
+
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,3 +1,5 @@
+//! The annotations of hooks, dialect by dialect.
+
 use super::*;
 
 fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
