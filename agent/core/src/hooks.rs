@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::object::ObjectKey;
 
-pub use identity::{duplicates, identity, in_order, named};
+pub use identity::{duplicates, identity, in_order, named, turn};
 pub use logs::shorten;
 pub use read::{Invalid, Reading, Terms, read};
 pub use split::{Found, Split, split};

@@ -35,7 +35,7 @@ use crate::reason::Reason;
 use crate::revision::CommitId;
 
 pub use awaits::Awaits;
-pub use identity::{identity, run_id};
+pub use identity::run_id;
 pub use machine::next;
 
 /// Where a rollout is.
@@ -235,7 +235,7 @@ pub enum Past {
 /// All that the next step depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// Which rollout it would be, from [`identity`].
+    /// Which rollout it would be, from [`crate::hooks::identity`].
     pub identity: &'a str,
     /// The commit that the sync is for.
     pub commit: &'a CommitId,

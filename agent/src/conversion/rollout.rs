@@ -24,8 +24,9 @@ const PHASES: [(Phase, &str); 8] = [
     (Phase::Failed, "Failed"),
 ];
 
-const MOMENTS: [(Moment, &str); 5] = [
+const MOMENTS: [(Moment, &str); 6] = [
     (Moment::Before, "before"),
+    (Moment::During, "during"),
     (Moment::After, "after"),
     (Moment::Failure, "failure"),
     (Moment::BeforeDelete, "before-delete"),

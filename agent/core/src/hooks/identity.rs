@@ -1,5 +1,6 @@
 //! Which hooks an application has: their order, their names, and what tells one set from another.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
@@ -47,21 +48,24 @@ pub fn identity(set_hashes: &BTreeMap<ObjectKey, Digest>, hooks: &[Hook]) -> Str
     Digest::from_hash(&hash.finalize()).to_string()
 }
 
-/// Sorts hooks as they run: by moment and weight; then what others need before what runs, then by
-/// kind and name.
+/// Sorts hooks as they run, see [`turn`].
 pub fn in_order(hooks: &mut [Hook]) {
-    hooks.sort_by(|a, b| {
-        let place = |hook: &Hook| {
-            let key = &hook.manifest.key;
-            (hook.moment, hook.weight, stage(key), runs(key))
-        };
-        let order = place(a).cmp(&place(b));
-        let name = |hook: &'_ Hook| {
-            let key = &hook.manifest.key;
-            (key.kind.clone(), key.name.clone(), key.clone())
-        };
-        order.then_with(|| name(a).cmp(&name(b)))
-    });
+    hooks.sort_by(turn);
+}
+
+/// Which of two hooks runs first: by moment and weight; then what others need before what runs, then
+/// by kind and name.
+pub fn turn(a: &Hook, b: &Hook) -> Ordering {
+    let place = |hook: &Hook| {
+        let key = &hook.manifest.key;
+        (hook.moment, hook.weight, stage(key), runs(key))
+    };
+    let (a_key, b_key) = (&a.manifest.key, &b.manifest.key);
+    place(a)
+        .cmp(&place(b))
+        .then_with(|| a_key.kind.cmp(&b_key.kind))
+        .then_with(|| a_key.name.cmp(&b_key.name))
+        .then_with(|| a_key.cmp(b_key))
 }
 
 /// Whether an object has pods.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::application::{OnFailure, Until};
 use crate::health::Health;
-use crate::hooks::{Hook, HookId, Moment, Occasion};
+use crate::hooks::{Hook, HookId, Moment, Occasion, turn};
 use crate::outcome::Failure;
 use crate::reason::Reason;
 
@@ -242,8 +242,8 @@ impl Machine<'_> {
                 Phase::Waves => self.waves(&mut ledger),
                 Phase::Prune => self.prune(&ledger),
                 Phase::Settle => self.good(&mut ledger, i32::MAX),
-                Phase::After => self.hooks(&mut ledger, Moment::After),
-                Phase::Failing => self.hooks(&mut ledger, Moment::Failure),
+                Phase::After => self.hooks(&mut ledger, Moment::After, None),
+                Phase::Failing => self.hooks(&mut ledger, Moment::Failure, None),
                 Phase::Done | Phase::Failed => break None,
             };
             match stopped {
@@ -287,7 +287,7 @@ impl Machine<'_> {
             .map(|(key, object)| words::object(key, object))
             .collect();
         if early.is_empty() || ledger.running().is_some() {
-            self.hooks(ledger, Moment::Before)
+            self.hooks(ledger, Moment::Before, None)
         } else {
             Err(wait(Reason::Progressing, early, Awaits::default(), None))
         }
@@ -305,7 +305,7 @@ impl Machine<'_> {
                 ledger.wave = Some(current);
                 ledger.since = self.inputs.now;
             }
-            self.good(ledger, current)?;
+            self.wave(ledger, current)?;
             for index in order::pauses_after(self.inputs, current) {
                 self.pause(ledger, index)?;
             }
@@ -313,6 +313,32 @@ impl Machine<'_> {
             let Some(above) = above else { return Ok(()) };
             current = *above;
         }
+    }
+
+    /// Whether all up to a wave is written and healthy, and its hooks ended well: those run alongside
+    /// its objects, when the waves below are healthy.
+    fn wave(&mut self, ledger: &mut Ledger, wave: i32) -> Result<(), Stop> {
+        let mut waits = match self.good(ledger, wave) {
+            Ok(()) => None,
+            Err(Stop::Wait(waits)) => Some(waits),
+            Err(stop) => return Err(stop),
+        };
+        let below = order::first_bad(self.inputs, i32::MAX).is_none_or(|bad| bad >= wave);
+        if below || ledger.running().is_some() {
+            match self.hooks(ledger, Moment::During, Some(wave)) {
+                Ok(()) => {}
+                Err(Stop::Wait(mut hook)) => {
+                    if let Some(objects) = waits {
+                        hook.sentences.extend(objects.sentences);
+                        hook.awaits.healthy = objects.awaits.healthy;
+                        hook.until = hook.until.into_iter().chain(objects.until).min();
+                    }
+                    waits = Some(hook);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        waits.map_or(Ok(()), |waits| Err(Stop::Wait(waits)))
     }
 
     /// Whether all up to a wave is written and healthy.
@@ -443,8 +469,13 @@ impl Machine<'_> {
         Err(wait(Reason::Progressing, said.collect(), awaits, until))
     }
 
-    /// The hooks of a moment, one after the other.
-    fn hooks(&mut self, ledger: &mut Ledger, moment: Moment) -> Result<(), Stop> {
+    /// The hooks of a moment, or those of one wave, one after the other.
+    fn hooks(
+        &mut self,
+        ledger: &mut Ledger,
+        moment: Moment,
+        wave: Option<i32>,
+    ) -> Result<(), Stop> {
         if let Some((hook, run)) = ledger.running() {
             let again = matches!(self.inputs.runs.get(&run.id), Some(Found::Gone));
             let known = self.inputs.hooks.iter().any(|known| known.id() == *hook);
@@ -456,6 +487,7 @@ impl Machine<'_> {
         let inputs = self.inputs;
         let takes_part = |hook: &&Hook| {
             hook.moment == moment
+                && wave.is_none_or(|wave| hook.weight == wave)
                 && match hook.occasion {
                     Occasion::Any => true,
                     Occasion::Install => ledger.first,
@@ -463,10 +495,7 @@ impl Machine<'_> {
                 }
         };
         let mut hooks: Vec<&Hook> = inputs.hooks.iter().filter(takes_part).collect();
-        hooks.sort_by(|a, b| {
-            let place = |hook: &Hook| (hook.weight, hook.manifest.key.kind.clone(), hook.id());
-            place(a).cmp(&place(b))
-        });
+        hooks.sort_by(|a, b| turn(a, b));
         for hook in hooks {
             let id = hook.id();
             let last = ledger.runs.get(&id);

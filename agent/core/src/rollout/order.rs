@@ -3,33 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inputs, Ledger, LeftState, Object, ObjectState, Phase};
+use crate::hooks::{Hook, Moment};
 use crate::object::ObjectKey;
 
 /// Namespaces and definitions come before the hooks.
 const LAST_EARLY_STAGE: u8 = 1;
 
-/// The waves of the desired objects.
+/// The waves of the desired objects, and of the hooks that run among them.
 pub(super) fn waves(inputs: &Inputs<'_>) -> BTreeSet<i32> {
-    inputs.objects.values().map(|object| object.wave).collect()
+    let hooks = inputs.hooks.iter();
+    let hooks = hooks.filter(|hook| hook.moment == Moment::During);
+    let hooks = hooks.map(|hook| hook.weight);
+    let objects = inputs.objects.values().map(|object| object.wave);
+    objects.chain(hooks).collect()
 }
 
 /// Whether the order of anything matters: else everything is written at once.
 pub(super) fn is_staged(inputs: &Inputs<'_>) -> bool {
     let left: BTreeSet<i32> = inputs.left.values().map(|left| left.wave).collect();
-    let takes_part = |hook: &&crate::hooks::Hook| is_of_rollouts(hook);
     waves(inputs).len() > 1
         || left.len() > 1
         || !inputs.pauses.is_empty()
-        || inputs.hooks.iter().any(|hook| takes_part(&hook))
+        || inputs.hooks.iter().any(is_of_rollouts)
 }
 
 /// Whether a hook runs in rollouts, and not when the Application is deleted.
-pub(super) fn is_of_rollouts(hook: &crate::hooks::Hook) -> bool {
-    use crate::hooks::Moment;
-    matches!(
-        hook.moment,
-        Moment::Before | Moment::After | Moment::Failure
-    )
+pub(super) fn is_of_rollouts(hook: &Hook) -> bool {
+    !matches!(hook.moment, Moment::BeforeDelete | Moment::AfterDelete)
 }
 
 /// The wave up to which Git's content has been written.

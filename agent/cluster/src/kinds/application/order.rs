@@ -223,7 +223,7 @@ pub struct RolloutStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HookStatus {
-    /// `before`, `after`, `failure`, `before-delete` or `after-delete`.
+    /// `before`, `during`, `after`, `failure`, `before-delete` or `after-delete`.
     pub moment: String,
     /// `apiVersion` of the object.
     pub api_version: String,

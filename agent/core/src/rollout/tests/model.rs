@@ -65,6 +65,7 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 fn world() -> impl Strategy<Value = World> {
     let moments = prop_oneof![
         Just(Moment::Before),
+        Just(Moment::During),
         Just(Moment::After),
         Just(Moment::Failure),
         Just(Moment::BeforeDelete),
@@ -228,7 +229,13 @@ impl World {
                 succeeded.insert(run.id.clone());
             }
         }
-        if let Some((_, run)) = &next.start {
+        if let Some((id, run)) = &next.start {
+            let hook = self.hooks.iter().find(|hook| hook.id() == *id).unwrap();
+            let below = self.objects.values().filter(|o| o.wave < hook.weight);
+            assert!(
+                id.moment != Moment::During || below.into_iter().all(|o| o.state.is_good()),
+                "a hook of a wave runs before what is below it is healthy"
+            );
             assert!(
                 !succeeded.contains(run),
                 "a hook that succeeded is started again"
@@ -247,6 +254,16 @@ impl World {
                 assert!(
                     free || below.into_iter().all(|below| below.state.is_good()),
                     "{key} is written before what is below it is healthy"
+                );
+                let hooks = self.hooks.iter();
+                let mut below =
+                    hooks.filter(|hook| hook.moment == Moment::During && hook.weight < object.wave);
+                assert!(
+                    free || below.all(|hook| {
+                        let run = ledger.runs.get(&hook.id());
+                        run.is_some_and(|run| run.state == RunState::Succeeded)
+                    }),
+                    "{key} is written before the hooks below it ended well"
                 );
             }
         }

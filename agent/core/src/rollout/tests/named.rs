@@ -142,6 +142,59 @@ fn hooks_run_one_at_a_time_by_weight_before_and_after() {
 }
 
 #[test]
+fn a_hook_among_the_waves_runs_alongside_its_wave_and_holds_the_next_one() {
+    let mut world = World::new([("a", 0), ("b", 1), ("c", 2), ("d", 4)]);
+    let (seed, last) = (
+        hook(Moment::During, "seed", 1),
+        hook(Moment::During, "last", 3),
+    );
+    world.hooks = vec![last.clone(), seed.clone()];
+    let next = world.step(Asked::Nobody);
+    assert_eq!((names(&next.writes), next.start), (vec!["a"], None));
+    assert_eq!(world.ledger.as_ref().unwrap().waves, 5);
+    world.is("a", Health::Healthy);
+    let next = world.step(Asked::Nobody);
+    assert_eq!(names(&next.writes), ["b"]);
+    assert_eq!(next.start.unwrap().0, seed.id());
+    world.find(&seed, Health::Progressing);
+    world.is("b", Health::Progressing);
+    let waits = world.step(Asked::Nobody).waits.unwrap();
+    assert_eq!(waits.reason, Reason::WaitsForHook);
+    assert!(waits.awaits.run.is_some() && waits.awaits.healthy.len() == 1);
+    assert_eq!(waits.sentences.len(), 2);
+    world.is("b", Health::Healthy);
+    assert!(names(&world.step(Asked::Nobody).writes).is_empty());
+    world.find(&seed, Health::Healthy);
+    assert_eq!(names(&world.step(Asked::Nobody).writes), ["c"]);
+    world.is("c", Health::Healthy);
+    assert_eq!(world.step(Asked::Nobody).start.unwrap().0, last.id());
+    world.find(&last, Health::Degraded);
+    let next = world.step(Asked::Nobody);
+    assert_eq!((next.waits, world.phase()), (None, Phase::Failed));
+    assert!(names(&next.writes).is_empty());
+    let (again, _) = world.step(Asked::Person).start.unwrap();
+    assert_eq!(again, last.id(), "what succeeded does not run again");
+}
+
+#[test]
+fn a_hook_among_the_waves_is_waited_for_where_its_wave_fails() {
+    let mut world = World::new([("a", 0), ("b", 1)]);
+    let seed = hook(Moment::During, "seed", 0);
+    let mut slow = seed.clone();
+    slow.timeout = Some(Duration::from_secs(900));
+    world.hooks = vec![slow, hook(Moment::Failure, "tell", 0)];
+    world.step(Asked::Nobody);
+    world.find(&seed, Health::Progressing);
+    world.is("a", Health::Degraded);
+    world.later(300);
+    let next = world.step(Asked::Nobody);
+    assert_eq!((next.start, world.phase()), (None, Phase::Failing));
+    world.find(&seed, Health::Healthy);
+    let (hook, _) = world.step(Asked::Nobody).start.unwrap();
+    assert_eq!(hook.moment, Moment::Failure);
+}
+
+#[test]
 fn namespaces_and_definitions_come_before_the_hooks() {
     let mut world = World::new([("a", 0), ("space", 3)]);
     world
