@@ -57,6 +57,9 @@ impl Seen {
             deleting: live.deleted.is_some(),
             // Kinds of which only metadata is read have no health of their own.
             health: match &live.object {
+                Some(object) if live.annotations.contains_key(names::ANNOTATION_HOOK_RUN) => {
+                    until_its_end(object, masked(assess(object)))
+                }
                 Some(object) => masked(assess(object)),
                 None => ObjectHealth::new(Health::Healthy, ""),
             },
@@ -110,6 +113,21 @@ pub(crate) fn masked(health: ObjectHealth) -> ObjectHealth {
         message: without_credentials(&health.message).into_owned(),
         ..health
     }
+}
+
+/// How the object of a hook is: a Pod that is ready is not at its end, and one that fails to start is
+/// tried again by its kubelet until the hook's time is over.
+fn until_its_end(object: &Value, health: ObjectHealth) -> ObjectHealth {
+    let is_pod = object["apiVersion"] == "v1" && object["kind"] == "Pod";
+    let phase = object["status"]["phase"].as_str();
+    if !is_pod || matches!(phase, Some("Succeeded" | "Failed")) {
+        return health;
+    }
+    let message = match health.health {
+        Health::Healthy => "the pod runs".to_owned(),
+        _ => health.message,
+    };
+    ObjectHealth::new(Health::Progressing, message)
 }
 
 /// The selector of the pods of a workload, as a list of pods takes it.

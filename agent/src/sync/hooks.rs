@@ -9,7 +9,6 @@ mod logs;
 use serde_json::Value;
 use syncline_cluster::{Account, DeleteOptions, Deleted, Live, Resource};
 use syncline_core::directives::Propagation;
-use syncline_core::health::{Health, ObjectHealth};
 use syncline_core::hooks::{Hook, named};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
@@ -327,7 +326,7 @@ impl<'a> Place<'a> {
     fn took(&self, live: &Live) -> Seen {
         let seen = Seen::of(live, self.agent.instance.id());
         self.agent.state.lock().see(&live.key, seen.clone());
-        ended(live, seen)
+        seen
     }
 
     /// The object of an earlier run is on its way out: the application is woken when it is gone, and
@@ -344,24 +343,6 @@ impl<'a> Place<'a> {
             detail: format!("{key}: the hook runs when the object of its earlier run is gone"),
         }
     }
-}
-
-/// A Pod that is ready is not at its end, and one that fails to start is tried again by its kubelet
-/// until the hook's time is over.
-fn ended(live: &Live, mut seen: Seen) -> Seen {
-    let key = &live.key;
-    if (key.group.as_str(), key.kind.as_str()) == ("", "Pod") {
-        let object = live.object.as_ref();
-        let phase = object.and_then(|object| object["status"]["phase"].as_str());
-        if !matches!(phase, Some("Succeeded" | "Failed")) {
-            let message = match seen.health.health {
-                Health::Healthy => "the pod runs".to_owned(),
-                _ => seen.health.message.clone(),
-            };
-            seen.health = ObjectHealth::new(Health::Progressing, message);
-        }
-    }
-    seen
 }
 
 fn failed(hook: &Hook, key: &ObjectKey, what: &str) -> Failure {

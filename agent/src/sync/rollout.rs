@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use syncline_cluster::Account;
-use syncline_core::application::{Application, Until};
-use syncline_core::hooks::{Hook, HookId};
+use syncline_core::application::Application;
+use syncline_core::hooks::{Hook, HookId, identity};
 use syncline_core::object::{ObjectKey, Origin};
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::plan::{Action, Plan};
@@ -53,8 +53,6 @@ pub(super) struct Progress {
     pub(super) failed: Option<Failure>,
     /// A step could not be done for a reason that passes.
     pub(super) failure: Option<Failure>,
-    /// A pause asks an object: it is looked at again soon.
-    pub(super) asks: bool,
 }
 
 /// A rollout in one pass.
@@ -68,7 +66,8 @@ pub(super) struct Course<'a> {
     left: BTreeMap<ObjectKey, Left>,
     runs: BTreeMap<String, Found>,
     answers: BTreeMap<usize, Result<bool, Failure>>,
-    asked_pauses: BTreeSet<usize>,
+    /// The runs that cannot begin yet, and why.
+    held: BTreeMap<String, String>,
     tried: BTreeSet<ObjectKey>,
     asked: Asked,
     past: Past,
@@ -105,12 +104,12 @@ impl<'a> Course<'a> {
             start,
             account,
             rendered,
-            identity: rollout::identity(&rendered.hashes, &rendered.hooks),
+            identity: identity(&rendered.hashes, &rendered.hooks),
+            held: BTreeMap::new(),
             objects,
             left,
             runs: BTreeMap::new(),
             answers: BTreeMap::new(),
-            asked_pauses: BTreeSet::new(),
             tried: BTreeSet::new(),
             asked,
             past,
@@ -254,16 +253,19 @@ impl<'a> Course<'a> {
         plan: &Plan,
         next: &Next,
     ) -> Result<bool, Failure> {
-        if let Some((hook, run)) = &next.start {
+        if let Some((hook, run)) = &next.start
+            && !self.held.contains_key(run)
+        {
             return self.begin(hook, run).await;
         }
         if let Some((hook, run)) = next.ledger.as_ref().and_then(Ledger::running)
             && !self.runs.contains_key(&run.id)
+            && !self.held.contains_key(&run.id)
         {
             return self.look(hook, &run.id).await;
         }
         if let Some(ledger) = &next.ledger
-            && self.ask(ledger).await
+            && self.ask(ledger)
         {
             return Ok(true);
         }
@@ -311,6 +313,11 @@ impl<'a> Course<'a> {
         let pending = pending.filter(|(_, object)| unwritten(&object.state));
         self.progress.unwritten = pending.map(|(key, _)| key.clone()).collect();
         if let Some(waits) = &mut self.progress.waits {
+            if let Some((run, _)) = &waits.awaits.run
+                && let Some(why) = self.held.get(run)
+            {
+                waits.sentences = vec![why.clone()];
+            }
             for sentence in &mut waits.sentences {
                 *sentence = self.secrets.mask_text(sentence).into_owned();
             }
@@ -336,6 +343,11 @@ impl<'a> Course<'a> {
         let found = match started {
             Ok(seen) => live(seen),
             Err(failure) if failure.reason.class() == Class::Transient => return Err(failure),
+            // An older object is on its way out: its end begins the next pass.
+            Err(failure) if failure.reason == Reason::BeingDeleted => {
+                self.held.insert(run.to_owned(), failure.detail);
+                return Ok(true);
+            }
             Err(failure) => Found::Refused(failure),
         };
         self.runs.insert(run.to_owned(), found);
@@ -388,8 +400,9 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Asks the conditions of the pauses that began; answers whether there is a new answer.
-    async fn ask(&mut self, ledger: &Ledger) -> bool {
+    /// Asks the conditions of the pauses that began; answers whether there is a new answer. What they
+    /// name is followed, and a change of it begins the next pass.
+    fn ask(&mut self, ledger: &Ledger) -> bool {
         let mut news = false;
         if ledger.phase != Phase::Waves {
             return news;
@@ -397,16 +410,10 @@ impl<'a> Course<'a> {
         for index in ledger.pauses.keys() {
             let application = &self.start.application;
             let pause = application.sync.pauses.get(*index);
-            let Some(pause) = pause.filter(|pause| matches!(pause.until, Until::Holds { .. }))
-            else {
+            let Some(pause) = pause.filter(|_| !self.answers.contains_key(index)) else {
                 continue;
             };
-            self.progress.asks = true;
-            if !self.asked_pauses.insert(*index) {
-                continue;
-            }
-            let answer = observed::pause_answer(self.agent, self.account, application, pause);
-            if let Some(answer) = answer.await {
+            if let Some(answer) = observed::pause_answer(self.agent, application, pause) {
                 self.answers.insert(*index, answer);
                 news = true;
             }
@@ -553,12 +560,7 @@ pub(super) fn look_again(agent: &Agent, progress: &Progress) -> Option<Duration>
         let left = until.duration_since(agent.clock.now());
         Duration::try_from(left).unwrap_or(Duration::ZERO)
     });
-    let soon = if progress.asks {
-        Some(agent.settings.retry_first)
-    } else if waits.awaits.run.is_some() {
-        Some(agent.settings.retry_slow)
-    } else {
-        None
-    };
+    let soon = waits.awaits.run.is_some();
+    let soon = soon.then_some(agent.settings.retry_slow);
     left.into_iter().chain(soon).min()
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
-use syncline_cluster::Account;
 use syncline_core::application::{Application, Pause, Until};
 use syncline_core::digest::Digest;
 use syncline_core::directives::Apply;
@@ -19,6 +18,7 @@ use syncline_core::reason::{Class, Reason};
 use syncline_core::rollout::{Left, LeftState, Object, ObjectState};
 
 use crate::agent::Agent;
+use crate::named::Answer;
 use crate::state::{Rendered, State};
 
 /// What the plan of a pass was made of.
@@ -138,11 +138,10 @@ pub(super) fn unknown_hook(id: &HookId) -> Hook {
     }
 }
 
-/// Whether the condition of a pause holds, by one read as the application's account; `None` where it
-/// has none.
-pub(super) async fn pause_answer(
+/// Whether the condition of a pause holds, from what is followed as the application's account; `None`
+/// where it has none, or nobody has looked yet.
+pub(super) fn pause_answer(
     agent: &Agent,
-    account: &Account,
     application: &Application,
     pause: &Pause,
 ) -> Option<Result<bool, Failure>> {
@@ -152,23 +151,13 @@ pub(super) async fn pause_answer(
     else {
         return None;
     };
-    let failed = |reason: Reason, detail: String| Failure { reason, detail };
-    let mut key = object.key.clone();
-    let discovery = agent.cluster.discovery();
-    let resource = discovery.resolve(&key.group, &key.version, &key.kind).await;
-    let resource = match resource {
-        Ok(resource) => resource,
-        Err(error) => return Some(Err(failed(error.reason(), error.to_string()))),
-    };
-    if resource.scope == syncline_cluster::Scope::Cluster {
-        key.namespace = None;
+    match agent.named.get(application, &object.key) {
+        Answer::Present(value) => Some(condition.holds(&value).map_err(|error| Failure {
+            reason: Reason::InvalidSpec,
+            detail: error.to_string(),
+        })),
+        Answer::Absent => Some(Ok(false)),
+        Answer::Unreadable(failure) => Some(Err(failure)),
+        Answer::NotYet => None,
     }
-    let value = match account.get_full(&resource, &key).await {
-        Ok(Some(value)) => value,
-        Ok(None) => return Some(Ok(false)),
-        Err(error) => return Some(Err(failed(error.reason(), error.to_string()))),
-    };
-    let holds = condition.holds(&value);
-    tracing::debug!(app.name = %application.name, object = %key, "asked the condition of a pause");
-    Some(holds.map_err(|error| failed(Reason::InvalidSpec, error.to_string())))
 }
