@@ -27,6 +27,7 @@ mod prune;
 mod render_cli;
 mod rendering;
 mod rendering_charts;
+mod rollout;
 mod security;
 mod time;
 mod ui_api;
