@@ -470,4 +470,19 @@ mod tests {
         table.unclaim(&key(), &a);
         assert_eq!((table.claimed().count(), table.objects.len()), (0, 0));
     }
+
+    #[test]
+    fn a_pod_of_a_hook_is_well_only_when_it_has_ended_well() {
+        let healthy = || ObjectHealth::new(Health::Healthy, "");
+        let pod = |phase: &str| serde_json::json!({ "apiVersion": "v1", "kind": "Pod", "status": { "phase": phase } });
+        let of = |object: &Value| until_its_end(object, healthy()).health;
+        assert_eq!(of(&pod("Running")), Health::Progressing);
+        assert_eq!(of(&pod("Succeeded")), Health::Healthy);
+        let failing = ObjectHealth::new(Health::Degraded, "CrashLoopBackOff");
+        let told = until_its_end(&pod("Running"), failing);
+        assert_eq!(told.health, Health::Progressing);
+        assert_eq!(told.message, "CrashLoopBackOff");
+        let job = serde_json::json!({ "apiVersion": "batch/v1", "kind": "Job" });
+        assert_eq!(of(&job), Health::Healthy);
+    }
 }

@@ -73,3 +73,41 @@ async fn a_hook_that_never_ends_fails_at_its_deadline_and_a_person_runs_it_again
     world.wait_until_synced("web", &commit).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_rollout_that_failed_is_tried_again_by_its_back_off_and_what_succeeded_runs_once()
+-> Result<()> {
+    let world = World::new("rollout-retry").await?;
+    let fails = migration("syncline.dev/hook-timeout: 5m").replace("play: hang", "play: fail");
+    let first = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a-first\n  annotations:\n    \
+                 syncline.dev/hook: before\n";
+    let web = config_map("web", "1");
+    let files = [
+        ("apps/web/first.yaml", first),
+        ("apps/web/migrate.yaml", fails.as_str()),
+        ("apps/web/web.yaml", web.as_str()),
+    ];
+    world.repo.commit(&files, "Start")?;
+    let audit = world.control_plane().audit().from_now()?;
+    let retry = json!({ "first": "1s", "most": "1s" });
+    begin(&world, json!({ "onFailure": "Retry", "retry": retry })).await?;
+    wait_for("a third run", DEADLINE, async || {
+        world.agent().ensure_running()?;
+        let deleted = done(&world, &audit, &["delete"])?;
+        let runs = deleted.iter().filter(|it| *it == "jobs/migrate").count();
+        ensure!(runs >= 2, "{deleted:?}");
+        Ok(())
+    })
+    .await?;
+    let deleted = done(&world, &audit, &["delete"])?;
+    ensure!(
+        !deleted.contains(&"configmaps/a-first".to_owned()),
+        "it ran again: {deleted:?}"
+    );
+    ensure!(value_of(&world, "web").await?.is_none());
+    let files = ["apps/web/migrate.yaml", "apps/web/first.yaml"];
+    let commit = world.repo.replace(&files, &[], "Without it")?;
+    world.request("Repository", "config").await?;
+    world.wait_until_synced("web", &commit).await?;
+    wait_for_value(&world, "web", Some("1")).await
+}
