@@ -88,13 +88,15 @@ async fn wait_for_migration(world: &World) -> Result<String> {
     .await
 }
 
-/// Ends the pod of the migration well.
-async fn end_migration(world: &World) -> Result<()> {
+/// Ends the pod of the Job with this UID well.
+async fn end_migration(world: &World, job: &str) -> Result<()> {
     wait_for("a pod of the migration", DEADLINE, async || {
         let (api, pods) = pods(world).await?;
         let running = |pod: &&Pod| {
+            let owners = pod.metadata.owner_references.as_ref();
+            let ours = owners.is_some_and(|owners| owners.iter().any(|owner| owner.uid == job));
             let status = pod.status.as_ref();
-            status.and_then(|status| status.phase.as_deref()) == Some("Running")
+            ours && status.and_then(|status| status.phase.as_deref()) == Some("Running")
         };
         let pod = pods.iter().find(running).context("none runs")?;
         let name = pod.metadata.name.as_deref().context("no name")?;

@@ -14,7 +14,7 @@ async fn a_wave_that_is_not_healthy_in_time_holds_the_next_ones_until_a_fix() ->
         ("apps/web/two.yaml", two.as_str()),
     ];
     let commit = world.repo.commit(&files, "Start")?;
-    begin(&world, json!({ "timeout": "8s" })).await?;
+    begin(&world, json!({ "timeout": "20s" })).await?;
     world.wait_until_synced("web", &commit).await?;
 
     let (one, two) = (config_of_wave("one", "2", 0), config_of_wave("two", "2", 1));
@@ -44,7 +44,7 @@ async fn a_wave_that_is_not_healthy_in_time_holds_the_next_ones_until_a_fix() ->
 async fn a_hook_that_never_ends_fails_at_its_deadline_and_a_person_runs_it_again() -> Result<()> {
     let world = World::new("hook-late").await?;
     let (migrate, web) = (
-        migration("syncline.dev/hook-timeout: 3s"),
+        migration("syncline.dev/hook-timeout: 15s"),
         config_map("web", "1"),
     );
     let files = [
@@ -62,13 +62,13 @@ async fn a_hook_that_never_ends_fails_at_its_deadline_and_a_person_runs_it_again
         "it ran again: {job:#}"
     );
     world.request("Application", "web").await?;
-    wait_for("another run", DEADLINE, async || {
+    let second = wait_for("another run", DEADLINE, async || {
         let second = wait_for_migration(&world).await?;
         ensure!(second != first, "it is the first one");
-        Ok(())
+        Ok(second)
     })
     .await?;
-    end_migration(&world).await?;
+    end_migration(&world, &second).await?;
     wait_for_value(&world, "web", Some("1")).await?;
     world.wait_until_synced("web", &commit).await?;
     Ok(())

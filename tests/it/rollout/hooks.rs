@@ -40,7 +40,7 @@ async fn a_migration_in_which_three_commits_arrive_runs_once_and_the_newest_is_a
         says(&world, "WaitsForHook", &["migrate"]).await?;
         ensure!(value_of(&world, "web").await?.is_none(), "it was written");
     }
-    end_migration(&world).await?;
+    end_migration(&world, &uid).await?;
     wait_for_value(&world, "web", Some("4")).await?;
     world.wait_until_synced("web", &newest).await?;
     let job = world.get("batch/v1", "Job", "migrate").await?;
@@ -77,7 +77,7 @@ async fn an_agent_that_is_killed_while_a_hook_runs_starts_nothing_twice() -> Res
     says(&world, "WaitsForHook", &["migrate"]).await?;
     world.agent().kill()?;
     world.agent().restart().await?;
-    end_migration(&world).await?;
+    end_migration(&world, &uid).await?;
     wait_for_value(&world, "web", Some("1")).await?;
     world.wait_until_synced("web", &commit).await?;
     let job = world.get("batch/v1", "Job", "migrate").await?;
