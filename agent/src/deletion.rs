@@ -133,7 +133,7 @@ async fn remove_objects(agent: &Arc<Agent>, spec: &Application) -> Result<(), Un
         instance: agent.instance.id().to_owned(),
         application: name.clone(),
     };
-    let hooks = hooks::Hooks::of(agent, spec, &owner, &account).await?;
+    let mut hooks = hooks::Hooks::of(agent, spec, &owner, &account).await?;
     let phase = hooks.before().await?;
     if phase == hooks::Phase::Objects {
         let removed = remove_owned(agent, spec, &owner, &account).await;

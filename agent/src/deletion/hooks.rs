@@ -113,7 +113,7 @@ impl<'a> Hooks<'a> {
     }
 
     /// Goes on with the hooks before the objects go; answers with the phase after them.
-    pub(super) async fn before(&self) -> Result<Phase, Unfinished> {
+    pub(super) async fn before(&mut self) -> Result<Phase, Unfinished> {
         if self.phase != Phase::Before {
             return Ok(self.phase);
         }
@@ -123,9 +123,8 @@ impl<'a> Hooks<'a> {
     }
 
     /// Goes on with the hooks after the objects went.
-    pub(super) async fn after(&self, phase: Phase) -> Result<(), Unfinished> {
-        let mut hooks = self.of_moment(Moment::AfterDelete);
-        if hooks.next().is_none() {
+    pub(super) async fn after(&mut self, phase: Phase) -> Result<(), Unfinished> {
+        if self.of_moment(Moment::AfterDelete).next().is_none() {
             return Ok(());
         }
         if phase != Phase::After {
@@ -197,10 +196,11 @@ impl<'a> Hooks<'a> {
         }
     }
 
-    /// Writes on the Application how far it is.
-    async fn note(&self, phase: &str) -> Result<(), Unfinished> {
+    /// Writes on the Application how far it is. What comes now has its time from here on.
+    async fn note(&mut self, phase: &str) -> Result<(), Unfinished> {
         let name = &self.application.name;
-        let value = format!("{phase} {}", self.agent.clock.now());
+        let now = self.agent.clock.now();
+        let value = format!("{phase} {now}");
         let annotations = json!({ names::ANNOTATION_DELETION: value });
         let written =
             self.agent
@@ -215,6 +215,8 @@ impl<'a> Hooks<'a> {
             let annotations = &mut entry.annotations;
             annotations.insert(names::ANNOTATION_DELETION.to_owned(), value);
         }
+        drop(state);
+        self.since = Some(now);
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ use syncline_core::trigger::Cause;
 
 use super::{Extent, Start, inventory};
 use crate::agent::Agent;
+use crate::health;
 use crate::live::{Seen, reduced};
 
 /// How often a delete is tried whose object changes in between: a Job's status does so often.
@@ -324,7 +325,7 @@ impl<'a> Place<'a> {
     }
 
     fn took(&self, live: &Live) -> Seen {
-        let seen = Seen::of(live, self.agent.instance.id());
+        let seen = health::seen(self.agent, live);
         self.agent.state.lock().see(&live.key, seen.clone());
         seen
     }
