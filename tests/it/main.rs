@@ -12,6 +12,7 @@ mod drift;
 mod faults;
 mod harness;
 mod health;
+mod hooks;
 mod image_push;
 mod image_registry;
 mod image_setup;

@@ -83,6 +83,9 @@ impl Passing<'_> {
                 Ok(response)
             }
             Some((_, Action::Status(status))) => refusal(StatusCode::from_u16(status)?),
+            Some((_, Action::Text(text))) => Ok(Response::builder()
+                .header(header::CONTENT_TYPE, "text/plain")
+                .body(Body::from(text))?),
             Some((_, Action::Expired)) if watches => Ok(Response::builder()
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Body::from(expired_event()))?),

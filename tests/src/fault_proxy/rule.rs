@@ -14,6 +14,9 @@ pub enum Action {
     /// It is answered with this status and the `Status` object that belongs to it, and goes no
     /// further.
     Status(u16),
+    /// It is answered with this text, and goes no further: what the API server would ask somebody
+    /// for whom the harness has not, a kubelet for a log.
+    Text(&'static str),
     /// A watch opens and says that its version is too old (`ERROR`, 410); anything else is answered
     /// with 410. It goes no further.
     Expired,
