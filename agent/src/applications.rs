@@ -333,6 +333,7 @@ fn enlist(state: &mut State, name: &Name, moved: bool) {
         }
         if let Some(entry) = state.applications.get_mut(name) {
             entry.pending = Some(heads);
+            entry.ahead = None;
         }
     }
 }

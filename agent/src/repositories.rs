@@ -338,10 +338,9 @@ fn give_way(entry: &mut ApplicationState, most: u32) {
 pub(crate) fn rendered(agent: &Agent, application: &Name, head: u64) {
     let mut state = agent.state.lock();
     let entry = state.applications.get(application);
-    if entry.is_some_and(|entry| entry.blocked.is_some()) {
-        // What it wants at that head is not known before it may go there.
-        return;
-    }
+    let blocked = entry.is_some_and(|entry| entry.blocked.is_some());
+    let ahead = entry.and_then(|entry| entry.ahead.as_ref());
+    let ahead = ahead.map_or(0, |ahead| ahead.heads);
     let Some(name) = state.repository_of(application) else {
         return;
     };
@@ -349,6 +348,8 @@ pub(crate) fn rendered(agent: &Agent, application: &Name, head: u64) {
         return;
     };
     let touched = repository.unrendered.get(application);
+    // What one that is blocked wants at that head shows when it is rendered ahead.
+    let head = if blocked { head.min(ahead) } else { head };
     if touched.is_some_and(|touched| *touched <= head) {
         repository.unrendered.remove(application);
         wake_waiting(agent, &state, &name);

@@ -154,6 +154,15 @@ pub(crate) struct RepositoryState {
     pub(crate) unrendered: BTreeMap<Name, u64>,
 }
 
+/// What an application will want when it may go to a commit that waits now.
+#[derive(Clone, Debug)]
+pub(crate) struct Ahead {
+    /// Which head of the repository it was rendered at, counted.
+    pub(crate) heads: u64,
+    /// The objects, with the hashes of what they will be.
+    pub(crate) objects: BTreeMap<ObjectKey, Digest>,
+}
+
 /// What a commit wants of an application: complete, normalised, with owner records.
 #[derive(Debug)]
 pub(crate) struct Rendered {
@@ -303,6 +312,8 @@ pub(crate) struct ApplicationState {
     pub(crate) waits: bool,
     /// The repository's head, counted, up to which nothing of this application waits.
     pub(crate) settled: u64,
+    /// What it will want at a commit that waits for what it depends on.
+    pub(crate) ahead: Option<Ahead>,
     /// The repository's head, counted, at which a sync failed before it had a plan.
     pub(crate) failed_head: u64,
     /// The rollout of the last change, while it runs and after it.
@@ -389,6 +400,7 @@ impl ApplicationState {
             unhealthy_since: None,
             waits: false,
             settled: 0,
+            ahead: None,
             failed_head: 0,
             waiting_for: Vec::new(),
             withheld: None,

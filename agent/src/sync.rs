@@ -8,6 +8,7 @@
 //! Nothing is rendered and nothing is asked while the commits since the last render touch nothing
 //! of it and every live object is as it was left.
 
+mod ahead;
 mod beginning;
 mod departure;
 mod desired;
@@ -241,6 +242,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let _ = agent.cluster.discovery().server_version().await;
     Box::pin(approval::look(agent, name, trigger.cause)).await;
     let (begin, heads) = beginning::begin(agent, name, trigger).await;
+    ahead::look(agent, name).await;
     let start = match begin {
         beginning::Begin::Go(start) => *start,
         beginning::Begin::Stay => {

@@ -171,6 +171,9 @@ pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
     state.keep_in_memory(name, Arc::clone(rendered), budget);
     if let Some(entry) = state.applications.get_mut(name) {
         entry.failed_reads = None;
+        if entry.blocked.is_none() {
+            entry.ahead = None;
+        }
     }
     state.index(name);
     for heir in heirs.iter().filter(|heir| *heir != name) {
@@ -181,7 +184,7 @@ pub(super) fn claim(agent: &Agent, start: &Start, rendered: &Arc<Rendered>) {
     repositories::rendered(agent, name, start.heads);
 }
 
-async fn make(
+pub(super) async fn make(
     agent: &Arc<Agent>,
     start: &Start,
     account: &Account,

@@ -290,10 +290,15 @@ fn holder(state: &State, ours: &Application, owner: &Name, key: &ObjectKey, hash
             let repository = state.repository_of(owner);
             let repository = repository.and_then(|name| state.repositories.get(&name));
             let pending = repository.is_some_and(|r| r.unrendered.contains_key(owner));
-            let holder = match entry.objects.get(key) {
+            let wanted = match &entry.ahead {
+                Some(ahead) => ahead.objects.get(key).copied(),
+                None => entry.objects.get(key).map(|kept| kept.applied),
+            };
+            let unknown = entry.kept.is_none() && entry.ahead.is_none();
+            let holder = match wanted {
                 _ if entry.deleting.is_some() => Holder::LeftIt,
-                _ if pending || entry.kept.is_none() => Holder::Unrendered,
-                Some(kept) if kept.applied == hash => Holder::WantsTheSame,
+                _ if pending || unknown => Holder::Unrendered,
+                Some(wanted) if wanted == hash => Holder::WantsTheSame,
                 Some(_) => Holder::WantsAnother,
                 None => Holder::LeftIt,
             };
@@ -323,7 +328,7 @@ fn other_heir(state: &State, ours: &Name, key: &ObjectKey) -> Option<Other> {
     } else {
         Right::Missing
     };
-    let mut claims = state.live.claims(key).iter();
+    let mut claims = claims(state, key);
     let application = granted.or_else(|| claims.find(|name| *name != ours).cloned())?;
     Some(Other {
         application,
@@ -332,13 +337,23 @@ fn other_heir(state: &State, ours: &Name, key: &ObjectKey) -> Option<Other> {
     })
 }
 
+/// The applications that want an object, or will when they may.
+fn claims<'a>(state: &'a State, key: &'a ObjectKey) -> impl Iterator<Item = &'a Name> {
+    let ahead = state.applications.iter().filter(|(_, entry)| {
+        let ahead = entry.ahead.as_ref();
+        ahead.is_some_and(|ahead| ahead.objects.contains_key(key))
+    });
+    let ahead = ahead.map(|(name, _)| name);
+    state.live.claims(key).iter().chain(ahead)
+}
+
 /// The application that may take over what an application leaves, and wants it.
 pub(crate) fn heir(state: &State, name: &Name, key: &ObjectKey) -> Option<Name> {
     let ours = state.applications.get(name)?;
     let account = ours.spec.as_ref().ok().map(|spec| &spec.account);
     let open = ours.annotations.get(names::ANNOTATION_ADOPT);
     let open = open.map(String::as_str) == Some("allowed");
-    let mut claims = state.live.claims(key).iter().filter(|other| *other != name);
+    let mut claims = claims(state, key).filter(|other| *other != name);
     let may = |other: &&Name| {
         let entry = state.applications.get(*other);
         let entry = entry.filter(|entry| entry.deleting.is_none());
