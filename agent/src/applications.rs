@@ -109,6 +109,7 @@ async fn repository(agent: &Arc<Agent>, object: &kinds::Repository) {
                 heads: 0,
                 index: ReadIndex::default(),
                 unrendered: BTreeMap::new(),
+                renders: 0,
             });
         if let (Ok(old), Ok(new)) = (&entry.spec, &spec)
             && (old.url != new.url || old.branch != new.branch)

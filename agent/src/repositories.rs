@@ -352,13 +352,16 @@ pub(crate) fn rendered(agent: &Agent, application: &Name, head: u64) {
     let head = if blocked { head.min(ahead) } else { head };
     if touched.is_some_and(|touched| *touched <= head) {
         repository.unrendered.remove(application);
-        wake_waiting(agent, &state, &name);
+        wake_waiting(agent, &mut state, &name);
     }
 }
 
 /// Asks for a sync of those applications of a repository that waited for others and wait for none
 /// any more.
-pub(crate) fn wake_waiting(agent: &Agent, state: &State, repository: &Name) {
+pub(crate) fn wake_waiting(agent: &Agent, state: &mut State, repository: &Name) {
+    if let Some(entry) = state.repositories.get_mut(repository) {
+        entry.renders += 1;
+    }
     let (now, due) = (agent.clock.now(), agent.clock.monotonic());
     for application in state.applications_of(repository) {
         let Some(entry) = state.applications.get(&application) else {

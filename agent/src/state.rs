@@ -152,6 +152,8 @@ pub(crate) struct RepositoryState {
     pub(crate) index: ReadIndex,
     /// Applications that a commit touched and that are not rendered since: which head it was.
     pub(crate) unrendered: BTreeMap<Name, u64>,
+    /// How often those that wait for a render were to go on.
+    pub(crate) renders: u64,
 }
 
 /// What an application will want when it may go to a commit that waits now.

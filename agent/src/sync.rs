@@ -88,6 +88,8 @@ pub(crate) struct Start {
     cause: Cause,
     /// How many heads the repository had.
     heads: u64,
+    /// How often those of the repository that wait for a render were to go on.
+    renders: u64,
     /// The head, counted, that touched the application and that this sync is to apply.
     pending: Option<u64>,
     /// A newer commit asks this sync to give way.

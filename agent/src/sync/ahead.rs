@@ -39,7 +39,7 @@ pub(super) async fn look(agent: &Arc<Agent>, name: &Name) {
                 entry.failed_head = heads;
                 // Who waited to see whether it can be rendered knows now.
                 if let Some(repository) = repository {
-                    repositories::wake_waiting(agent, &state, &repository);
+                    repositories::wake_waiting(agent, &mut state, &repository);
                 }
                 return;
             }

@@ -266,6 +266,7 @@ fn decide(
         },
         cause: trigger.cause,
         heads: source.heads,
+        renders: source.renders,
         give_way,
         pending,
         deadline: Instant::now() + application.sync.timeout,

@@ -207,6 +207,7 @@ pub(super) fn start(agent: &Agent, name: &Name, target: Head) -> Result<Start, F
         },
         cause: Cause::Reference,
         heads: 0,
+        renders: 0,
         give_way: CancellationToken::new(),
         deadline: Instant::now() + application.sync.timeout,
         target,

@@ -17,7 +17,7 @@ use syncline_web_ui::Topic;
 use tokio::time::Instant;
 
 use super::desired::still_holds_at;
-use super::{Done, Progress, Start, Stopped, end_idle_watches, rollout};
+use super::{Done, Progress, Start, Stopped, end_idle_watches, rollout, unrendered};
 use crate::agent::Agent;
 use crate::jitter::later;
 use crate::metrics::{ActionLabels, SyncLabels};
@@ -119,6 +119,13 @@ pub(super) async fn finish(
             // What came meanwhile was compared with what an earlier render had read.
             let due = agent.clock.monotonic();
             agent.queue.push(name, Cause::Poll, now, due);
+        }
+        let renders = state.repositories.get(&repository);
+        let renders = renders.map_or(0, |repository| repository.renders);
+        if judged.waits && renders != start.renders && unrendered(state, name).is_empty() {
+            // What it waited for came before it said that it waits.
+            let due = agent.clock.monotonic();
+            agent.queue.push(name, Cause::Dependency, now, due);
         }
         if ended.is_err() {
             // Who waited to see whether it can be rendered knows now.
