@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use syncline_core::digest::Digest;
 use syncline_core::gate::Approval;
+use syncline_core::hooks::Hook;
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::Failure;
@@ -20,7 +21,7 @@ use syncline_core::plan::{Consent, Plan};
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
-use syncline_core::rollout::Phase;
+use syncline_core::rollout::{self, Ledger, Past, Phase};
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 
@@ -76,6 +77,11 @@ impl ApplicationState {
         applied.or(self.recorded.as_ref())
     }
 
+    /// What is known from before a sync for a commit; `ours` is how many live objects are its own.
+    pub(crate) fn past(&self, commit: &CommitId, ours: usize) -> Past {
+        past(self.applied_commit(), commit, ours)
+    }
+
     fn is_applied(&self, head: &Head) -> bool {
         self.applied_commit() == Some(&head.info.id)
     }
@@ -89,9 +95,23 @@ impl ApplicationState {
     }
 }
 
+/// What is known from before a sync for a commit, where `applied` was applied last.
+pub(crate) fn past(applied: Option<&CommitId>, commit: &CommitId, ours: usize) -> Past {
+    match applied {
+        Some(applied) if applied == commit => Past::Same,
+        Some(_) => Past::Other,
+        None if ours > 0 => Past::Unknown,
+        None => Past::Nothing,
+    }
+}
+
 /// Makes sure that the plan of a newer commit is known, where it waits for a person.
 pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) {
-    let Some(question) = question(agent, name, cause) else {
+    if cause == Cause::User {
+        // The gate hears whether it goes past the plan; where it does not, the plan waits on.
+        return;
+    }
+    let Some(question) = question(agent, name) else {
         if let Some(entry) = agent.state.lock().applications.get_mut(name) {
             entry.proposal = None;
         }
@@ -134,12 +154,12 @@ struct Question {
 }
 
 /// `None` where nobody has to be asked.
-fn question(agent: &Agent, name: &Name, cause: Cause) -> Option<Question> {
+fn question(agent: &Agent, name: &Name) -> Option<Question> {
     let state = agent.state.lock();
     let entry = state.applications.get(name)?;
     let spec = entry.spec.as_ref().ok()?;
     let idle = spec.suspend.is_some() || entry.deleting.is_some();
-    if spec.sync.automatic || idle || cause == Cause::User {
+    if spec.sync.automatic || idle {
         return None;
     }
     let repository = Name::new(&name.namespace, &spec.repository);
@@ -199,29 +219,32 @@ async fn propose(
     })
 }
 
-/// Decides, and remembers what was granted: the passes that follow are for the same commit.
-pub(crate) fn decide(entry: &mut ApplicationState, head: &Head, cause: Cause) -> Approval {
-    if let Ok(spec) = &entry.spec
-        && !spec.sync.automatic
-        && cause == Cause::User
-    {
-        entry.granted = Some(Granted {
-            commit: head.info.id.clone(),
-            writes: None,
-        });
-        return Approval::Given;
+/// Remembers that an application goes to a commit because a person said so: the passes that follow
+/// are for the same one.
+///
+/// Only what the gate let through is remembered. Who asks for a sync while it is closed is told why,
+/// and has to ask again: nothing happens later that nobody thinks of any more. The approval of a plan
+/// lasts, because it stands on the Application, and a trailer, because it stands in Git.
+pub(crate) fn remember(entry: &mut ApplicationState, head: &Head, cause: Cause) {
+    let automatic = entry.spec.as_ref().is_ok_and(|spec| spec.sync.automatic);
+    if automatic || entry.is_applied(head) {
+        return;
     }
-    let verdict = judge(entry, head);
-    if verdict == Approval::Given
-        && !entry.is_granted(head)
-        && let Some(Ok(preview)) = entry.proposal.as_ref().map(|proposal| &proposal.made)
-    {
-        entry.granted = Some(Granted {
-            commit: head.info.id.clone(),
-            writes: Some(preview.consent.clone()),
-        });
-    }
-    verdict
+    let writes = if cause == Cause::User {
+        None
+    } else if entry.is_granted(head) {
+        return;
+    } else {
+        let proposal = entry.proposal.as_ref();
+        let made = proposal.and_then(|proposal| proposal.made.as_ref().ok());
+        let Some(preview) = made else { return };
+        Some(preview.consent.clone())
+    };
+    entry.proposal = None;
+    entry.granted = Some(Granted {
+        commit: head.info.id.clone(),
+        writes,
+    });
 }
 
 /// Whether an application may go to a commit, as far as persons are concerned.
@@ -304,33 +327,51 @@ pub(crate) fn whole(agent: &Agent, name: &Name, commit: &CommitId) -> Consent {
         .unwrap_or_default()
 }
 
-/// Ends a sync of an approved plan before its first write where its own plan writes anything that
-/// was not approved. The plan is shown anew, and waits again.
+/// What a sync is about to do beside its plan.
+pub(crate) struct Begins<'a> {
+    /// The hashes of the desired objects.
+    pub(crate) hashes: &'a BTreeMap<ObjectKey, Digest>,
+    /// Its hooks.
+    pub(crate) hooks: &'a [Hook],
+    /// The hashes of what was applied before.
+    pub(crate) before: &'a BTreeMap<ObjectKey, Digest>,
+}
+
+/// Ends a sync of an approved plan before its first write where its own plan writes anything, or
+/// where it would run a hook, that was not approved. The plan is shown anew, and waits again.
 pub(crate) fn check(
     agent: &Agent,
     start: &Start,
     plan: &Plan,
-    hashes: &BTreeMap<ObjectKey, Digest>,
-    before: &BTreeMap<ObjectKey, Digest>,
+    begins: &Begins<'_>,
 ) -> Result<(), Failure> {
     let (name, commit) = start.what();
     let mut state = agent.state.lock();
     let Some(entry) = state.applications.get_mut(name) else {
         return Ok(());
     };
+    if entry.applied_commit() == Some(commit) {
+        return Ok(());
+    }
     let granted = entry.granted.as_ref();
     let writes = granted.filter(|granted| granted.commit == *commit);
     let Some(writes) = writes.and_then(|granted| granted.writes.as_ref()) else {
         return Ok(());
     };
-    let Some(action) = writes.beyond(plan, hashes, before) else {
-        return Ok(());
+    let news = match writes.beyond(plan, begins.hashes, begins.before) {
+        Some(action) => format!("{} {}", action.kind.as_str(), action.key),
+        None => {
+            let last = entry.rollout.as_ref();
+            let past = entry.past(commit, begins.before.len());
+            let planned = planned_hooks(last, begins, past, plan);
+            let hook = planned.into_iter().find(|hook| !writes.covers_hook(hook));
+            let Some(hook) = hook else { return Ok(()) };
+            format!("{} hook {}", hook.moment.as_str(), hook.manifest.key)
+        }
     };
     let detail = format!(
-        "approved plan {} is not the plan any more: {} {} was no part of it",
+        "approved plan {} is not the plan any more: {news} was no part of it",
         writes.hash(),
-        action.kind.as_str(),
-        action.key
     );
     entry.granted = None;
     entry.proposal = None;
@@ -340,6 +381,16 @@ pub(crate) fn check(
         reason: Reason::ManualSync,
         detail,
     })
+}
+
+fn planned_hooks<'a>(
+    last: Option<&Ledger>,
+    begins: &Begins<'a>,
+    past: Past,
+    plan: &Plan,
+) -> Vec<&'a Hook> {
+    let identity = rollout::identity(begins.hashes, begins.hooks);
+    rollout::planned_hooks(last, &identity, past, plan, begins.hooks)
 }
 
 /// Whether a commit after `since`, up to `until`, carries one of the trailers for an application.

@@ -16,16 +16,20 @@ use syncline_render::Answer;
 use crate::agent::Agent;
 use crate::jitter::later;
 use crate::metrics::PollLabels;
+use crate::sync::Purpose;
 
 /// The version that the range of the Application stands for at the moment. A look at the chart finds
-/// news where it finds another one, or where this fails.
+/// news where it finds another one than a sync did, or where that failed.
 pub(crate) async fn settle(
     agent: &Agent,
     application: &Application,
     chart: &ChartSource,
+    purpose: Purpose,
 ) -> Result<ResolvedChart, Failure> {
     let resolved = resolve(agent, application, chart).await;
-    remember(agent, &application.name, resolved.as_ref().ok().cloned());
+    if purpose == Purpose::Sync {
+        remember(agent, &application.name, resolved.as_ref().ok().cloned());
+    }
     resolved
 }
 
@@ -53,6 +57,7 @@ pub(crate) async fn fetch(
     application: &Application,
     resolved: Option<&ResolvedChart>,
     wanted: &syncline_render::ChartRef,
+    purpose: Purpose,
 ) -> Result<Answer, Failure> {
     let access = access(agent, application, &asked(wanted)).await?;
     let own = application.rendering.helm.chart.as_ref();
@@ -62,7 +67,7 @@ pub(crate) async fn fetch(
         Some(chart) => fetched(&agent.charts, chart.clone(), wanted, &access).await,
         None => archive(&agent.charts, wanted, &access).await,
     };
-    if answer.is_err() && is_own {
+    if answer.is_err() && is_own && purpose == Purpose::Sync {
         remember(agent, &application.name, None);
     }
     answer

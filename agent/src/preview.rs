@@ -16,16 +16,18 @@ use std::time::Duration;
 use syncline_cluster::{Account, Cluster};
 use syncline_core::application::Application;
 use syncline_core::digest::Digest;
-use syncline_core::hooks::{Found, Hook, Moment, identity};
+use syncline_core::hooks::{Found, Hook};
 use syncline_core::manifest::{Raw, yaml};
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::owner::Owner;
 use syncline_core::plan::{Approval, Consent, Inputs, Plan, plan};
-use syncline_core::revision::CommitId;
+use syncline_core::revision::{CommitId, CommitInfo};
+use syncline_core::rollout::{self, Ledger, Past};
 use syncline_core::secret_inputs::SecretInputs;
 
 use crate::agent::Agent;
+use crate::approval;
 use crate::rendering::{Kind, Sources};
 use crate::sync::{self, Complete, Completion, Extent, Known};
 
@@ -53,8 +55,20 @@ pub(crate) struct Subject<'a> {
     pub(crate) left: Left,
     pub(crate) approval: Approval,
     pub(crate) rehearsal: Rehearsal,
-    pub(crate) commit: CommitId,
+    /// What was rendered; none for a folder.
+    pub(crate) commit: Option<CommitInfo>,
+    /// What came before.
+    pub(crate) last: Last,
     pub(crate) settings: Settings,
+}
+
+/// What is remembered of the syncs before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Last {
+    /// The last rollout that had an order.
+    pub(crate) rollout: Option<Ledger>,
+    /// The commit that was applied last.
+    pub(crate) applied: Option<CommitId>,
 }
 
 /// Which installation the objects belong to.
@@ -128,6 +142,7 @@ pub(crate) async fn preview(
         instance: subject.identity.instance.clone().unwrap_or_default(),
         application: application.name.clone(),
     };
+    let none = CommitId::parse(&"0".repeat(40)).expect("forty digits");
     let one_time = ulid::Ulid::new().to_bytes();
     let key = subject.identity.key.as_deref().unwrap_or(&one_time);
     let completed = async |owner: &Owner, objects, hooks, warnings: &mut Vec<String>| {
@@ -136,7 +151,7 @@ pub(crate) async fn preview(
             application,
             owner,
             key,
-            commit: &subject.commit,
+            commit: subject.commit.as_ref().map_or(&none, |commit| &commit.id),
             limits: subject.settings.limits,
         };
         sync::complete(&with, objects, hooks, warnings).await
@@ -245,8 +260,8 @@ pub(crate) async fn preview(
         }
     }
     mask(&mut plan, secrets);
-    let hooks = that_run(subject, &hashes, hooks, &plan);
-    let consent = Consent::of(&plan, &hashes, &hooks);
+    let hooks = that_run(subject, &hashes, &hooks, &before, &plan);
+    let consent = Consent::of(&plan, &hashes, hooks.iter().copied());
     if !application.sync.automatic {
         // All of it waits for a person; without the key of the hashes its name is not known.
         let known = subject.identity.key.is_some();
@@ -254,12 +269,12 @@ pub(crate) async fn preview(
     }
     Ok(Preview {
         application: application.name.clone(),
-        commit: None,
+        commit: subject.commit.clone(),
         asks: !application.sync.automatic,
         counts: consent.count(),
         consent,
         plan,
-        hooks: hooks.iter().map(PlannedHook::of).collect(),
+        hooks: hooks.into_iter().map(PlannedHook::of).collect(),
         touched: Vec::new(),
         unread: known.unread,
         remarks,
@@ -277,32 +292,24 @@ fn mask(plan: &mut Plan, secrets: &SecretInputs) {
     }
 }
 
-/// The hooks of a rollout, where there would be one: what is planned, or what the agent remembers of
-/// the last rollout, says so.
-fn that_run(
+/// The hooks of the rollout that would begin, if one would.
+fn that_run<'h>(
     subject: &Subject<'_>,
     hashes: &BTreeMap<ObjectKey, Digest>,
-    hooks: Vec<Hook>,
+    hooks: &'h [Hook],
+    before: &BTreeMap<ObjectKey, Digest>,
     plan: &Plan,
-) -> Vec<Hook> {
-    let name = &subject.application.name;
-    let last = subject.memory.and_then(|agent| {
-        let state = agent.state.lock();
-        let ledger = state.applications.get(name)?.rollout.as_ref()?;
-        Some(ledger.identity.clone())
-    });
-    let begins = match last {
-        Some(last) => last != identity(hashes, &hooks),
-        None => plan.has_writes(),
+) -> Vec<&'h Hook> {
+    let last = &subject.last;
+    let past = match &subject.commit {
+        Some(commit) => approval::past(last.applied.as_ref(), &commit.id, before.len()),
+        // What a folder is the next of is not known.
+        None if last.applied.is_some() || !before.is_empty() => Past::Unknown,
+        None => Past::Nothing,
     };
-    let is_of_rollouts = |hook: &Hook| {
-        !matches!(
-            hook.moment,
-            Moment::Failure | Moment::BeforeDelete | Moment::AfterDelete
-        )
-    };
-    hooks
-        .into_iter()
-        .filter(|hook| begins && is_of_rollouts(hook))
-        .collect()
+    // Without the key of the hashes a rollout is not known again.
+    let known = last.rollout.as_ref();
+    let known = known.filter(|_| subject.identity.key.is_some());
+    let identity = rollout::identity(hashes, hooks);
+    rollout::planned_hooks(known, &identity, past, plan, hooks)
 }

@@ -67,8 +67,18 @@ pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, lo
 pub(crate) use supply::look_up;
 pub(crate) use writes::delete_with_proof;
 
+/// What a render is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A sync: what it finds out is remembered.
+    Sync,
+    /// A look: it leaves no trace in what syncs go by.
+    Look,
+}
+
 /// What a sync begins with.
 pub(crate) struct Start {
+    purpose: Purpose,
     application: Application,
     owner: Owner,
     target: Head,
@@ -380,7 +390,12 @@ async fn attempt(
         agent_namespace: &agent.settings.namespace,
     });
     leave_out(&rendered.refused, &mut plan);
-    approval::check(agent, start, &plan, &rendered.hashes, &before)?;
+    let begins = approval::Begins {
+        hashes: &rendered.hashes,
+        hooks: &rendered.hooks,
+        before: &before,
+    };
+    approval::check(agent, start, &plan, &begins)?;
     made.show_changes(agent, &mut plan);
     hidden::in_plan(&mut plan, secrets);
     watch.step("plan");

@@ -37,6 +37,7 @@ use crate::revision::CommitId;
 pub use awaits::Awaits;
 pub use identity::run_id;
 pub use machine::next;
+pub use order::planned_hooks;
 
 /// Where a rollout is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

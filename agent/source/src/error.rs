@@ -110,6 +110,26 @@ pub enum Error {
         /// The name, shortened.
         reference: String,
     },
+    /// A clone on this machine has no branch, tag or commit of that name.
+    #[error(
+        "the clone `{}` has no branch, tag or commit `{reference}`; `git fetch` there gets what is \
+         newer",
+        folder.display()
+    )]
+    NotInClone {
+        /// Where the clone is.
+        folder: PathBuf,
+        /// What was asked for.
+        reference: String,
+    },
+    /// A folder of this machine is in no clone that can be read.
+    #[error("`{}` is no Git clone: {detail}", folder.display())]
+    NoClone {
+        /// The folder.
+        folder: PathBuf,
+        /// What libgit2 said.
+        detail: String,
+    },
     /// The mirror does not have the commit.
     #[error("`{url}`: the commit {commit} is not in the history that was fetched")]
     CommitNotFound {
@@ -251,6 +271,8 @@ impl Error {
             Self::RedirectRefused { .. } => Reason::RedirectRefused,
             Self::BranchNotFound { .. } | Self::InvalidBranch { .. } => Reason::RevisionNotFound,
             Self::CommitNotFound { .. } => Reason::RevisionNotFound,
+            Self::NoClone { .. } => Reason::RepositoryNotFound,
+            Self::NotInClone { .. } => Reason::RevisionNotFound,
             Self::ReferenceNotFound { .. }
             | Self::AmbiguousReference { .. }
             | Self::InvalidReference { .. } => Reason::RevisionNotFound,

@@ -1,5 +1,6 @@
 //! A bare mirror of one repository: kept on disk, fetched incrementally, read by commit.
 
+mod clone;
 mod fetch;
 mod generation;
 mod history;
@@ -22,6 +23,7 @@ use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::transport::prepare;
 
+pub use clone::LocalClone;
 pub use fetch::Fetched;
 pub(crate) use generation::Generation;
 pub use write::{NewCommit, Push};

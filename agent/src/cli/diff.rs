@@ -1,6 +1,8 @@
-//! `syncline diff`: what a sync of a folder would change in a cluster.
+//! `syncline diff`: what a sync of a folder, or of a commit, would change in a cluster.
 
-use std::fmt::Write as _;
+mod answer;
+mod commit;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,32 +10,38 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use futures::FutureExt as _;
-use serde_json::{Value, json};
+use serde::Deserialize as _;
 use syncline_cluster::{Account, Cluster, kinds};
 use syncline_core::application::{Application, Referent};
 use syncline_core::manifest::yaml;
 use syncline_core::names;
-use syncline_core::outcome::{ActionKind, Failure};
-use syncline_core::plan::{Action, Approval};
+use syncline_core::outcome::Failure;
+use syncline_core::plan::Approval;
 use syncline_core::reason::Class;
 use syncline_core::record::Name;
-use syncline_core::revision::CommitId;
+use syncline_core::revision::{CommitId, CommitInfo};
 use syncline_core::secret_inputs::SecretInputs;
 use syncline_render::{Ask, ClusterFacts};
 
 use super::options::{Prepared, RenderOptions};
 use super::render::{chart_of, check_values, elsewhere, masked};
-use super::{failures, print, report};
+use super::{failures, report};
+use crate::conversion;
 use crate::preview::{
-    Certainty, Identity, Left, Preview, Rehearsal, Settings, Subject, own_kind, preview,
+    Certainty, Identity, Last, Left, Preview, Rehearsal, Settings, Subject, own_kind, preview,
 };
-use crate::rendering::{self, Request, Supplied};
+use crate::rendering::{self, Request, Supplied, Tree};
 use crate::settings;
 use crate::sync::{Extent, look_up};
+use answer::answer;
+use commit::{CommitOptions, Found};
 
 /// Arguments of `syncline diff`.
 #[derive(Args, Clone, Debug)]
 pub struct DiffArguments {
+    /// The same as `--application`.
+    #[arg(value_name = "APPLICATION", conflicts_with = "application")]
+    named: Option<String>,
     /// Directory or file to compare; that of the Application where it is left out.
     #[arg(long, value_name = "PATH")]
     path: Option<PathBuf>,
@@ -85,6 +93,8 @@ pub struct DiffArguments {
     #[arg(long, default_value = "1h", value_parser = settings::duration, value_name = "DURATION", help_heading = "Cluster")]
     tool_quiet_period: Duration,
     #[command(flatten)]
+    commit: CommitOptions,
+    #[command(flatten)]
     options: RenderOptions,
 }
 
@@ -113,12 +123,46 @@ pub(super) async fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     } else {
         Certainty::Guessed
     };
-    let prepared = options.prepare(arguments.path.as_deref(), wire)?;
-    let compared = Box::pin(compared(arguments, &options, &cluster, prepared, certainty)).await;
+    let (prepared, commit) = match wire {
+        Some(wire) if arguments.commit.is_some() => {
+            let own = wire.metadata.namespace.as_deref();
+            let namespace = own.or(options.namespace());
+            let namespace = namespace.unwrap_or(cluster.default_namespace());
+            match arguments.commit.find(&cluster, &wire, namespace).await {
+                Ok(Some(found)) => {
+                    report(&format!("note: {}", shown(&found)));
+                    let tree = Tree::of(found.snapshot);
+                    (options.prepare_from(tree, wire)?, Some(found.commit))
+                }
+                Ok(None) => (options.prepare(None, Some(wire))?, None),
+                Err(failure) => return refused(&[failure]),
+            }
+        }
+        None if arguments.commit.is_some() => {
+            bail!("name the Application: `syncline diff APPLICATION --ref REFERENCE`");
+        }
+        wire => (options.prepare(arguments.path.as_deref(), wire)?, None),
+    };
+    let of = (certainty, commit);
+    let compared = Box::pin(compared(arguments, &options, &cluster, prepared, of)).await;
     match compared {
         Ok(preview) => answer(arguments, &preview),
         Err(failures) => refused(&failures),
     }
+}
+
+/// Which commit it is, and where it was found.
+fn shown(found: &Found) -> String {
+    let CommitInfo {
+        id, subject, time, ..
+    } = &found.commit;
+    let time = time.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let text = format!(
+        "commit {} of {time} \"{subject}\", from {}",
+        id.short(),
+        found.place
+    );
+    super::connection::plain(&text)
 }
 
 fn refused(failures: &[Failure]) -> anyhow::Result<ExitCode> {
@@ -132,7 +176,8 @@ async fn application(
     cluster: &Cluster,
 ) -> anyhow::Result<(Option<kinds::Application>, RenderOptions)> {
     let options = arguments.options.clone();
-    let Some(named) = &arguments.application else {
+    let named = arguments.application.as_ref().or(arguments.named.as_ref());
+    let Some(named) = named else {
         return Ok((None, options));
     };
     let file = Path::new(named);
@@ -162,7 +207,7 @@ async fn compared(
     options: &RenderOptions,
     cluster: &Cluster,
     mut prepared: Prepared,
-    certainty: Certainty,
+    (certainty, commit): (Certainty, Option<CommitInfo>),
 ) -> Result<Preview, Vec<Failure>> {
     let one = |failure: Failure| vec![failure];
     let person = cluster.person();
@@ -239,7 +284,8 @@ async fn compared(
         } else {
             Rehearsal::No
         },
-        commit: CommitId::parse(&"0".repeat(40)).expect("forty digits"),
+        commit,
+        last: live.last,
         settings: Settings {
             agent_namespace: arguments.agent_namespace.clone(),
             manual_tools: arguments.manual_tools.clone(),
@@ -292,6 +338,7 @@ struct LiveApplication {
     extent: Extent,
     approval: Approval,
     is_synced: bool,
+    last: Last,
 }
 
 async fn live_application(
@@ -307,6 +354,9 @@ async fn live_application(
     let Ok(Some(found)) = person.get_full(&resource, &key).await else {
         return LiveApplication::default();
     };
+    let rollout = kinds::RolloutStatus::deserialize(&found["status"]["rollout"]);
+    let applied = found["status"]["lastAppliedRevision"].as_str();
+    let applied = applied.and_then(|revision| revision.rsplit_once('@'));
     let annotation = |name: &str| found["metadata"]["annotations"][name].as_str();
     let list = |name: &str| {
         let items = annotation(name).unwrap_or_default().split(',');
@@ -324,6 +374,10 @@ async fn live_application(
             ..Approval::default()
         },
         is_synced: found["status"]["lastAppliedRevision"].is_string(),
+        last: Last {
+            rollout: rollout.ok().as_ref().and_then(conversion::ledger),
+            applied: applied.and_then(|(_, commit)| CommitId::parse(commit).ok()),
+        },
     }
 }
 
@@ -366,105 +420,4 @@ async fn identity(
         name,
     };
     Ok((identity, remarks))
-}
-
-/// Prints what was found.
-fn answer(arguments: &DiffArguments, preview: &Preview) -> anyhow::Result<ExitCode> {
-    let unread: Vec<Failure> = preview
-        .unread
-        .iter()
-        .cloned()
-        .chain(preview.plan.actions.iter().filter_map(not_known))
-        .collect();
-    let differs = preview.plan.hold.is_some() || preview.plan.actions.iter().any(differs);
-    match arguments.output {
-        Format::Text => {
-            for line in preview.remarks.iter().chain(&preview.plan.warnings) {
-                report(&format!("note: {line}"));
-            }
-            print(&text(arguments, preview))?;
-        }
-        Format::Json => {
-            let mut value = serde_json::to_value(preview)?;
-            value["summary"] = summary(preview);
-            print(&format!("{value:#}\n"))?;
-        }
-    }
-    if !unread.is_empty() {
-        return refused(&unread);
-    }
-    Ok(if differs {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// Why nothing is known of an object.
-fn not_known(action: &Action) -> Option<Failure> {
-    let because = action.because.as_ref()?;
-    let closed = matches!(because.reason.class(), Class::Denied | Class::Transient);
-    (action.kind == ActionKind::Skip && closed).then(|| because.clone())
-}
-
-/// Whether an object is not as Git says it.
-fn differs(action: &Action) -> bool {
-    let good = |because: &Failure| because.reason.class() == Class::Good;
-    match action.kind {
-        ActionKind::Create | ActionKind::Update | ActionKind::Prune => true,
-        ActionKind::Unchanged => action.because.is_some(),
-        ActionKind::Skip => !action.because.as_ref().is_some_and(good),
-    }
-}
-
-const KINDS: [ActionKind; 5] = [
-    ActionKind::Create,
-    ActionKind::Update,
-    ActionKind::Prune,
-    ActionKind::Skip,
-    ActionKind::Unchanged,
-];
-
-fn summary(preview: &Preview) -> Value {
-    let counts = KINDS.map(|kind| (kind.as_str().to_owned(), json!(preview.plan.count(kind))));
-    Value::Object(counts.into_iter().collect())
-}
-
-fn text(arguments: &DiffArguments, preview: &Preview) -> String {
-    let mut out = String::new();
-    for action in &preview.plan.actions {
-        let quiet = action.kind == ActionKind::Unchanged && action.because.is_none();
-        if quiet && !arguments.show_unchanged {
-            continue;
-        }
-        let place = action.origin.as_ref().map(|origin| format!("  # {origin}"));
-        let place = place.unwrap_or_default();
-        let _ = writeln!(out, "{:9} {}{place}", action.kind.as_str(), action.key);
-        for change in &action.changes {
-            let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-            let (before, after) = (side(&change.before), side(&change.after));
-            let _ = writeln!(out, "          {}: {before} -> {after}", change.path);
-        }
-        if let Some(because) = &action.because {
-            let _ = writeln!(
-                out,
-                "          {}: {}",
-                because.reason.name(),
-                because.detail
-            );
-        }
-        for note in &action.notes {
-            let _ = writeln!(out, "          {note}");
-        }
-    }
-    for hook in &preview.hooks {
-        let (key, origin) = (&hook.key, &hook.origin);
-        let _ = writeln!(out, "hook      {:?} {key}  # {origin}", hook.moment);
-    }
-    if let Some(hold) = &preview.plan.hold {
-        let _ = writeln!(out, "held      {}: {}", hold.reason.name(), hold.detail);
-    }
-    let counts = KINDS.map(|kind| format!("{} {}", preview.plan.count(kind), kind.as_str()));
-    let _ = writeln!(out, "{}", counts.join(", "));
-    out
 }

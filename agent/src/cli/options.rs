@@ -90,10 +90,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Where the command line keeps what it fetched: it costs a fetch to lose it.
+pub(super) fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = cache.or_else(home).unwrap_or_else(std::env::temp_dir);
+    cache.join("syncline")
+}
+
 /// The files, and what is made of them.
 pub(super) struct Prepared {
     pub(super) application: Application,
-    pub(super) folder: Folder,
+    tree: Tree,
     others: Vec<(String, Folder)>,
     objects: BTreeMap<(Referent, String), SecretData>,
 }
@@ -119,10 +127,7 @@ impl RenderOptions {
         }
         // Installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let cache = cache.or_else(home).unwrap_or_else(std::env::temp_dir);
-        let settings = chart::Settings::new(cache.join("syncline/charts"));
+        let settings = chart::Settings::new(cache().join("charts"));
         let charts = Charts::new(settings).map_err(|error| error.failure())?;
         Ok(Some(charts))
     }
@@ -204,16 +209,30 @@ impl RenderOptions {
                 }
                 None => None,
             };
-        let application = self.application(relative, wire, &folder)?;
+        let application = self.application(relative, wire, folder.root())?;
+        self.prepared(application, Tree::Folder(folder))
+    }
+
+    /// Takes the files of an Application from elsewhere, and completes it with the options.
+    pub(super) fn prepare_from(
+        &self,
+        tree: Tree,
+        wire: kinds::Application,
+    ) -> anyhow::Result<Prepared> {
+        let application = self.application(None, Some(wire), Path::new("."))?;
+        self.prepared(application, tree)
+    }
+
+    fn prepared(&self, application: Application, tree: Tree) -> anyhow::Result<Prepared> {
         let mut others = Vec::new();
         for (name, place) in &self.source {
-            let tree = Folder::open(Path::new(place), Limits::default());
-            let tree = tree.with_context(|| format!("--source {name}=`{place}`"))?;
-            others.push((format!("${name}"), tree));
+            let folder = Folder::open(Path::new(place), Limits::default());
+            let folder = folder.with_context(|| format!("--source {name}=`{place}`"))?;
+            others.push((format!("${name}"), folder));
         }
         Ok(Prepared {
             application,
-            folder,
+            tree,
             others,
             objects: self.objects()?,
         })
@@ -223,14 +242,14 @@ impl RenderOptions {
         &self,
         path: Option<String>,
         wire: Option<kinds::Application>,
-        folder: &Folder,
+        root: &Path,
     ) -> anyhow::Result<Application> {
         let mut wire = match wire {
             Some(wire) => wire,
             None => serde_json::from_value(json!({
                 "apiVersion": "syncline.dev/v1alpha1",
                 "kind": "Application",
-                "metadata": {"name": self.own_name(path.as_deref(), folder)},
+                "metadata": {"name": self.own_name(path.as_deref(), root)},
                 "spec": {"repository": "folder", "path": "."},
             }))?,
         };
@@ -265,11 +284,11 @@ impl RenderOptions {
     }
 
     /// The name of an Application that no file describes: that of the folder, as a name.
-    fn own_name(&self, path: Option<&str>, folder: &Folder) -> String {
+    fn own_name(&self, path: Option<&str>, root: &Path) -> String {
         if let Some(name) = &self.name {
             return name.clone();
         }
-        let folder = folder.root().file_name().unwrap_or_default();
+        let folder = root.file_name().unwrap_or_default();
         let last = path.and_then(|path| path.rsplit('/').next());
         let last = last.filter(|last| !last.is_empty());
         let name = last.unwrap_or(folder.to_str().unwrap_or_default());
@@ -390,7 +409,7 @@ impl Prepared {
 
     /// The trees, for one render.
     pub(super) fn into_sources(self, material: &Material) -> (Application, Sources) {
-        let mut sources = Sources::new(Tree::Folder(self.folder), material.keys.clone());
+        let mut sources = Sources::new(self.tree, material.keys.clone());
         for (name, folder) in self.others {
             sources.add(name, Tree::Folder(folder));
         }

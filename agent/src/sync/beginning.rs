@@ -16,7 +16,7 @@ use syncline_source::Mirror;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Extent, Other, Start, Withheld, rollout};
+use super::{Extent, Other, Purpose, Start, Withheld, rollout};
 use crate::agent::{Agent, blocking};
 use crate::applications::follow_chart;
 use crate::queue::Trigger;
@@ -131,7 +131,7 @@ fn decide(
         return Begin::Wait;
     };
     let approval = match &head {
-        Some(head) => approval::decide(entry, head, trigger.cause),
+        Some(head) => approval::judge(entry, head),
         None => Approval::NotNeeded,
     };
     let verdict = ask(agent, &application, (blocked, approval), trigger.cause, now);
@@ -141,6 +141,9 @@ fn decide(
         }
         ask_again(agent, name, entry, verdict.until);
         return Begin::Stay;
+    }
+    if let (Target::Newest, Some(head)) = (&verdict.target, &head) {
+        approval::remember(entry, head, trigger.cause);
     }
     if application.suspend.is_some() {
         // Its suspension is over, without any change of the Application.
@@ -199,7 +202,7 @@ fn decide(
         }
         (target, _) => {
             // A rollout that has begun goes on to its end, where nothing newer takes its place.
-            let by_hand = trigger.cause == Cause::User;
+            let by_hand = trigger.cause == Cause::User || *target == Target::Newest;
             let revision = &head.revision;
             let going = rollout::target(agent, &mirror, entry, &application, by_hand, revision);
             going.or_else(|| match target {
@@ -248,6 +251,7 @@ fn decide(
     entry.running = Some(give_way.clone());
     let pending = entry.pending.filter(|_| target.info.id == head.info.id);
     Begin::Go(Box::new(Start {
+        purpose: Purpose::Sync,
         owner: Owner {
             instance: agent.instance.id().to_owned(),
             application: name.clone(),

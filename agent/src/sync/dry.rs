@@ -16,9 +16,11 @@ use syncline_core::trigger::Cause;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Extent, Start, account_of, beginning, desired, given, inventory};
+use super::{Extent, Purpose, Start, account_of, beginning, desired, given, inventory};
 use crate::agent::{Agent, blocking};
-use crate::preview::{self, Certainty, Identity, Left, Preview, Rehearsal, Settings, Subject};
+use crate::preview::{
+    self, Certainty, Identity, Last, Left, Preview, Rehearsal, Settings, Subject,
+};
 use crate::state::Head;
 
 /// A sync that is only thought of.
@@ -83,7 +85,9 @@ impl<'a> Dry<'a> {
         let inputs = self.given.inputs.all();
         let commit = &self.start.target.info.id;
         let live = applied_hash(&[], &Value::from(live));
-        format!("{commit} {others:?} {inputs} {policy:?} {live}")
+        let last = self.last();
+        let last = (last.applied, last.rollout.map(|ledger| ledger.identity));
+        format!("{commit} {others:?} {inputs} {policy:?} {last:?} {live}")
     }
 
     /// The other applications of the repository that read what differs between its head and a commit.
@@ -107,6 +111,18 @@ impl<'a> Dry<'a> {
         };
         let touched = source.index.touched_by(&changed).into_iter();
         touched.filter(|other| other != name).collect()
+    }
+
+    fn last(&self) -> Last {
+        let rollout = {
+            let state = self.agent.state.lock();
+            let entry = state.applications.get(&self.start.application.name);
+            entry.and_then(|entry| entry.rollout.clone())
+        };
+        Last {
+            rollout,
+            applied: self.start.applied.clone(),
+        }
     }
 
     /// Renders, reads and plans.
@@ -135,7 +151,8 @@ impl<'a> Dry<'a> {
             left: Left::In(inventory::extent(agent, start)),
             approval: Approval::default(),
             rehearsal: Rehearsal::No,
-            commit: start.target.info.id.clone(),
+            commit: Some(start.target.info.clone()),
+            last: self.last(),
             settings: Settings {
                 agent_namespace: agent.settings.namespace.clone(),
                 manual_tools: agent.settings.manual_tools.clone(),
@@ -152,7 +169,6 @@ impl<'a> Dry<'a> {
         ))
         .await;
         let mut preview = planned.map_err(|failures| desired::masked(failures, &secrets))?;
-        preview.commit = Some(start.target.info.clone());
         preview
             .plan
             .warnings
@@ -189,6 +205,7 @@ pub(super) fn start(agent: &Agent, name: &Name, target: Head) -> Result<Start, F
     });
     let applied = entry.applied.as_ref().map(|head| head.info.id.clone());
     Ok(Start {
+        purpose: Purpose::Look,
         withheld: None,
         overridden: Vec::new(),
         pending: None,

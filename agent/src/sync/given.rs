@@ -78,7 +78,7 @@ pub(super) async fn gather(agent: &Agent, start: &Start) -> Result<Given, Stoppe
     };
     let material = Material::gather(namespace, &application.rendering, &find).await?;
     let chart = match &application.rendering.helm.chart {
-        Some(chart) => Some(charts::settle(agent, application, chart).await?),
+        Some(chart) => Some(charts::settle(agent, application, chart, start.purpose).await?),
         None => None,
     };
     let spec = (

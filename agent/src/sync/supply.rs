@@ -22,9 +22,11 @@ pub(super) async fn supply(
     ask: &Ask,
 ) -> Result<Supplied, Failure> {
     match ask {
-        Ask::Chart(wanted) => charts::fetch(agent, &start.application, chart, wanted)
-            .await
-            .map(Supplied::Answer),
+        Ask::Chart(wanted) => {
+            charts::fetch(agent, &start.application, chart, wanted, start.purpose)
+                .await
+                .map(Supplied::Answer)
+        }
         Ask::Read(location) | Ask::List(location) => remote_bases::tree(agent, &location.source)
             .await
             .map(|tree| Supplied::Source(Box::new(tree))),

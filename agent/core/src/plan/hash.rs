@@ -47,13 +47,13 @@ pub struct Writes {
 impl Consent {
     /// All that a plan would do, with the prunes that only an approval or another application
     /// keeps from being done, and with the hooks that run.
-    pub fn of(plan: &Plan, hashes: &BTreeMap<ObjectKey, Digest>, hooks: &[Hook]) -> Self {
+    pub fn of<'h>(
+        plan: &Plan,
+        hashes: &BTreeMap<ObjectKey, Digest>,
+        hooks: impl IntoIterator<Item = &'h Hook>,
+    ) -> Self {
         let mut consent = Self::of_actions(&plan.actions, hashes);
-        consent.writes.extend(hooks.iter().map(|hook| Write {
-            kind: "hook",
-            object: format!("{:?} {}", hook.moment, hook.manifest.key),
-            content: hook.hash.to_string(),
-        }));
+        consent.writes.extend(hooks.into_iter().map(run));
         consent
     }
 
@@ -102,6 +102,11 @@ impl Consent {
         write(action, hashes).is_some_and(|write| self.writes.contains(&write))
     }
 
+    /// Whether the run of a hook was approved, with what it runs.
+    pub fn covers_hook(&self, hook: &Hook) -> bool {
+        self.writes.contains(&run(hook))
+    }
+
     /// The first write of a plan that was not approved. What was done already is missing from the
     /// plan and asks for nothing; an object that is put back to what was applied `before` asks for
     /// nothing either.
@@ -117,6 +122,15 @@ impl Consent {
         };
         let mut writes = plan.actions.iter().filter(|action| action.is_write());
         writes.find(|action| !self.covers(action, hashes) && !is_repair(action))
+    }
+}
+
+/// A hook as what is approved of it.
+fn run(hook: &Hook) -> Write {
+    Write {
+        kind: "hook",
+        object: format!("{:?} {}", hook.moment, hook.manifest.key),
+        content: hook.hash.to_string(),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, Ledger, LeftState, Object, ObjectState, Phase};
-use crate::hooks::{Hook, Moment};
+use super::{Inputs, Ledger, LeftState, Object, ObjectState, Past, Phase};
+use crate::hooks::{Hook, Moment, Occasion};
 use crate::object::ObjectKey;
+use crate::plan::Plan;
 
 /// Namespaces and definitions come before the hooks.
 const LAST_EARLY_STAGE: u8 = 1;
@@ -30,6 +31,38 @@ pub(super) fn is_staged(inputs: &Inputs<'_>) -> bool {
 /// Whether a hook runs in rollouts, and not when the Application is deleted.
 pub(super) fn is_of_rollouts(hook: &Hook) -> bool {
     !matches!(hook.moment, Moment::BeforeDelete | Moment::AfterDelete)
+}
+
+/// The hooks that a rollout to this identity would run, unless it fails. None, where the last one was
+/// the same: what it did not run yet, it was allowed to when it began. `past` and what the plan writes
+/// say whether one begins where none is remembered.
+pub fn planned_hooks<'h>(
+    last: Option<&Ledger>,
+    identity: &str,
+    past: Past,
+    plan: &Plan,
+    hooks: &'h [Hook],
+) -> Vec<&'h Hook> {
+    let (first, begins) = match last {
+        Some(last) => (
+            last.first && last.phase != Phase::Done,
+            last.identity != identity,
+        ),
+        None => match past {
+            Past::Nothing => (true, true),
+            Past::Unknown | Past::Same => (false, plan.has_writes()),
+            Past::Other => (false, true),
+        },
+    };
+    let runs = |hook: &&Hook| {
+        let occasion = match hook.occasion {
+            Occasion::Any => true,
+            Occasion::Install => first,
+            Occasion::Upgrade => !first,
+        };
+        begins && occasion && matches!(hook.moment, Moment::Before | Moment::After)
+    };
+    hooks.iter().filter(runs).collect()
 }
 
 /// The wave up to which Git's content has been written.

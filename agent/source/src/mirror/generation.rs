@@ -35,6 +35,15 @@ impl Generation {
         }
     }
 
+    /// The repository of a clone, which is nobody's to remove.
+    pub(super) fn of_clone(path: PathBuf) -> Self {
+        Self {
+            number: 0,
+            path,
+            retired: AtomicBool::new(false),
+        }
+    }
+
     /// A handle of its own; handles are not shared between threads.
     pub(crate) fn open(&self) -> Result<Repository, git2::Error> {
         Repository::open_bare(&self.path)

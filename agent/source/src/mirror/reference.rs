@@ -16,9 +16,9 @@ use crate::settings::Access;
 /// The longest name of a reference that is looked for.
 const LONGEST: usize = 250;
 /// Fewest digits of a commit that is not named in full.
-const FEWEST_DIGITS: usize = 4;
+pub(super) const FEWEST_DIGITS: usize = 4;
 /// Most commits that are named where digits stand for several.
-const MOST_CANDIDATES: usize = 4;
+pub(super) const MOST_CANDIDATES: usize = 4;
 /// The name under which libgit2 is shown the one reference that it is to fetch.
 const ASKED: &str = "syncline-reference";
 
@@ -113,7 +113,11 @@ impl Mirror {
     }
 
     /// The commits of the mirror that begin with these digits; other objects do not count.
-    fn commits_here(&self, repository: &Repository, digits: &str) -> Result<Vec<Oid>, Error> {
+    pub(super) fn commits_here(
+        &self,
+        repository: &Repository,
+        digits: &str,
+    ) -> Result<Vec<Oid>, Error> {
         let explain = |error: git2::Error| self.explain(&error);
         let odb = repository.odb().map_err(explain)?;
         let mut found = Vec::new();
@@ -152,7 +156,7 @@ impl Mirror {
 }
 
 /// Refuses what can never be a reference, before anybody is asked.
-fn check(reference: &str) -> Result<(), Error> {
+pub(super) fn check(reference: &str) -> Result<(), Error> {
     let full = format!("refs/heads/{reference}");
     let valid = !reference.starts_with('-')
         && reference.len() <= LONGEST
