@@ -115,6 +115,68 @@ async fn a_trailer_in_git_approves_the_plan_and_its_prunes() -> Result<()> {
     wait_for_value(&world, "web", None).await
 }
 
+/// A hook that ends by itself: a ConfigMap is there, and that is all it has to be.
+fn hook(value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: migrate\n  annotations:\n    \
+         syncline.dev/hook: before\ndata:\n  key: \"{value}\"\n"
+    )
+}
+
+#[tokio::test]
+async fn a_commit_that_brings_nothing_but_a_hook_waits_and_the_hook_runs_once_approved()
+-> Result<()> {
+    let world = manual("approve-hook").await?;
+    let file = hook("1");
+    let second = push(&world, &[("apps/web/hook.yaml", &file)], "Migrate").await?;
+    let hash = proposed(&world, "1 hooks to run").await?;
+    ensure!(!world.exists("v1", "ConfigMap", "migrate").await?, "it ran");
+    // Another hook is another plan.
+    let file = hook("2");
+    let third = push(&world, &[("apps/web/hook.yaml", &file)], "Migrate").await?;
+    let newer = wait_for("the plan of the newer hook", DEADLINE, async || {
+        let newer = proposed(&world, "1 hooks to run").await?;
+        ensure!(newer != hash, "it is the old one");
+        Ok(newer)
+    })
+    .await?;
+    let before = world.control_plane().audit().from_now()?;
+    annotate(&world, "Application", "web", APPROVE, &newer).await?;
+    let live = world.wait_until_synced("web", &third).await?;
+    ensure!(live["status"]["planHash"].is_null(), "{live:#}");
+    ensure!(second != third);
+    let writes = before.writes()?.into_iter();
+    let runs = writes.filter(|write| {
+        let object = write.object();
+        object.namespace == world.namespace && object.name == "migrate"
+    });
+    ensure!(runs.count() > 0, "the hook did not run");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_while_the_application_is_suspended_is_not_made_up_for_later() -> Result<()> {
+    let world = manual("approve-later").await?;
+    let suspended = json!({
+        "sync": { "automatic": false },
+        "suspend": { "reason": "the move" },
+    });
+    world.application("web", "apps/web", suspended).await?;
+    wait_for_words(&world, "the move").await?;
+    let two = config_map("web", "2");
+    let second = push(&world, &[("apps/web/web.yaml", two.as_str())], "Two").await?;
+    world.request("Application", "web").await?;
+    wait_for_words(&world, "the move").await?;
+    let manual = json!({ "sync": { "automatic": false } });
+    world.application("web", "apps/web", manual).await?;
+    // Not applied: its plan waits.
+    proposed(&world, "1 to update").await?;
+    ensure!(value_of(&world, "web").await?.as_deref() == Some("1"));
+    world.request("Application", "web").await?;
+    world.wait_until_synced("web", &second).await?;
+    wait_for_value(&world, "web", Some("2")).await
+}
+
 #[tokio::test]
 async fn a_preview_of_another_branch_shows_its_changes_and_writes_nothing() -> Result<()> {
     let world = World::new("preview-branch").await?;

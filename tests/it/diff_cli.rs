@@ -1,12 +1,14 @@
 //! `syncline diff` against a real API server: what it finds, what it never shows, how it ends.
 
+use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use syncline_tests::{World, objects};
+use syncline_tests::git_server::git;
+use syncline_tests::{World, objects, programs};
 
 use crate::deploy::{config_map, deploy};
 use crate::render_cli::syncline;
@@ -274,5 +276,82 @@ async fn without_rights_or_without_a_server_it_ends_with_2_and_says_which() -> R
         "{said}"
     );
     ensure_says(&said, &["ApiUnavailable"])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_commit_of_a_reference_is_compared_from_a_clone_or_fetched() -> Result<()> {
+    let world = World::new("diff-reference").await?;
+    let map = config_map("map", "1");
+    deploy(
+        &world,
+        &[("app/map.yaml", &map)],
+        &[("app", "app", json!({}))],
+    )
+    .await?;
+    let desk = Desk::of(&world, &[])?;
+    let clone = desk.folder.path().join("clone");
+    let path = clone.display().to_string();
+    git(
+        desk.folder.path(),
+        &["clone", "--quiet", &world.repo.clone_url(), &path],
+    )?;
+    git(&clone, &["switch", "--quiet", "--create", "topic"])?;
+    let late = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: late\n  annotations:\n    \
+                syncline.dev/wave: \"2\"\n";
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: migrate\n  annotations:\n    \
+                syncline.dev/hook: before\n";
+    let two = config_map("map", "2");
+    for (name, text) in [("map", two.as_str()), ("late", late), ("migrate", hook)] {
+        std::fs::write(clone.join(format!("app/{name}.yaml")), text)?;
+    }
+    git(&clone, &["add", "--all"])?;
+    git(&clone, &["commit", "--quiet", "--message", "Topic"])?;
+    let topic = git(&clone, &["rev-parse", "HEAD"])?;
+    git(&clone, &["push", "--quiet", "origin", "topic"])?;
+    git(&clone, &["switch", "--quiet", "main"])?;
+
+    let cache = tempfile::tempdir()?;
+    let run = |folder: &Path, more: &[&str], code: i32| -> Result<String> {
+        let with = ["diff", &desk.application, "--kubeconfig", &desk.kubeconfig];
+        let mut command = std::process::Command::new(programs::agent()?);
+        command.args(with).args(more).current_dir(folder);
+        command.env("SYNCLINE_RENDERER", programs::renderer()?);
+        let out = command.env("XDG_CACHE_HOME", cache.path()).output()?;
+        let said = String::from_utf8(out.stdout)? + &String::from_utf8(out.stderr)?;
+        ensure!(out.status.code() == Some(code), "{}: {said}", out.status);
+        Ok(said)
+    };
+    let changed = [
+        "hook      before ConfigMap",
+        "update    ConfigMap",
+        "data.key: \"1\" -> \"2\"",
+        "/late  (wave 2)  # app/late.yaml:1",
+        "1 create, 1 update, 0 prune",
+    ];
+    let here = desk.folder.path();
+    for reference in ["topic", "refs/heads/topic", topic.trim(), &topic[..8]] {
+        let found = run(&clone, &["--ref", reference], 1)?;
+        ensure_says(&found, &changed)?;
+        ensure_says(&found, &[&topic[..7], "\"Topic\"", "from the clone"])?;
+        let named = run(here, &["--ref", reference, "--repo", &path], 1)?;
+        ensure_says(&named, &changed)?;
+        ensure_says(&run(here, &["--ref", reference, "--fetch"], 1)?, &changed)?;
+    }
+    let same = run(&clone, &["--ref", "main"], 0)?;
+    ensure_says(&same, &["0 create, 0 update, 0 prune"])?;
+    let json = run(&clone, &["--ref", "topic", "-o", "json"], 1)?;
+    ensure_says(&json, &["\"commit\"", topic.trim()])?;
+
+    // What is not there, or not here, is said as such.
+    let missing = run(&clone, &["--ref", "nowhere"], 2)?;
+    ensure_says(&missing, &["RevisionNotFound", "`nowhere`", "`git fetch`"])?;
+    let missing = run(here, &["--ref", "nowhere", "--fetch"], 2)?;
+    ensure_says(&missing, &["RevisionNotFound", "`nowhere`"])?;
+    git(&clone, &["tag", "topic", "main"])?;
+    let several = run(&clone, &["--ref", "topic"], 2)?;
+    ensure_says(&several, &["`refs/heads/topic` and `refs/tags/topic`"])?;
+    let elsewhere = run(here, &["--ref", "topic"], 2)?;
+    ensure_says(&elsewhere, &["`--repo FOLDER`", "`--fetch`"])?;
     Ok(())
 }

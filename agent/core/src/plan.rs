@@ -211,7 +211,7 @@ impl Action {
 
 /// The actions of a sync, ordered by wave, stage and key; prunes last, in reverse order. What stands has
 /// no action.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
     /// One per object that does not simply stand.
     pub actions: Vec<Action>,

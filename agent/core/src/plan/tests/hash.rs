@@ -211,3 +211,24 @@ proptest! {
         prop_assert_eq!(a.beyond(&plan, &hashes_of(&one), &BTreeMap::new()), None);
     }
 }
+
+#[test]
+fn the_run_of_a_hook_is_covered_by_what_it_runs_and_when() {
+    let (world, wires) = scene();
+    let given = consent(&world, &wires, &[hook("migrate", "1")]);
+    assert!(given.covers_hook(&hook("migrate", "1")));
+    assert!(!given.covers_hook(&hook("migrate", "2")));
+    assert!(!given.covers_hook(&hook("other", "1")));
+    let mut after = hook("migrate", "1");
+    after.moment = Moment::After;
+    assert!(!given.covers_hook(&after));
+}
+
+#[test]
+fn a_plan_of_nothing_but_a_hook_asks_for_an_approval() {
+    let world = World::with(&[]);
+    assert!(consent(&world, &[], &[]).is_empty());
+    let hook = consent(&world, &[], &[hook("migrate", "1")]);
+    assert!(!hook.is_empty());
+    assert_eq!(hook.count().hooks, 1);
+}

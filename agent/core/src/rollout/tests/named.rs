@@ -483,3 +483,41 @@ fn a_rollout_that_becomes_plain_ends() {
     let next = world.step(Asked::Nobody);
     assert_eq!((next.ledger, next.writes), (None, Permitted::All));
 }
+
+#[test]
+fn the_hooks_that_a_rollout_would_run_are_those_that_it_runs() {
+    let mut install = hook(Moment::Before, "install", 0);
+    install.occasion = Occasion::Install;
+    let mut upgrade = hook(Moment::After, "upgrade", 0);
+    upgrade.occasion = Occasion::Upgrade;
+    let hooks = [
+        install,
+        upgrade,
+        hook(Moment::Before, "each", 0),
+        hook(Moment::Failure, "failure", 0),
+        hook(Moment::BeforeDelete, "delete", 0),
+    ];
+    let quiet = crate::plan::Plan::default();
+    let named = |last: Option<&Ledger>, identity: &str, past| {
+        let planned = planned_hooks(last, identity, past, &quiet, &hooks);
+        let names = planned.iter().map(|hook| hook.manifest.key.name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    // Where none is remembered, what is known from before says whether one begins.
+    assert_eq!(named(None, "one", Past::Nothing), "install each");
+    assert_eq!(named(None, "one", Past::Other), "upgrade each");
+    assert_eq!(named(None, "one", Past::Same), "");
+    assert_eq!(named(None, "one", Past::Unknown), "");
+    // Where one is remembered, only another one runs any.
+    let mut world = World::new([("web", 0)]);
+    world.hooks = hooks.to_vec();
+    world.step(Asked::Nobody);
+    let ledger = world.ledger.clone().unwrap();
+    assert_eq!(named(Some(&ledger), "one", Past::Other), "");
+    assert_eq!(named(Some(&ledger), "two", Past::Other), "install each");
+    let done = Ledger {
+        phase: Phase::Done,
+        ..ledger
+    };
+    assert_eq!(named(Some(&done), "two", Past::Other), "upgrade each");
+}
