@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use syncline_core::application::Dependency;
+use syncline_core::application::{Application, Dependency};
 use syncline_core::dependencies::in_words;
 use syncline_core::expression::Expression;
 use syncline_core::health::{Health, assess};
@@ -36,12 +36,19 @@ pub(crate) struct Blocked {
     since: BTreeMap<String, Timestamp>,
 }
 
+impl Blocked {
+    /// Since when something is waited for.
+    pub(crate) fn since(&self, blocker: &Blocker) -> Option<Timestamp> {
+        self.since.get(&blocker.label).copied()
+    }
+}
+
 /// One thing that is waited for.
-struct Blocker {
+pub(crate) struct Blocker {
     /// What it is: `Application database`.
     label: String,
     /// Why it is not ready.
-    why: String,
+    pub(crate) why: String,
     /// What it waits for itself, where it does.
     root: Option<String>,
 }
@@ -126,27 +133,37 @@ fn find(agent: &Agent, state: &State, name: &Name) -> Option<Result<Vec<Blocker>
     if !is_behind(state, name, entry) {
         return None;
     }
-    let blockers = spec.depends_on.iter().filter_map(|dependency| {
-        let (label, why, root) = match dependency {
-            Dependency::Application { name: other, ready } => {
-                let other = Name::new(&name.namespace, other);
-                let why = unready(state, &other).or_else(|| {
-                    let object = as_object(state, &other)?;
-                    fails(ready.as_ref()?, &object)
-                })?;
-                let root = root_of(state, &other);
-                (format!("Application {}", other.name), why, root)
-            }
-            Dependency::Object { object, ready } => {
-                let answer = agent.named.get(spec, &object.key);
-                let why = object_unready(&answer, ready.as_ref())?;
-                (label_of(&object.key), why, None)
-            }
-        };
-        Some(Blocker { label, why, root })
-    });
-    let blockers: Vec<Blocker> = blockers.collect();
+    let dependencies = spec.depends_on.iter();
+    let blockers: Vec<Blocker> = dependencies
+        .filter_map(|dependency| judge(agent, state, spec, dependency))
+        .collect();
     (!blockers.is_empty()).then_some(Ok(blockers))
+}
+
+/// What is not ready of what an application depends on; `None` where it is ready.
+pub(crate) fn judge(
+    agent: &Agent,
+    state: &State,
+    spec: &Application,
+    dependency: &Dependency,
+) -> Option<Blocker> {
+    let (label, why, root) = match dependency {
+        Dependency::Application { name, ready } => {
+            let other = Name::new(&spec.name.namespace, name);
+            let why = unready(state, &other).or_else(|| {
+                let object = as_object(state, &other)?;
+                fails(ready.as_ref()?, &object)
+            })?;
+            let root = root_of(state, &other);
+            (format!("Application {name}"), why, root)
+        }
+        Dependency::Object { object, ready } => {
+            let answer = agent.named.get(spec, &object.key);
+            let why = object_unready(&answer, ready.as_ref())?;
+            (label_of(&object.key), why, None)
+        }
+    };
+    Some(Blocker { label, why, root })
 }
 
 fn label_of(key: &ObjectKey) -> String {

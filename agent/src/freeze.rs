@@ -10,6 +10,7 @@ use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
+use syncline_web_ui::Topic;
 use tokio::sync::mpsc;
 
 use crate::agent::Agent;
@@ -108,6 +109,7 @@ pub(crate) async fn follow(agent: Arc<Agent>, mut seen: mpsc::Receiver<Option<Fr
 /// The switch is another one now: what runs stops between two objects, and everybody says so.
 async fn turned(agent: &Arc<Agent>, was_on: bool, current: Option<&Freeze>) {
     agent.metrics.frozen.set(i64::from(current.is_some()));
+    agent.feed.publish(Topic::Agent, String::new());
     if let Some(freeze) = current {
         let detail = freeze.failure().detail;
         tracing::warn!(detail, "the agent is frozen");

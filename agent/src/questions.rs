@@ -4,6 +4,7 @@ mod application;
 mod dependencies;
 mod history;
 mod order;
+mod revert;
 
 use std::sync::Arc;
 
@@ -55,10 +56,19 @@ impl Questions for Answers {
     fn application(&self, name: Name) -> Answer<'_, Option<ApplicationDetail>> {
         Box::pin(async move {
             let agent = &self.agent;
-            let state = agent.state.lock();
-            let at = Moment::of(agent);
-            let entry = state.applications.get(&name);
-            Ok(entry.map(|entry| application::detail(&state, &name, entry, &at)))
+            let (mut detail, failed) = {
+                let state = agent.state.lock();
+                let at = Moment::of(agent);
+                let Some(entry) = state.applications.get(&name) else {
+                    return Ok(None);
+                };
+                let detail = application::detail(agent, &state, &name, entry, &at);
+                (detail, revert::failed(agent, &state, &name, entry))
+            };
+            if let (Some(rollout), Some(failed)) = (&mut detail.rollout, failed) {
+                rollout.revert = revert::of(failed).await;
+            }
+            Ok(Some(detail))
         })
     }
 
@@ -219,8 +229,13 @@ impl Questions for Answers {
 }
 
 /// Why the whole agent stands still; `None` while it works.
-fn frozen(_agent: &Agent) -> Option<FreezeView> {
-    None
+fn frozen(agent: &Agent) -> Option<FreezeView> {
+    let freeze = agent.freeze.current()?;
+    Some(FreezeView {
+        reason: freeze.reason,
+        by: freeze.by,
+        until: freeze.until,
+    })
 }
 
 fn why(statement: &Statement) -> Why {

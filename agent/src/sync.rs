@@ -64,6 +64,7 @@ pub(crate) use dry::Dry;
 pub(crate) use facts::{autoscaled, heir, read, remembered, tools, unrendered};
 pub(crate) use hooks::Place;
 pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};
+pub(crate) use rollout::commits_to_revert;
 pub(crate) use supply::look_up;
 pub(crate) use writes::delete_with_proof;
 

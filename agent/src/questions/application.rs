@@ -12,10 +12,12 @@ use syncline_web_ui::views::{
 
 use super::order::Moment;
 use super::{dependencies, order, why};
+use crate::agent::Agent;
 use crate::state::{ApplicationState, State};
 
 /// The page of an application.
 pub(super) fn detail(
+    agent: &Agent,
     state: &State,
     name: &Name,
     entry: &ApplicationState,
@@ -46,10 +48,10 @@ pub(super) fn detail(
             object: cause.as_ref().map(|(key, _)| key.into()),
             sentence: cause.map(|(_, sentence)| sentence).unwrap_or_default(),
         },
-        rollout: order::rollout(state, name, entry, at),
+        rollout: order::rollout(entry, at),
         gates: order::gates(entry, at),
         windows: order::windows(entry, at),
-        depends_on: dependencies::of(state, name),
+        depends_on: dependencies::of(agent, state, name),
         needed_by: dependencies::needing(state, name),
         retry: RetryView {
             failures: entry.failures,

@@ -1,21 +1,22 @@
 //! Where the rollout of an application is, and what keeps it from its newest commit.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use syncline_core::application::{Pause, Until};
-use syncline_core::hooks::{HookId, Occasion};
-use syncline_core::names;
+use syncline_core::hooks::{Hook, HookId, Occasion};
+use syncline_core::plan::wave_of;
 use syncline_core::reason::Reason;
-use syncline_core::record::Name;
 use syncline_core::rollout::{Ledger, Phase, RunState};
 use syncline_core::window::{self, Rule, Window};
 use syncline_web_ui::views::{
-    Commit, FreezeView, GateView, Hold, PauseState, PauseView, RevertView, RolloutView, WindowRule,
-    WindowView, WindowsView, ZonedTime,
+    FreezeView, GateView, Hold, PauseState, PauseView, RolloutView, WindowRule, WindowView,
+    WindowsView, ZonedTime,
 };
 
 use super::frozen;
 use crate::agent::Agent;
-use crate::state::{ApplicationState, Rendered, State};
+use crate::state::{ApplicationState, Rendered};
 
 /// What a question is answered for.
 pub(super) struct Moment {
@@ -105,17 +106,20 @@ pub(super) fn gates(entry: &ApplicationState, at: &Moment) -> Vec<GateView> {
         });
     }
     let statement = &entry.statement;
-    let said = |hold| gate(hold, statement.reason, statement.message());
-    match statement.reason {
-        Reason::Blocked | Reason::DependencyCycle => gates.push(said(Hold::Blocked)),
-        Reason::WindowClosed => gates.push(GateView {
-            until: entry.next_try,
-            ..said(Hold::Window)
-        }),
-        _ => {}
+    if let Some(blocked) = &entry.blocked {
+        let failure = &blocked.failure;
+        gates.push(gate(Hold::Blocked, failure.reason, failure.detail.clone()));
     }
-    if entry.plan_hash.is_some() {
-        gates.push(said(Hold::Approval));
+    let withheld = entry.withheld.as_ref();
+    let withheld = withheld.filter(|withheld| withheld.reason == Reason::WindowClosed);
+    if let (Some(closed), Some(spec)) = (withheld, spec) {
+        gates.push(GateView {
+            until: window::ask(&spec.sync.windows, at.now).until,
+            ..gate(Hold::Window, closed.reason, closed.detail.clone())
+        });
+    }
+    if entry.waiting_hash().is_some() {
+        gates.push(gate(Hold::Approval, statement.reason, statement.message()));
     }
     gates
 }
@@ -151,63 +155,37 @@ fn window_view(window: &Window, now: Timestamp) -> WindowView {
     }
 }
 
-/// The rollout of the last change.
-pub(super) fn rollout(
-    state: &State,
-    name: &Name,
-    entry: &ApplicationState,
-    at: &Moment,
-) -> Option<RolloutView> {
+/// The rollout of the last change; without the commits that a revert would undo.
+pub(super) fn rollout(entry: &ApplicationState, at: &Moment) -> Option<RolloutView> {
     let ledger = entry.rollout.as_ref()?;
     let rendered = entry.rendered.as_deref();
     let planned = rendered
-        .map(|rendered| planned_hooks(entry, rendered))
+        .map(|rendered| planned_hooks(ledger, rendered))
         .unwrap_or_default();
     let waves = rendered.map(waves_of).unwrap_or_default();
     let pauses = pauses(entry, ledger, at.now);
-    let mut view = RolloutView::new(ledger, &planned, &waves, pauses);
-    if ledger.failure.is_some() {
-        view.revert = commits_to_revert(state, name, entry, ledger);
-    }
-    Some(view)
+    Some(RolloutView::new(ledger, &planned, &waves, pauses))
 }
 
-/// The hooks of the desired state that take part in this rollout, in the order in which they run.
-fn planned_hooks(entry: &ApplicationState, rendered: &Rendered) -> Vec<HookId> {
-    let first = entry.applied.is_none() && entry.recorded.is_none();
+/// The hooks of the desired state that take part in a rollout, in the order in which they run.
+fn planned_hooks(ledger: &Ledger, rendered: &Rendered) -> Vec<HookId> {
     let takes_part = |occasion| match occasion {
         Occasion::Any => true,
-        Occasion::Install => first,
-        Occasion::Upgrade => !first,
+        Occasion::Install => ledger.first,
+        Occasion::Upgrade => !ledger.first,
     };
-    let mut hooks: Vec<_> = rendered
-        .hooks
-        .iter()
+    let hooks = rendered.hooks.iter();
+    hooks
         .filter(|hook| takes_part(hook.occasion))
-        .collect();
-    hooks.sort_by_key(|hook| {
-        let key = &hook.manifest.key;
-        (hook.moment, hook.weight, key.kind.clone(), key.name.clone())
-    });
-    hooks.into_iter().map(|hook| hook.id()).collect()
+        .map(Hook::id)
+        .collect()
 }
 
 /// The waves of the desired objects, the first one first.
 fn waves_of(rendered: &Rendered) -> Vec<i32> {
-    let waves = rendered.set.iter().map(|manifest| {
-        let annotations = &manifest.body.visible()["metadata"]["annotations"];
-        let written = [names::ANNOTATION_WAVE, names::ARGO_WAVE];
-        let mut written = written
-            .into_iter()
-            .filter_map(|name| annotations[name].as_str());
-        written
-            .find_map(|text| text.trim().parse::<i32>().ok())
-            .unwrap_or(0)
-    });
-    let mut waves: Vec<i32> = waves.collect();
-    waves.sort_unstable();
-    waves.dedup();
-    waves
+    let waves = rendered.set.iter();
+    let waves: BTreeSet<i32> = waves.map(|manifest| wave_of(&manifest.body)).collect();
+    waves.into_iter().collect()
 }
 
 /// The pauses of the Application, and where the rollout is in them.
@@ -265,28 +243,4 @@ fn pause_view(
         object,
         condition,
     }
-}
-
-/// The commits between what was applied as a whole and what failed.
-fn commits_to_revert(
-    state: &State,
-    name: &Name,
-    entry: &ApplicationState,
-    ledger: &Ledger,
-) -> Option<RevertView> {
-    let applied = entry.applied.as_ref().map(|head| &head.revision.commit);
-    let good = applied.or(entry.recorded.as_ref())?;
-    if *good == ledger.commit {
-        return None;
-    }
-    let repository = state.repositories.get(&state.repository_of(name)?)?;
-    let head = repository.head.as_ref();
-    let known = head.filter(|head| head.revision.commit == ledger.commit);
-    Some(RevertView {
-        commits: known
-            .map(|head| Commit::from(&head.info))
-            .into_iter()
-            .collect(),
-        command: format!("git revert --no-edit {good}..{}", ledger.commit),
-    })
 }

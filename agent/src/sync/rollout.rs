@@ -2,6 +2,7 @@
 //! be waited for.
 
 mod observed;
+mod revert;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,15 +27,13 @@ use syncline_source::Mirror;
 use super::inventory::{self, Extent, Known, Look};
 use super::writes::Writer;
 use super::{Start, hooks};
-use crate::agent::{Agent, blocking};
+use crate::agent::Agent;
 use crate::live::Seen;
 use crate::state::{ApplicationState, Head, Rendered};
 use crate::{failpoint, report};
 
 pub(super) use observed::World;
-
-/// How many commits are named that a revert would undo.
-const NAMED_COMMITS: usize = 10;
+pub(crate) use revert::commits_to_revert;
 
 /// Where the rollout is after a pass.
 #[derive(Debug, Default)]
@@ -140,7 +139,7 @@ impl<'a> Course<'a> {
                 .as_ref()
                 .is_none_or(|b| b.identity != ledger.identity);
             if failed(Some(ledger)) && (anew || !failed(before.as_ref())) {
-                let named = named_commits(self.start).await;
+                let named = revert::named(self.start).await;
                 if let Some(failure) = &mut ledger.failure {
                     let detail = self.secrets.mask_text(&failure.detail);
                     failure.detail = format!("{detail}{named}");
@@ -525,31 +524,6 @@ fn head_at(mirror: &Mirror, commit: &CommitId, head: &Revision) -> Option<Head> 
         commit: info.id.clone(),
     };
     Some(Head { revision, info })
-}
-
-/// The commits that a revert would undo: since the last one whose rollout came to a good end.
-async fn named_commits(start: &Start) -> String {
-    let (mirror, target) = (start.mirror.clone(), start.target.info.id.clone());
-    let Some(applied) = start.applied.clone() else {
-        return String::new();
-    };
-    let commits = blocking(move || {
-        let commits = mirror.commits_between(&applied, &target, NAMED_COMMITS + 1);
-        commits.unwrap_or_default()
-    })
-    .await;
-    let mut named: Vec<String> = commits
-        .iter()
-        .take(NAMED_COMMITS)
-        .map(|(info, _)| format!("{} ({})", info.id.short(), info.subject))
-        .collect();
-    if commits.len() > NAMED_COMMITS {
-        named.push("and older ones".to_owned());
-    }
-    match named.as_slice() {
-        [] => String::new(),
-        all => format!("; to be reverted: {}", all.join(", ")),
-    }
 }
 
 /// When a rollout that waits is looked at again: at the time that it names, and before that where no

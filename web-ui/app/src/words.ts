@@ -8,6 +8,7 @@ import type {
   Hold,
   HookState,
   PauseState,
+  PlannedCounts,
   Readiness,
   Severity,
   SyncResult,
@@ -153,6 +154,18 @@ export function action(value: Action, failure: Why | null | undefined): Look {
   return words[value];
 }
 
+/** What a plan would do with an object. */
+export function toBe(value: Action): Look {
+  const looks: Record<Action, Look> = {
+    create: none('created'),
+    update: none('updated'),
+    prune: wait('pruned'),
+    skip: idle('left alone'),
+    unchanged: none('unchanged'),
+  };
+  return looks[value];
+}
+
 /** What became of a field, before its values are said. */
 export function changed({ before, after }: FieldChange): string {
   if (before == null) return 'added:';
@@ -193,6 +206,18 @@ export function counts(value: Counts): string {
     [value.updated, 'updated'],
     [value.pruned, 'pruned'],
     [value.drifted, 'drifted'],
+  ];
+  const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return said.length > 0 ? said.join(', ') : 'nothing to do';
+}
+
+/** `1 to create, 2 to update`; what would not happen is left out. */
+export function planned(value: PlannedCounts): string {
+  const parts: [number, string][] = [
+    [value.create, 'to create'],
+    [value.update, 'to update'],
+    [value.prune, 'to prune'],
+    [value.hooks, value.hooks === 1 ? 'hook to run' : 'hooks to run'],
   ];
   const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
   return said.length > 0 ? said.join(', ') : 'nothing to do';

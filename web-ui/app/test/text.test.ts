@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { link, read, type Route } from '../src/route.ts';
 import { ago, between, duration, utc } from '../src/time.ts';
-import { action, changed, counts, isLong, spaced } from '../src/words.ts';
+import { action, changed, counts, isLong, planned, spaced } from '../src/words.ts';
 
 test('an age has one unit and never lies in the future', () => {
   const now = Date.parse('2026-01-10T12:00:00Z');
@@ -87,4 +87,10 @@ test('many changes, and long ones, are folded', () => {
 test('names of reasons are read as words', () => {
   assert.equal(spaced('YamlSyntax'), 'Yaml syntax');
   assert.equal(spaced('Synced'), 'Synced');
+});
+
+test('a plan is told by what it would do', () => {
+  const none = { create: 0, update: 0, prune: 0, hooks: 0 };
+  assert.equal(planned(none), 'nothing to do');
+  assert.equal(planned({ ...none, create: 1, prune: 2, hooks: 1 }), '1 to create, 2 to prune, 1 hook to run');
 });

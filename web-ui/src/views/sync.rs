@@ -219,12 +219,11 @@ pub struct OutcomeView {
     pub origin: Option<Origin>,
     /// Why it failed or was skipped; absent where it was done.
     pub failure: Option<Why>,
-    /// What was repaired or taken over, and from whom. May be empty.
+    /// What was repaired or taken over, and from whom; of a hook that failed the end of its log, masked,
+    /// in several lines. May be empty.
     pub note: String,
     /// What Git changed in it, as far as that is known; in the order of the paths.
     pub changes: Vec<ChangeView>,
-    /// The end of the log of a hook that failed, masked; empty for all else.
-    pub log: String,
 }
 
 /// A field that Git changed. Values of Secrets are masked.
@@ -304,14 +303,8 @@ impl From<&ObjectOutcome> for OutcomeView {
             failure: outcome.error.as_ref().map(Into::into),
             note: outcome.note.clone(),
             changes: outcome.changes.iter().map(Into::into).collect(),
-            log: log_of(outcome),
         }
     }
-}
-
-/// The log that is kept of a hook.
-fn log_of(_outcome: &ObjectOutcome) -> String {
-    String::new()
 }
 
 impl From<&Change> for ChangeView {

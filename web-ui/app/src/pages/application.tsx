@@ -2,11 +2,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Failed, get, post } from '../client.ts';
 import { useLoaded } from '../load.ts';
-import type { Application, ApplicationDetail, Approval, Change, ObjectView, Sync, SyncList } from '../model.ts';
-import { Copy } from '../parts/copy.tsx';
+import type { Application, ApplicationDetail, Change, ObjectView, Sync, SyncList } from '../model.ts';
 import { HealthTimeline } from '../parts/health.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { OrderAndTime } from '../parts/order.tsx';
+import { WaitingPlan } from '../parts/plan.tsx';
 import { RolloutStrip } from '../parts/rollout.tsx';
 import { Shown } from '../parts/states.tsx';
 import { CommitId, CommitLine, ObjectText, Place, Time } from '../parts/text.tsx';
@@ -48,7 +48,9 @@ export function ApplicationPage({ namespace, name }: { namespace: string; name: 
               }}
             />
             {detail.rollout ? <RolloutStrip rollout={detail.rollout} home={detail.summary.destination} /> : null}
-            {detail.approval ? <Waits approval={detail.approval} application={detail.summary} /> : null}
+            {detail.approval ? (
+              <WaitingPlan key={detail.approval.planHash} path={path} approval={detail.approval} application={detail.summary} />
+            ) : null}
             <Facts detail={detail} />
             <OrderAndTime detail={detail} />
             <Objects objects={detail.objects} home={detail.summary.destination} />
@@ -88,34 +90,6 @@ function SyncNow({ application, path }: { application: Application; path: string
         Sync now
       </button>
     </p>
-  );
-}
-
-/** How the plan that waits is approved: here it can only be looked at. */
-function Waits({ approval, application: { lastSync } }: { approval: Approval; application: Application }) {
-  return (
-    <section class="approval" aria-labelledby="approval">
-      <h2 id="approval">A plan waits for approval</h2>
-      <p>
-        {lastSync ? (
-          <>
-            <a href={link({ page: 'sync', id: lastSync.id })}>The last sync</a> shows what it holds back.{' '}
-          </>
-        ) : null}
-        This approves plan <code>{approval.planHash}</code> and no other:
-      </p>
-      <Copy text={approval.command} />
-      {approval.held.length > 0 ? (
-        <ul>
-          {approval.held.map((held) => (
-            <li key={held}>{held}</li>
-          ))}
-        </ul>
-      ) : null}
-      <p class="quiet">
-        Or push a commit whose message ends with the line <code>{approval.trailer}</code>.
-      </p>
-    </section>
   );
 }
 

@@ -165,15 +165,7 @@ function Outcomes({ detail }: { detail: SyncDetail }) {
                       ) : null}
                     </p>
                   ) : null}
-                  {outcome.note ? <p class="note quiet">{outcome.note}</p> : null}
-                  {outcome.log ? (
-                    <details open={Boolean(outcome.failure)}>
-                      <summary>Log</summary>
-                      <pre class="log" tabIndex={0}>
-                        {outcome.log}
-                      </pre>
-                    </details>
-                  ) : null}
+                  <Note text={outcome.note} />
                   <Changes changes={outcome.changes} />
                   <span class="narrow">{outcome.origin ? <Place origin={outcome.origin} /> : null}</span>
                 </td>
@@ -193,6 +185,17 @@ function Outcomes({ detail }: { detail: SyncDetail }) {
         <p class="nothing">No object was touched.</p>
       ) : null}
     </section>
+  );
+}
+
+/** A sentence; the log of a hook as it is. */
+function Note({ text }: { text: string }) {
+  if (!text) return null;
+  if (!text.includes('\n')) return <p class="note quiet">{text}</p>;
+  return (
+    <pre class="log" tabIndex={0}>
+      {text}
+    </pre>
   );
 }
 
