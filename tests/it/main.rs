@@ -22,6 +22,7 @@ mod layout;
 mod lifecycle;
 mod lifecycle_cli;
 mod lifecycle_setup;
+mod operate_cli;
 mod options;
 mod ownership;
 mod prune;
@@ -32,6 +33,7 @@ mod rollout;
 mod security;
 mod time;
 mod ui_api;
+mod ui_order;
 mod ui_session;
 mod webhook;
 

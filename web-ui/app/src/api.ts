@@ -672,9 +672,10 @@ export interface components {
             /** @description What Git changed in it, as far as that is known; in the order of the paths. */
             changes: components["schemas"]["ChangeView"][];
             failure?: components["schemas"]["Why"] | null;
-            /** @description The end of the log of a hook that failed, masked; empty for all else. */
-            log: string;
-            /** @description What was repaired or taken over, and from whom. May be empty. */
+            /**
+             * @description What was repaired or taken over, and from whom; of a hook that failed the end of its log, masked,
+             *     in several lines. May be empty.
+             */
             note: string;
             /** @description The object. */
             object: components["schemas"]["ObjectName"];
