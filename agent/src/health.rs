@@ -92,7 +92,8 @@ fn applied(agent: &Agent, live: &Live) -> BTreeSet<Name> {
         return BTreeSet::new();
     };
     if sight.health {
-        agent.looks.follow(agent, key, &followed);
+        let (now, delay) = (agent.clock.monotonic(), agent.settings.health_look_delay);
+        agent.looks.follow(key, &followed, now, delay);
         wake_for_hook(agent, &state, key);
     }
     if followed.run.is_some() {
@@ -420,3 +421,6 @@ pub(crate) fn check_slowly(agent: &Agent) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,8 +75,9 @@ pub(crate) async fn application(agent: &Arc<Agent>, name: &Name) {
         write(agent, Kind::Application, name, &status).await;
     }
     drop(writing);
-    tell(agent, name, news).await;
+    // Nobody waits for an event.
     dependencies::tell(agent, name);
+    tell(agent, name, news).await;
 }
 
 /// As [`application`], for what has to be there before something else is done.

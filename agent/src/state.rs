@@ -354,6 +354,20 @@ fn told_health(status: &ApplicationStatus) -> Option<(Health, Timestamp)> {
     Some((health, status.health_since?))
 }
 
+/// Since when it is not healthy, by what an earlier run told: what was late then is not on its way
+/// again because the agent was restarted.
+fn unhealthy_since(
+    spec: Option<&Application>,
+    told: Option<(Health, Timestamp)>,
+) -> Option<Timestamp> {
+    let (health, since) = told?;
+    match health {
+        Health::Healthy | Health::Suspended => None,
+        Health::Degraded => since.checked_sub(spec?.sync.timeout).ok(),
+        _ => Some(since),
+    }
+}
+
 impl ApplicationState {
     /// One that was just seen for the first time.
     pub(crate) fn new(
@@ -362,7 +376,10 @@ impl ApplicationState {
         status: ApplicationStatus,
         checked: Instant,
     ) -> Self {
+        let unhealthy_since = unhealthy_since(spec.as_ref().ok(), told_health(&status));
         Self {
+            changes: Changes::told(&status),
+            unhealthy_since,
             spec,
             generation: None,
             uid: String::new(),
@@ -399,7 +416,6 @@ impl ApplicationState {
             last_sync: None,
             fights: BTreeMap::new(),
             failures: 0,
-            unhealthy_since: None,
             waits: false,
             settled: 0,
             ahead: None,
@@ -407,7 +423,6 @@ impl ApplicationState {
             waiting_for: Vec::new(),
             withheld: None,
             next_try: None,
-            changes: Changes::default(),
             writing: Arc::default(),
             pending: None,
             blocked: None,

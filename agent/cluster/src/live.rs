@@ -1,5 +1,6 @@
 //! A live object, reduced to what the agent reasons about.
 
+mod room;
 pub(crate) mod wire;
 
 use std::collections::BTreeMap;
@@ -200,6 +201,21 @@ mod tests {
                 "{object}"
             );
         }
+    }
+
+    #[test]
+    fn a_field_of_a_spec_that_is_very_large_is_left_out() {
+        let live = read(
+            &resource("example.com", "Dashboard", "dashboards"),
+            json!({
+                "metadata": {"name": "x"},
+                "spec": {"members": 3, "json": "x".repeat(1024 * 1024), "title": "all"},
+                "status": {"ready": true},
+            }),
+        );
+        let object = live.object.unwrap();
+        assert_eq!(object["spec"], json!({"members": 3, "title": "all"}));
+        assert_eq!(object["status"]["ready"], true);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use syncline_cluster::kinds::ApplicationStatus;
 use syncline_core::health::Health;
 use syncline_core::object::ObjectKey;
 use syncline_core::record::{HealthChange, Name};
@@ -17,6 +18,18 @@ pub(crate) struct Changes {
     open: Option<HealthChange>,
     /// The sync after which it was healthy last: what changes then comes by itself.
     settled: Option<String>,
+}
+
+impl Changes {
+    /// Those of an application whose status an earlier run wrote.
+    pub(crate) fn told(status: &ApplicationStatus) -> Self {
+        let health = status.health.as_deref().and_then(Health::from_word);
+        let settled = health.is_some_and(is_well);
+        Self {
+            open: None,
+            settled: status.last_sync_id.clone().filter(|_| settled),
+        }
+    }
 }
 
 /// What is to be done for a change.
@@ -42,8 +55,9 @@ pub(crate) fn observe(
         return None;
     }
     let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
+    let last = last.or_else(|| entry.status.last_sync_id.clone());
     let sync = last.clone().filter(|_| last != entry.changes.settled);
-    if matches!(health, Health::Healthy | Health::Suspended) {
+    if is_well(health) {
         entry.changes.settled = last;
     }
     let Some((before, _)) = entry.health.filter(|(before, _)| *before != health) else {
@@ -102,6 +116,10 @@ pub(crate) fn close(
     (change.changes > 1).then(|| sentence(&change))
 }
 
+fn is_well(health: Health) -> bool {
+    matches!(health, Health::Healthy | Health::Suspended)
+}
+
 fn is_within(change: &HealthChange, window: Duration, now: Timestamp) -> bool {
     now.duration_since(change.time).unsigned_abs() <= window
 }
@@ -133,7 +151,6 @@ fn sentence(change: &HealthChange) -> String {
 
 #[cfg(test)]
 mod tests {
-    use syncline_cluster::kinds::ApplicationStatus;
     use syncline_core::outcome::Failure;
     use syncline_core::reason::Reason;
     use syncline_core::record::SyncResult;
@@ -241,5 +258,19 @@ mod tests {
         assert_eq!(failed.change.sync, None);
         assert_ne!(failed.change.id, rolled.change.id);
         assert!(failed.note.is_some());
+    }
+
+    #[test]
+    fn after_a_restart_a_change_belongs_to_the_sync_that_was_not_healthy_yet() {
+        let restarted = |health: Health| {
+            let mut entry = entry(Some(health));
+            entry.status.last_sync_id = Some("S".into());
+            entry.status.health = Some(health.as_str().to_owned());
+            entry.changes = Changes::told(&entry.status);
+            observe_at(&mut entry, Health::Degraded, 1).unwrap().change
+        };
+        assert_eq!(restarted(Health::Progressing).sync.as_deref(), Some("S"));
+        let alone = restarted(Health::Healthy);
+        assert_eq!((alone.sync, alone.from), (None, Health::Healthy));
     }
 }

@@ -39,15 +39,13 @@ struct Round {
 }
 
 impl Looks {
-    /// Takes a new state of an object of ours in: an unhealthy workload is looked at, a healthy one
-    /// no more.
-    pub(crate) fn follow(&self, agent: &Agent, key: &ObjectKey, seen: &Seen) {
+    /// Takes a new state of an object of ours in: a workload that stays unhealthy for `delay` is
+    /// looked at, a healthy one no more.
+    pub(crate) fn follow(&self, key: &ObjectKey, seen: &Seen, now: Instant, delay: Duration) {
         let unhealthy = !matches!(seen.health.health, Health::Healthy | Health::Suspended);
         if !unhealthy || seen.deleting || seen.selector.is_none() {
             return self.end(key);
         }
-        let now = agent.clock.monotonic();
-        let delay = agent.settings.health_look_delay;
         let round = self.rounds().get(key).copied();
         match round {
             Some(Round { quiet, .. }) if quiet.is_some_and(|until| now < until) => {}
@@ -129,8 +127,13 @@ pub(crate) async fn look(agent: &Arc<Agent>, key: &ObjectKey) -> Option<Duration
     let subject = subject(&agent.state.lock(), key)?;
     let before = agent.looks.count(key);
     let settings = &agent.settings;
+    let next = pause(
+        settings.health_look_delay,
+        settings.health_look_most,
+        before,
+    );
     let (told, pause) = match pods(agent, key, &subject).await {
-        Ok(pods) => (masked(cause(&subject.health, &pods)), pause(agent, before)),
+        Ok(pods) => (masked(cause(&subject.health, &pods)), next),
         Err(error) if error.reason() == Reason::Denied => {
             let until = agent.clock.monotonic() + settings.retry_slow;
             agent.looks.quiet(key, until);
@@ -138,7 +141,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, key: &ObjectKey) -> Option<Duration
         }
         Err(error) => {
             tracing::debug!(object = %key, %error, "the pods of a workload cannot be listed");
-            return Some(pause(agent, before));
+            return Some(next);
         }
     };
     let now = agent.clock.now();
@@ -155,12 +158,10 @@ pub(crate) async fn look(agent: &Arc<Agent>, key: &ObjectKey) -> Option<Duration
     Some(pause)
 }
 
-/// Doubled each time.
-fn pause(agent: &Agent, before: u32) -> Duration {
-    let settings = &agent.settings;
-    let first = settings.health_look_delay / 2;
-    let pause = first.saturating_mul(1 << before.min(16));
-    pause.min(settings.health_look_most)
+/// Half of `delay` at first, doubled each time, at most `most`.
+fn pause(delay: Duration, most: Duration, before: u32) -> Duration {
+    let pause = (delay / 2).saturating_mul(1 << before.min(16));
+    pause.min(most)
 }
 
 /// What is said where the account may not list pods: the sentence of the workload is not lost.
@@ -208,3 +209,6 @@ fn newest(key: &ObjectKey, pods: Vec<Live>) -> Vec<Live> {
     let current = pods.into_iter().filter(|pod| hash(pod) == last);
     current.collect()
 }
+
+#[cfg(test)]
+mod tests;

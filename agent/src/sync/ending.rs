@@ -72,7 +72,12 @@ pub(super) async fn finish(
         // A row that says `running` gets its end in any case.
         let keep = began || is_worth_a_row(&record, entry, start);
         let before = entry.statement.clone();
+        let former = entry.applied.as_ref().map(|head| head.info.id.clone());
         settle(entry, start, &ended, &judged, now);
+        if keep && former != entry.applied.as_ref().map(|head| head.info.id.clone()) {
+            // What a newer commit applied has its own time to become healthy.
+            entry.unhealthy_since = None;
+        }
         if withheld.is_none() && start.withheld.is_some() {
             entry.next_try = None;
         }

@@ -274,7 +274,8 @@ async fn list(
     for (part, list) in found {
         let list = list.into_iter().map(|live| {
             let seen = health::seen(agent, &live);
-            agent.looks.follow(agent, &live.key, &seen);
+            let (now, delay) = (agent.clock.monotonic(), agent.settings.health_look_delay);
+            agent.looks.follow(&live.key, &seen, now, delay);
             (live.key, seen)
         });
         let list: Vec<_> = list.collect();

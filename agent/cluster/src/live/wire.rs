@@ -9,6 +9,11 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 
 use super::SKIPPED_FIELDS;
+use super::room::Room;
+
+/// Most memory that one field of a spec takes; a larger one is left out as a whole, as the fields
+/// that are always large are.
+const MAX_FIELD_BYTES: usize = 256 * 1024;
 
 /// A whole object, or its metadata alone.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -88,7 +93,9 @@ impl<'de> Visitor<'de> for SpecVisitor {
             if SKIPPED_FIELDS.contains(&field.as_str()) {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                kept.insert(field, map.next_value()?);
+                let mut left = MAX_FIELD_BYTES;
+                let value = map.next_value_seed(Room(&mut left))?;
+                kept.extend(value.map(|value| (field, value)));
             }
         }
         Ok(Spec(kept))
