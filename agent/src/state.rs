@@ -378,7 +378,7 @@ impl ApplicationState {
     ) -> Self {
         let unhealthy_since = unhealthy_since(spec.as_ref().ok(), told_health(&status));
         Self {
-            changes: Changes::told(&status),
+            changes: Changes::default(),
             unhealthy_since,
             spec,
             generation: None,

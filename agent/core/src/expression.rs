@@ -35,7 +35,7 @@ use serde_json::Value;
 pub const MAX_BYTES: usize = 4096;
 /// How deep loops (`all`, `exists`, `exists_one`, `filter`, `map`) may stand in each other.
 pub const MAX_NESTING: usize = 4;
-/// What one evaluation may cost, in steps: some tens of milliseconds.
+/// What one evaluation may cost, in steps.
 pub const MAX_COST: u64 = 250_000;
 
 /// The stack of what goes deep: several times what the deepest expression takes.

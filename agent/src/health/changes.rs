@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use syncline_cluster::kinds::ApplicationStatus;
 use syncline_core::health::Health;
 use syncline_core::object::ObjectKey;
 use syncline_core::record::{HealthChange, Name};
@@ -18,18 +17,6 @@ pub(crate) struct Changes {
     open: Option<HealthChange>,
     /// The sync after which it was healthy last: what changes then comes by itself.
     settled: Option<String>,
-}
-
-impl Changes {
-    /// Those of an application whose status an earlier run wrote.
-    pub(crate) fn told(status: &ApplicationStatus) -> Self {
-        let health = status.health.as_deref().and_then(Health::from_word);
-        let settled = health.is_some_and(is_well);
-        Self {
-            open: None,
-            settled: status.last_sync_id.clone().filter(|_| settled),
-        }
-    }
 }
 
 /// What is to be done for a change.
@@ -55,7 +42,6 @@ pub(crate) fn observe(
         return None;
     }
     let last = entry.last_sync.as_ref().map(|sync| sync.id.clone());
-    let last = last.or_else(|| entry.status.last_sync_id.clone());
     let sync = last.clone().filter(|_| last != entry.changes.settled);
     if is_well(health) {
         entry.changes.settled = last;
@@ -151,6 +137,7 @@ fn sentence(change: &HealthChange) -> String {
 
 #[cfg(test)]
 mod tests {
+    use syncline_cluster::kinds::ApplicationStatus;
     use syncline_core::outcome::Failure;
     use syncline_core::reason::Reason;
     use syncline_core::record::SyncResult;
@@ -261,16 +248,28 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_a_change_belongs_to_the_sync_that_was_not_healthy_yet() {
-        let restarted = |health: Health| {
-            let mut entry = entry(Some(health));
-            entry.status.last_sync_id = Some("S".into());
-            entry.status.health = Some(health.as_str().to_owned());
-            entry.changes = Changes::told(&entry.status);
-            observe_at(&mut entry, Health::Degraded, 1).unwrap().change
+    fn after_a_restart_a_change_came_by_itself() {
+        let status = ApplicationStatus {
+            health: Some("Degraded".into()),
+            health_since: Some(at(0)),
+            last_sync_id: Some("S".into()),
+            ..ApplicationStatus::default()
         };
-        assert_eq!(restarted(Health::Progressing).sync.as_deref(), Some("S"));
-        let alone = restarted(Health::Healthy);
-        assert_eq!((alone.sync, alone.from), (None, Health::Healthy));
+        let told = ApplicationState::new(
+            entry(None).spec,
+            Statement::new(Reason::Degraded, at(0)),
+            status,
+            Instant::now(),
+        );
+        let mut entry = ApplicationState {
+            health: told.health,
+            changes: told.changes,
+            status: told.status,
+            ..entry(None)
+        };
+        assert!(observe_at(&mut entry, Health::Degraded, 9).is_none());
+        assert_eq!(entry.health, Some((Health::Degraded, at(0))));
+        let change = observe_at(&mut entry, Health::Healthy, 10).unwrap().change;
+        assert_eq!((change.from, change.sync), (Health::Degraded, None));
     }
 }
