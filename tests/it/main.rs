@@ -6,6 +6,7 @@ mod architecture;
 mod chart_client;
 mod cluster;
 mod crashes;
+mod dependencies;
 mod deploy;
 mod diff_cli;
 mod drift;
