@@ -60,7 +60,8 @@ pub fn planned_hooks<'h>(
             Occasion::Install => first,
             Occasion::Upgrade => !first,
         };
-        begins && occasion && matches!(hook.moment, Moment::Before | Moment::After)
+        let runs = matches!(hook.moment, Moment::Before | Moment::During | Moment::After);
+        begins && occasion && runs
     };
     hooks.iter().filter(runs).collect()
 }

@@ -118,6 +118,7 @@ fn text(arguments: &DiffArguments, preview: &Preview) -> String {
             let _ = writeln!(out, "          {note}");
         }
     }
+    hooks(&mut out, preview, Moment::During);
     hooks(&mut out, preview, Moment::After);
     if let Some(hold) = &preview.plan.hold {
         let _ = writeln!(out, "held      {}: {}", hold.reason.name(), hold.detail);
