@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use syncline_core::digest::Digest;
 use syncline_core::gate::Approval;
-use syncline_core::hooks::Hook;
+use syncline_core::hooks::{self, Hook};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::Failure;
@@ -389,7 +389,7 @@ fn planned_hooks<'a>(
     past: Past,
     plan: &Plan,
 ) -> Vec<&'a Hook> {
-    let identity = rollout::identity(begins.hashes, begins.hooks);
+    let identity = hooks::identity(begins.hashes, begins.hooks);
     rollout::planned_hooks(last, &identity, past, plan, begins.hooks)
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use syncline_cluster::{Account, Cluster};
 use syncline_core::application::Application;
 use syncline_core::digest::Digest;
-use syncline_core::hooks::{Found, Hook};
+use syncline_core::hooks::{self, Found, Hook};
 use syncline_core::manifest::{Raw, yaml};
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
@@ -310,6 +310,6 @@ fn that_run<'h>(
     // Without the key of the hashes a rollout is not known again.
     let known = last.rollout.as_ref();
     let known = known.filter(|_| subject.identity.key.is_some());
-    let identity = rollout::identity(hashes, hooks);
+    let identity = hooks::identity(hashes, hooks);
     rollout::planned_hooks(known, &identity, past, plan, hooks)
 }

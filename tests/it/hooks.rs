@@ -30,10 +30,11 @@ const MAP: &str =
 /// A Job with annotations, as lines of `key: value`, that has no second try. Its pod does what
 /// `play` says (`tests/control-plane/plays.yaml`), and ends well where that is empty.
 fn job(name: &str, annotations: &[&str], play: &str) -> String {
-    let annotations: String = annotations
+    let annotations: Vec<String> = annotations
         .iter()
         .map(|line| format!("    {line}\n"))
         .collect();
+    let annotations = annotations.concat();
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}\n  annotations:\n{annotations}\
          spec:\n  backoffLimit: 0\n  template:\n    metadata:\n      annotations:\n        \

@@ -15,7 +15,8 @@ const CANARIES: [&str; 2] = ["canary-of-the-render", "canary-by-its-name"];
 
 /// What the container said: more than is kept, and secrets near its end.
 fn said() -> &'static str {
-    let mut text: String = (0..400).map(|line| format!("row {line};\n")).collect();
+    let mut text: String =
+        (0..400).fold(String::new(), |text, line| text + &format!("row {line};\n"));
     text.push_str("connecting as shop with canary-of-the-render\n");
     text.push_str("retry with password=canary-by-its-name\n");
     text.push_str("the table `orders` is locked\n");
