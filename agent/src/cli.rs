@@ -298,8 +298,8 @@ mod tests {
     fn every_setting_is_documented_with_its_variable() {
         let markdown = settings_markdown();
         for name in crate::settings::known_settings() {
-            let flag = format!("`--{}`", name.replace('_', "-"));
-            let line = markdown.lines().find(|line| line.contains(&flag));
+            let flag = format!("| `--{}` |", name.replace('_', "-"));
+            let line = markdown.lines().find(|line| line.starts_with(&flag));
             let line = line.unwrap_or_else(|| panic!("{flag} is missing"));
             assert!(
                 line.contains(&format!("SYNCLINE_{}", name.to_uppercase())),

@@ -186,7 +186,9 @@ async fn a_preview_of_another_branch_shows_its_changes_and_writes_nothing() -> R
         .commit(&[("apps/web/web.yaml", first.as_str())], "Start")?;
     world.repo.git(&["branch", "live", &start])?;
     world.repo.git(&["push", "origin", "live"])?;
-    world.repository(json!({ "branch": "live" })).await?;
+    world
+        .repository(json!({ "ref": { "branch": "live" } }))
+        .await?;
     world.application("web", "apps/web", json!({})).await?;
     world.wait_until_synced("web", &start).await?;
     let second = config_map("web", "2");

@@ -19,7 +19,8 @@ use syncline_cluster::{Account, ApplyOptions, Cluster, Error, Live, Resource};
 use syncline_tests::agent::account_with_role;
 use syncline_tests::control_plane::install_crypto;
 use syncline_tests::world::suffix;
-use syncline_tests::{ControlPlane, objects as plain};
+use syncline_tests::{ControlPlane, Options, objects as plain};
+use tokio::sync::OnceCell;
 
 /// The instance and the field manager of these tests.
 const INSTANCE: &str = "a1b2c3";
@@ -40,7 +41,11 @@ impl Corner {
 
     async fn with(name: &str, settle: impl FnOnce(Settings) -> Settings) -> Result<Self> {
         install_crypto();
-        let control_plane = ControlPlane::shared().await?;
+        // An agent would write on our kinds as well.
+        static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+        let control_plane = PLANE
+            .get_or_try_init(|| ControlPlane::start(Options::default()))
+            .await?;
         let admin = control_plane.admin().await?;
         let namespace = format!("{name}-{}", suffix());
         let object = plain::reference("v1", "Namespace", &namespace);

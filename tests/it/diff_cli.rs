@@ -345,9 +345,9 @@ async fn the_commit_of_a_reference_is_compared_from_a_clone_or_fetched() -> Resu
 
     // What is not there, or not here, is said as such.
     let missing = run(&clone, &["--ref", "nowhere"], 2)?;
-    ensure_says(&missing, &["RevisionNotFound", "`nowhere`", "`git fetch`"])?;
+    ensure_says(&missing, &["git.ref", "`nowhere`", "`git fetch`"])?;
     let missing = run(here, &["--ref", "nowhere", "--fetch"], 2)?;
-    ensure_says(&missing, &["RevisionNotFound", "`nowhere`"])?;
+    ensure_says(&missing, &["git.ref", "`nowhere`"])?;
     git(&clone, &["tag", "topic", "main"])?;
     let several = run(&clone, &["--ref", "topic"], 2)?;
     ensure_says(&several, &["`refs/heads/topic` and `refs/tags/topic`"])?;

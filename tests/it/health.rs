@@ -9,7 +9,7 @@ use syncline_tests::control_plane::audit::Audit;
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{World, wait_for};
 
-use crate::deploy::{deploy, deployment, message, push};
+use crate::deploy::{deployment, message, push};
 
 /// A Deployment whose pods play what an annotation says.
 fn playing(name: &str, play: &str) -> String {
@@ -18,6 +18,22 @@ fn playing(name: &str, play: &str) -> String {
         "      labels:\n        app: {name}\n      annotations:\n        syncline.test/play: {play}\n    spec:"
     );
     deployment(name).replace(&labels, &annotated)
+}
+
+/// Commits the files, makes the Repository and the Application `web`, and waits until it has applied
+/// the commit, however healthy it is then.
+async fn apply(world: &World, files: &[(&str, &str)], more: Value) -> Result<()> {
+    let commit = world.repo.commit(files, "Start")?;
+    world.repository(json!({})).await?;
+    world.application("web", "apps/web", more).await?;
+    let what = format!("applied at {commit}");
+    world
+        .wait_for_ours("Application", "web", &what, |live| {
+            let applied = live["status"]["lastAppliedRevision"].as_str();
+            applied.is_some_and(|applied| applied.contains(&commit))
+        })
+        .await?;
+    Ok(())
 }
 
 /// Waits until the Application is in a health and its Ready condition says all of the parts.
@@ -154,12 +170,7 @@ async fn pods_that_hang_are_degraded_by_the_progress_deadline_and_a_push_heals_t
         text.replace(replicas, "  replicas: 2\n  progressDeadlineSeconds: 3\n")
     };
     let file = hasty(playing("web", "hang"));
-    deploy(
-        &world,
-        &[("apps/web/web.yaml", &file)],
-        &[("web", "apps/web", json!({}))],
-    )
-    .await?;
+    apply(&world, &[("apps/web/web.yaml", &file)], json!({})).await?;
     wait_for_health(&world, "Progressing", &["0 of 2 replicas"]).await?;
     wait_for_health(
         &world,
@@ -178,18 +189,19 @@ async fn pods_that_hang_are_degraded_by_the_progress_deadline_and_a_push_heals_t
 async fn without_the_right_to_list_pods_the_state_is_told_and_the_right_is_named() -> Result<()> {
     let world = World::new("no-pods").await?;
     let version = "rbac.authorization.k8s.io/v1";
+    // A name that the agent may act as, with rights that leave pods out.
     let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "writer" },
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "applier" },
     });
     let role = json!({
-        "apiVersion": version, "kind": "Role", "metadata": { "name": "writer" },
+        "apiVersion": version, "kind": "Role", "metadata": { "name": "applier" },
         "rules": [{ "apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"] }],
     });
     let binding = json!({
-        "apiVersion": version, "kind": "RoleBinding", "metadata": { "name": "writer" },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "writer" },
+        "apiVersion": version, "kind": "RoleBinding", "metadata": { "name": "applier" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "applier" },
         "subjects": [{
-            "kind": "ServiceAccount", "name": "writer", "namespace": world.namespace,
+            "kind": "ServiceAccount", "name": "applier", "namespace": world.namespace,
         }],
     });
     for object in [account, role, binding] {
@@ -200,9 +212,9 @@ async fn without_the_right_to_list_pods_the_state_is_told_and_the_right_is_named
         .repo
         .commit(&[("apps/web/web.yaml", &file)], "Start")?;
     world.repository(json!({})).await?;
-    let more = json!({ "serviceAccount": "writer" });
+    let more = json!({ "serviceAccount": "applier" });
     world.application("web", "apps/web", more).await?;
-    let parts = ["0 of 2 replicas", "`writer`", "may not list pods"];
+    let parts = ["0 of 2 replicas", "`applier`", "may not list pods"];
     wait_for_health(&world, "Progressing", &parts).await?;
     Ok(())
 }

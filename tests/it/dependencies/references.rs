@@ -20,11 +20,12 @@ async fn with_chart(world: &World, account: &str) -> Result<()> {
         ("web/values.yaml", "key: none\n"),
         ("web/templates/map.yaml", MAP),
     ];
-    world.repo.commit(&files, "Start")?;
+    let commit = world.repo.commit(&files, "Start")?;
     world.repository(json!({})).await?;
     let from = json!([{ "kind": "Secret", "name": "given", "key": "key", "targetPath": "key" }]);
     let more = json!({ "serviceAccount": account, "helm": { "valuesFrom": from } });
     world.application("web", "web", more).await?;
+    world.wait_until_synced("web", &commit).await?;
     wait_for_value(world, "web", Some("1")).await
 }
 
@@ -67,10 +68,11 @@ async fn a_secret_of_values_that_may_only_be_read_is_read_every_so_often() -> Re
         { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] },
     ]);
     let subject =
-        json!({ "kind": "ServiceAccount", "name": "plain", "namespace": world.namespace });
+        json!({ "kind": "ServiceAccount", "name": "applier", "namespace": world.namespace });
     let version = "rbac.authorization.k8s.io/v1";
-    let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "plain" });
-    let named = json!({ "name": "plain" });
+    let role =
+        json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "applier" });
+    let named = json!({ "name": "applier" });
     for object in [
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": named }),
         json!({ "apiVersion": version, "kind": "Role", "metadata": named, "rules": rules }),
@@ -85,10 +87,10 @@ async fn a_secret_of_values_that_may_only_be_read_is_read_every_so_often() -> Re
         world.apply(&object).await?;
     }
     let audit = turn.control_plane.audit().from_now()?;
-    with_chart(&world, "plain").await?;
+    with_chart(&world, "applier").await?;
     world.secret("given", &[("key", "2")]).await?;
     wait_for_value(&world, "web", Some("2")).await?;
-    let watches = watches(&world, &audit.events()?, "plain");
+    let watches = watches(&world, &audit.events()?, "applier");
     let refused = !watches.is_empty() && watches.iter().all(|code| *code == 403);
     ensure!(refused, "the watches: {watches:?}");
     Ok(())

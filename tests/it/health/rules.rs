@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use syncline_tests::World;
 use syncline_tests::world::suffix;
 
-use super::wait_for_health;
+use super::{apply, wait_for_health};
 use crate::crashes::{definition, gadget};
-use crate::deploy::{cluster_admin, deploy, deployed_at_least, deployment};
+use crate::deploy::{cluster_admin, deployed_at_least, deployment};
 use crate::lifecycle_setup::turn;
 
 /// Writes the status of the gadget, as its controller would.
@@ -45,8 +45,7 @@ async fn a_custom_resource_is_judged_by_the_rule_of_its_application_and_anew_whe
         ("apps/web/gadget.yaml", gadget.as_str()),
     ];
     let audit = world.control_plane().audit().from_now()?;
-    let applications = [("web", "apps/web", rules(&group, "Ready"))];
-    deploy(&world, &files, &applications).await?;
+    apply(&world, &files, rules(&group, "Ready")).await?;
     // Its controller has written nothing yet.
     wait_for_health(&world, "Progressing", &["Gadget", "health rule"]).await?;
     write_status(&world, &group, "Failed").await?;
@@ -80,7 +79,7 @@ async fn the_rules_of_the_agent_hold_for_all_applications_and_those_of_one_come_
     let world = World::with_agent("agent-rules", turn.control_plane, settle).await?;
     let file = deployment("web");
     let files = [("apps/web/web.yaml", file.as_str())];
-    deploy(&world, &files, &[("web", "apps/web", json!({}))]).await?;
+    apply(&world, &files, json!({})).await?;
     wait_for_health(&world, "Degraded", &["Deployment", "`degraded`"]).await?;
     let own = json!({ "health": [{
         "group": "apps", "kind": "Deployment", "healthy": "self.status.availableReplicas == 2",

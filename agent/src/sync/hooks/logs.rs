@@ -34,17 +34,26 @@ pub(super) async fn of_run(
         bytes: settings.hook_log_bytes.saturating_mul(READ),
         timeout: settings.request_timeout,
     };
+    // Each container has its share, below a line that names it.
+    let share = pod.containers.len().max(1);
+    let (lines, bytes) = (
+        settings.hook_log_lines / share,
+        settings.hook_log_bytes / share,
+    );
     let mut parts = Vec::new();
     for container in &pod.containers {
+        let title = format!("pod {name}, container {container}:");
         let log = account.pod_logs(namespace, name, container, options);
         parts.push(match log.await {
-            Ok(log) => format!("pod {name}, container {container}:\n{log}"),
+            Ok(log) => {
+                let room = bytes.saturating_sub(title.len() + 2);
+                let said = shorten(&log, secrets, lines.saturating_sub(1), room);
+                format!("{title}\n{said}")
+            }
             Err(error) => unread(secrets, &format!("the log of pod {name}"), &error),
         });
     }
-    let (lines, bytes) = (settings.hook_log_lines, settings.hook_log_bytes);
-    let whole = shorten(&parts.join("\n"), secrets, lines, bytes);
-    (!whole.is_empty()).then_some(whole)
+    (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
 fn unread(secrets: &SecretInputs, what: &str, error: &syncline_cluster::Error) -> String {
