@@ -195,7 +195,8 @@ fn unready(state: &State, name: &Name) -> Option<String> {
         return Some("it does not exist".to_owned());
     };
     if entry.deleting.is_some() {
-        return Some("it is being deleted".to_owned());
+        // Its deletion waits until the others are rendered, so those must not wait for it.
+        return None;
     }
     if let Err(failure) = &entry.spec {
         return Some(format!("{}: {}", failure.reason, failure.detail));

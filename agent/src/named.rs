@@ -5,6 +5,7 @@
 //! has to ask for it: [`Named::get`] answers for whatever a spec names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -30,6 +31,16 @@ pub(crate) enum Owner {
     Repository(Name),
     /// An ImagePolicy.
     ImagePolicy(Name),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Application(name) => write!(f, "Application {name}"),
+            Self::Repository(name) => write!(f, "Repository {name}"),
+            Self::ImagePolicy(name) => write!(f, "ImagePolicy {name}"),
+        }
+    }
 }
 
 /// What an object is named for.
@@ -150,8 +161,8 @@ impl Named {
         let Some(wishes) = table.wishes.get(owner) else {
             return Vec::new();
         };
-        let over: BTreeSet<Target> = self.pool.over_budget().into_iter().collect();
-        let theirs = wishes.iter().filter(|wish| over.contains(&wish.target));
+        let theirs = wishes.iter();
+        let theirs = theirs.filter(|wish| self.pool.is_over_budget(&wish.target));
         let names: BTreeSet<String> = theirs.map(|wish| wish.target.to_string()).collect();
         names.into_iter().collect()
     }
@@ -301,12 +312,9 @@ fn go_on(agent: &Agent, name: &Name) {
 fn act(agent: &Agent, owner: &Owner, purpose: Use, target: &Target) {
     let (now, due) = (agent.clock.now(), agent.clock.monotonic());
     let look = |target| agent.poller.look_now(&target, Cause::Reference, due);
-    tracing::info!(object = %target, named_by = ?owner, "what is named has changed");
+    tracing::info!(object = %target, named_by = %owner, "what is named has changed");
     match owner {
-        Owner::Application(name) => {
-            look(poller::Target::Chart(name.clone()));
-            agent.queue.push(name, Cause::Reference, now, due);
-        }
+        Owner::Application(name) => agent.queue.push(name, Cause::Reference, now, due),
         Owner::Repository(_) if purpose == Use::Webhook => agent.webhooks_changed.notify_one(),
         Owner::Repository(name) => {
             look(poller::Target::Repository(name.clone()));

@@ -188,3 +188,83 @@ pub(crate) fn missing(referent: Referent, namespace: &str, name: &str) -> Failur
         detail: format!("{} `{namespace}/{name}` does not exist", referent.kind()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use syncline_cluster::named::Part;
+    use syncline_core::object::ObjectKey;
+
+    use super::*;
+
+    fn event(answer: Answer) -> Event {
+        let key = ObjectKey {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Secret".into(),
+            namespace: Some("team".into()),
+            name: "keys".into(),
+        };
+        Event {
+            target: Target::new("team", "reader", key, Part::Data),
+            answer,
+        }
+    }
+
+    fn present(content: &str) -> Answer {
+        Answer::Present(Content::Data(Digest::from_hash(content.as_bytes())))
+    }
+
+    /// The references after a read that ended so.
+    fn after(last: Read) -> References {
+        let references = References::default();
+        let key = key_of(&event(Answer::Absent).target).unwrap();
+        let data = Some((Instant::now(), SecretData::default()));
+        let entry = Entry {
+            data,
+            last: Some(last),
+            forgotten: 0,
+        };
+        references.lock().insert(key, entry);
+        references
+    }
+
+    fn is_believed(references: &References) -> bool {
+        references
+            .lock()
+            .values()
+            .all(|entry| entry.data.is_some() && entry.forgotten == 0)
+    }
+
+    #[tokio::test]
+    async fn the_first_look_of_a_watch_is_news_only_where_something_else_was_read() {
+        let same = after(Read::Data(Digest::from_hash(b"one")));
+        assert!(!same.is_news(&event(present("one")), None));
+        assert!(is_believed(&same));
+        for (last, answer) in [
+            (Read::Data(Digest::from_hash(b"one")), present("two")),
+            (Read::Data(Digest::from_hash(b"one")), Answer::Absent),
+            (Read::Absent, present("one")),
+            (Read::Failed, present("one")),
+        ] {
+            let references = after(last);
+            assert!(references.is_news(&event(answer), None), "{last:?}");
+            assert!(!is_believed(&references), "{last:?}");
+        }
+        let unread = References::default();
+        assert!(!unread.is_news(&event(present("one")), None));
+    }
+
+    #[tokio::test]
+    async fn a_change_is_news_whatever_was_read_and_a_lost_right_is_none() {
+        let references = after(Read::Data(Digest::from_hash(b"two")));
+        assert!(references.is_news(&event(present("two")), Some(&present("one"))));
+        assert!(is_believed(&references), "it was read already");
+        assert!(references.is_news(&event(Answer::Absent), Some(&present("two"))));
+        assert!(!is_believed(&references));
+        let denied = Answer::Unreadable(Failure {
+            reason: Reason::Denied,
+            detail: String::new(),
+        });
+        assert!(!references.is_news(&event(denied), Some(&Answer::Absent)));
+    }
+}

@@ -236,15 +236,11 @@ impl Pool {
             .is_some_and(|running| running.condition.is_watched())
     }
 
-    /// The objects that found no room in the budget, in order.
-    pub fn over_budget(&self) -> Vec<Target> {
-        let running = self.lock();
-        let over = running
-            .iter()
-            .filter(|(_, running)| running.condition.has_no_room());
-        let mut over: Vec<_> = over.map(|(target, _)| target.clone()).collect();
-        over.sort_unstable();
-        over
+    /// Whether the object found no room in the budget.
+    pub fn is_over_budget(&self, target: &Target) -> bool {
+        self.lock()
+            .get(target)
+            .is_some_and(|running| running.condition.has_no_room())
     }
 
     /// How many objects are followed.
