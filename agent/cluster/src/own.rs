@@ -3,8 +3,9 @@
 //! A bad object is reported as [`Change::Invalid`] and holds up no other one (inv_i15).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -178,7 +179,9 @@ impl Agent {
             instance: Some(replica.into()),
         };
         Events {
-            recorder: Recorder::new(self.client.clone(), reporter),
+            client: self.client.clone(),
+            reporter,
+            recorders: Arc::default(),
             requests: self.requests.clone(),
         }
     }
@@ -191,10 +194,16 @@ fn path(kind: Kind, name: &Name) -> Request {
     ))
 }
 
+/// A note, and who counts its repetitions.
+type Counted = (String, Recorder);
+
 /// Publishes Kubernetes events on our objects; repetitions become a count.
 #[derive(Clone)]
 pub struct Events {
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
+    /// The last note of each object and reason, and who counts it.
+    recorders: Arc<Mutex<HashMap<(String, Reason), Counted>>>,
     requests: Requests,
 }
 
@@ -234,16 +243,40 @@ impl Events {
         let end = (0..=note.len().min(MAX_NOTE))
             .rev()
             .find(|end| note.is_char_boundary(*end));
+        let note = &note[..end.unwrap_or_default()];
+        let recorder = self.recorder(object, reason, note);
         let event = Event {
             type_,
             reason: reason.name().to_owned(),
-            note: Some(note[..end.unwrap_or_default()].to_owned()),
+            note: Some(note.to_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        self.requests
-            .run(self.recorder.publish(&event, object))
-            .await
+        self.requests.run(recorder.publish(&event, object)).await
+    }
+
+    /// A recorder counts all events of one reason on one object as the first of them, whatever their
+    /// notes are: another note gets another recorder.
+    fn recorder(&self, object: &ObjectReference, reason: Reason, note: &str) -> Recorder {
+        let of = |field: &Option<String>| field.clone().unwrap_or_default();
+        let name = format!(
+            "{}/{}/{}",
+            of(&object.kind),
+            of(&object.namespace),
+            of(&object.name)
+        );
+        let mut recorders = self
+            .recorders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let anew = || Recorder::new(self.client.clone(), self.reporter.clone());
+        let known = recorders
+            .entry((name, reason))
+            .or_insert_with(|| (note.to_owned(), anew()));
+        if known.0 != note {
+            *known = (note.to_owned(), anew());
+        }
+        known.1.clone()
     }
 }
 
