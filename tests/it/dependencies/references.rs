@@ -54,11 +54,9 @@ async fn a_secret_of_values_that_changes_acts_at_once_where_it_may_be_watched() 
 }
 
 #[tokio::test]
-async fn a_secret_of_values_that_may_only_be_read_is_read_every_so_often() -> Result<()> {
+async fn a_secret_of_values_that_may_only_be_read_acts_with_the_next_sync() -> Result<()> {
     let turn = turn().await?;
-    let settle =
-        |settings: syncline_tests::AgentSettings| settings.flag("--named-poll-interval=5s");
-    let world = World::with_agent("unwatched", turn.control_plane, settle).await?;
+    let world = World::with_agent("unwatched", turn.control_plane, |settings| settings).await?;
     let rules = json!([
         {
             "apiGroups": [""],
@@ -89,6 +87,7 @@ async fn a_secret_of_values_that_may_only_be_read_is_read_every_so_often() -> Re
     let audit = turn.control_plane.audit().from_now()?;
     with_chart(&world, "applier").await?;
     world.secret("given", &[("key", "2")]).await?;
+    world.request("Application", "web").await?;
     wait_for_value(&world, "web", Some("2")).await?;
     let watches = watches(&world, &audit.events()?, "applier");
     let refused = !watches.is_empty() && watches.iter().all(|code| *code == 403);
