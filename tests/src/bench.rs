@@ -5,6 +5,7 @@
 //! concurrent client applies the same objects elsewhere, then the agent does.
 
 mod bare;
+pub mod chain;
 mod client;
 mod gauge;
 pub mod health;

@@ -42,6 +42,9 @@ Usage: cargo xtask COMMAND
   bench health [FLAG...]
                        measure how soon a change of health is told, and what it costs.
                        --deployments 1000 --applications 20 --quick
+  bench chain [FLAG...]
+                       measure how long a chain of dependencies takes, the first time and for a
+                       commit that changes all of it. --links 10 --quick
   bench render [--quick]
                        measure renders, cold, warm and cached, beside the real helm and kustomize
   tools                build or find what all of these need, where it is missing
@@ -82,10 +85,10 @@ fn command(words: &[&str]) -> Result<ExitCode> {
             stages::bench_sync(&cache, &tools, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
-        ["bench", "health", rest @ ..] => {
+        ["bench", kind @ ("health" | "chain"), rest @ ..] => {
             let cache = Cache::open()?;
             let tools = Tools::for_tests(&cache)?;
-            let flags = [&["health"], rest].concat();
+            let flags = [&[*kind], rest].concat();
             stages::bench_sync(&cache, &tools, &flags)?.run()?;
             Ok(ExitCode::SUCCESS)
         }

@@ -193,8 +193,8 @@ pub(crate) fn demo(cache: &Cache, tools: &Tools, arguments: &[&str]) -> Result<S
     Ok(with_programs(Step::new(&program, arguments), cache, tools))
 }
 
-/// The bench of the sync or of health, as a step that is still to be run: the agent as it is
-/// released, and the client that measures it built in the same way.
+/// The bench of the sync, of health or of a chain, as a step that is still to be run: the agent as
+/// it is released, and the client that measures it built in the same way.
 pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
     cargo(cache, &build)
@@ -205,7 +205,11 @@ pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result
     let out = cache.cargo_target().join("bench").display().to_string();
     // The kind of bench, where it is named, comes first.
     let step = Step::new(&built("bench").display().to_string(), flags);
-    let step = step.arguments(&["--out", &out]);
+    let step = if flags.contains(&"--out") {
+        step
+    } else {
+        step.arguments(&["--out", &out])
+    };
     Ok(with_programs(step, cache, tools).env("SYNCLINE_AGENT", built("syncline")))
 }
 

@@ -9,6 +9,9 @@ pub(super) const KINDS: [&str; 6] = [
     "role",
     "rolebinding",
 ];
+/// The place of the ConfigMap among them.
+pub(super) const CONFIG_MAP: usize = 2;
+
 /// The YAML of one object of an application; `tag` is the tag of the image of a Deployment.
 pub(super) fn manifest(application: usize, index: usize, tag: &str) -> String {
     let set = index / KINDS.len();
@@ -86,6 +89,7 @@ mod tests {
             }
         }
         assert_eq!(files.len(), 40);
+        assert_eq!(KINDS[CONFIG_MAP], "configmap");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Say;
 use super::client::{apply, apply_all};
-use super::manifest::{KINDS, file_name, manifest, object_name};
+use super::manifest::{CONFIG_MAP, KINDS, file_name, manifest, object_name};
 use crate::agent::{self, account_with_role, install_rights};
 use crate::control_plane::client_of;
 use crate::fault_proxy::kubeconfig_through;
@@ -43,14 +43,17 @@ pub enum Content {
     Mixed,
     /// Deployments only.
     Deployments,
+    /// ConfigMaps only, and each application depends on the one before.
+    Chain,
 }
 
 impl Content {
     /// The number of a manifest for the object of an application.
-    fn index(self, object: usize) -> usize {
+    pub(super) fn index(self, object: usize) -> usize {
         match self {
             Self::Mixed => object,
             Self::Deployments => object * KINDS.len(),
+            Self::Chain => object * KINDS.len() + CONFIG_MAP,
         }
     }
 }
@@ -294,6 +297,10 @@ impl Scene {
         }
         for number in 0..self.size.applications {
             let namespace = self.namespace(number);
+            let before = (self.size.content == Content::Chain)
+                .then(|| number.checked_sub(1))
+                .flatten()
+                .map(|before| json!({ "name": format!("app-{before}") }));
             let spec = json!({
                 "repository": "config",
                 "path": format!("apps/app-{number}"),
@@ -301,6 +308,7 @@ impl Scene {
                 "destination": { "namespace": namespace },
                 // Nothing becomes healthy without controllers, and nobody is to wait for it.
                 "sync": { "timeout": "24h" },
+                "dependsOn": Vec::from_iter(before),
             });
             all.push((
                 ours("Application", &format!("app-{number}"), spec),

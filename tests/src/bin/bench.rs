@@ -1,6 +1,7 @@
 //! Measures the sync against a bare client, see `cargo xtask bench sync`; with `render` as the first
 //! argument renders against the real programs, see `cargo xtask bench render`; with `health` how
-//! soon a change of health is told, see `cargo xtask bench health`.
+//! soon a change of health is told, see `cargo xtask bench health`; with `chain` how long a chain of
+//! dependencies takes, see `cargo xtask bench chain`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use syncline_tests::bench::report::Report;
 use syncline_tests::bench::scene::Accounts;
-use syncline_tests::bench::{Effort, Wish, health, render, run};
+use syncline_tests::bench::{Effort, Wish, chain, health, render, run};
 
 /// What is asked for.
 struct Arguments {
@@ -40,6 +41,9 @@ async fn bench() -> Result<()> {
     }
     if words.first().is_some_and(|word| word == "health") {
         return bench_health(&words[1..]).await;
+    }
+    if words.first().is_some_and(|word| word == "chain") {
+        return bench_chain(&words[1..]).await;
     }
     let Arguments { wish, out } = read(words.into_iter())?;
     std::fs::create_dir_all(&out)?;
@@ -118,6 +122,38 @@ async fn bench_health(words: &[String]) -> Result<()> {
     std::fs::create_dir_all(&out)?;
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
     let file = out.join(format!("health-{now}.json"));
+    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
+    println!("the figures are in {}", file.display());
+    Ok(())
+}
+
+async fn bench_chain(words: &[String]) -> Result<()> {
+    let (mut links, mut effort) = (10, Effort::Thorough);
+    let mut out = PathBuf::from("target/bench");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            words
+                .next()
+                .with_context(|| format!("`{word}` needs a value"))
+        };
+        match word.as_str() {
+            "--quick" => effort = Effort::Quick,
+            "--links" => links = value()?.parse().context("`--links`")?,
+            "--out" => out = value()?.into(),
+            other => bail!("`{other}` is not an argument: --links N --quick --out FOLDER"),
+        }
+    }
+    ensure!(links > 0, "a chain has at least one link");
+    let measured = chain::run(links, effort, |line| println!("  {line}"));
+    let report = tokio::select! {
+        report = measured => report?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    };
+    println!("\n{}", report.table());
+    std::fs::create_dir_all(&out)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let file = out.join(format!("chain-{now}.json"));
     std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
     println!("the figures are in {}", file.display());
     Ok(())
