@@ -117,7 +117,7 @@ pub(crate) fn masked(health: ObjectHealth) -> ObjectHealth {
 
 /// How the object of a hook is: a Pod that is ready is not at its end, and one that fails to start is
 /// tried again by its kubelet until the hook's time is over.
-fn until_its_end(object: &Value, health: ObjectHealth) -> ObjectHealth {
+pub(crate) fn until_its_end(object: &Value, health: ObjectHealth) -> ObjectHealth {
     let is_pod = object["apiVersion"] == "v1" && object["kind"] == "Pod";
     let phase = object["status"]["phase"].as_str();
     if !is_pod || matches!(phase, Some("Succeeded" | "Failed")) {

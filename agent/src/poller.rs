@@ -1,7 +1,8 @@
 //! The one poller: Git references, registry tags, and whatever else is looked at every so often.
 //!
 //! Each key is looked at once at a time; a webhook or a person can ask for a look now. Looks are
-//! spread over the interval, and a failing one is asked less and less often.
+//! spread over the interval, and a failing one is asked less and less often. What is new, or was
+//! slow to answer last time, never takes all of the workers: hosts that hang do not hold up the rest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::jitter::around;
+
+/// A look that takes longer is slow.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,25 +34,47 @@ struct Entry {
     interval: Duration,
     due: Instant,
     cause: Cause,
-    running: bool,
+    /// When the look that runs began.
+    begun: Option<Instant>,
     again: Option<Cause>,
+    /// The last look was not slow.
+    quick: bool,
+}
+
+impl Entry {
+    fn new(interval: Duration, due: Instant, cause: Cause) -> Self {
+        Self {
+            interval,
+            due,
+            cause,
+            begun: None,
+            again: None,
+            quick: false,
+        }
+    }
 }
 
 /// The schedule; a cheap handle.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Poller {
     entries: Arc<Mutex<BTreeMap<Target, Entry>>>,
     changed: Arc<Notify>,
     /// By how many percent intervals differ.
     jitter: u8,
+    /// Most looks at a time at what is new or was slow.
+    most_slow: usize,
 }
 
 impl Poller {
-    /// One whose intervals differ by up to so many percent.
-    pub(crate) fn new(jitter: u8) -> Self {
+    /// One for so many workers, of which a quarter is kept for targets that answer quickly, whose
+    /// intervals differ by up to so many percent.
+    pub(crate) fn new(workers: usize, jitter: u8) -> Self {
+        let kept = workers.div_ceil(4);
         Self {
+            entries: Arc::default(),
+            changed: Arc::default(),
             jitter,
-            ..Self::default()
+            most_slow: workers.saturating_sub(kept).max(1),
         }
     }
 
@@ -62,13 +88,7 @@ impl Poller {
                 entry.interval = interval;
                 entry.due = entry.due.min(now + interval);
             })
-            .or_insert(Entry {
-                interval,
-                due: now,
-                cause,
-                running: false,
-                again: None,
-            });
+            .or_insert(Entry::new(interval, now, cause));
         drop(entries);
         self.changed.notify_waiters();
     }
@@ -82,7 +102,7 @@ impl Poller {
     /// running one sees.
     pub(crate) fn look_now(&self, target: &Target, cause: Cause, now: Instant) {
         if let Some(entry) = self.lock().get_mut(target) {
-            if entry.running {
+            if entry.begun.is_some() {
                 entry.again = Some(cause);
             } else {
                 entry.due = now;
@@ -100,13 +120,15 @@ impl Poller {
             changed.as_mut().enable();
             let next = {
                 let mut entries = self.lock();
+                let slow = |entry: &&Entry| entry.begun.is_some() && !entry.quick;
+                let room = entries.values().filter(slow).count() < self.most_slow;
                 let next = entries
                     .iter_mut()
-                    .filter(|(_, entry)| !entry.running)
+                    .filter(|(_, entry)| entry.begun.is_none() && (entry.quick || room))
                     .min_by_key(|(_, entry)| entry.due);
                 match next {
                     Some((target, entry)) if entry.due <= now() => {
-                        entry.running = true;
+                        entry.begun = Some(now());
                         return (
                             target.clone(),
                             std::mem::replace(&mut entry.cause, Cause::Poll),
@@ -131,7 +153,8 @@ impl Poller {
     /// (back-off, or a time that the other side named).
     pub(crate) fn done(&self, target: &Target, delay: Option<Duration>, now: Instant) {
         if let Some(entry) = self.lock().get_mut(target) {
-            entry.running = false;
+            let begun = entry.begun.take();
+            entry.quick = begun.is_some_and(|begun| now.saturating_duration_since(begun) <= SLOW);
             match entry.again.take() {
                 Some(cause) => {
                     entry.due = now;
@@ -161,7 +184,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_target_is_looked_at_at_once_and_then_every_interval() {
-        let poller = Poller::default();
+        let poller = Poller::new(8, 0);
         poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
         let begin = Instant::now();
         assert_eq!(poller.take(Instant::now).await, (target(), Cause::StartUp));
@@ -172,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_webhook_during_a_look_leads_to_another_one() {
-        let poller = Poller::default();
+        let poller = Poller::new(8, 0);
         poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
         let begin = Instant::now();
         poller.take(Instant::now).await;
@@ -184,7 +207,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_targets_that_begin_together_do_not_stay_together() {
-        let poller = Poller::new(10);
+        let poller = Poller::new(8, 10);
         let begin = Instant::now();
         let targets: Vec<_> = (0..20)
             .map(|number| Target::Repository(Name::new("team", format!("config-{number}"))))
@@ -211,12 +234,54 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failing_target_waits_for_its_delay() {
-        let poller = Poller::default();
+        let poller = Poller::new(8, 0);
         poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
         let begin = Instant::now();
         poller.take(Instant::now).await;
         poller.done(&target(), Some(5 * MINUTE), Instant::now());
         poller.take(Instant::now).await;
         assert_eq!(Instant::now() - begin, 5 * MINUTE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_that_hang_do_not_hold_up_what_answers() {
+        let poller = Poller::new(4, 0);
+        let quick = Target::Repository(Name::new("team", "quick"));
+        poller.watch(quick.clone(), MINUTE, Cause::StartUp, Instant::now());
+        poller.take(Instant::now).await;
+        poller.done(&quick, None, Instant::now());
+        let begin = Instant::now();
+        for number in 0..4 {
+            let name = Name::new("team", format!("hangs-{number}"));
+            poller.watch(Target::Repository(name), MINUTE, Cause::StartUp, begin);
+        }
+        let mut hanging = Vec::new();
+        for _ in 0..3 {
+            hanging.push(poller.take(Instant::now).await.0);
+        }
+        assert!(!hanging.contains(&quick));
+        poller.look_now(&quick, Cause::Webhook, Instant::now());
+        assert_eq!(
+            poller.take(Instant::now).await,
+            (quick.clone(), Cause::Webhook)
+        );
+        assert_eq!(Instant::now(), begin);
+        poller.done(&quick, None, Instant::now());
+
+        // The fourth has its turn when one of them has ended.
+        poller.done(&hanging[0], Some(10 * MINUTE), Instant::now());
+        let (fourth, _) = poller.take(Instant::now).await;
+        assert!(fourth != quick && !hanging.contains(&fourth), "{fourth:?}");
+        assert_eq!(Instant::now(), begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_worker_looks_at_what_is_slow_as_well() {
+        let poller = Poller::new(1, 0);
+        poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::StartUp));
+        tokio::time::sleep(2 * SLOW).await;
+        poller.done(&target(), None, Instant::now());
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::Poll));
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! Triggers of one application are merged while it waits, and at most one sync of it runs; one that
 //! arrives meanwhile makes it run once more. Applications are taken in the order in which they
-//! became due, so a busy one does not starve the others.
+//! became due, so a busy one does not starve the others; those whose last sync was slow (a chart
+//! repository or an API that hangs) never take all of the workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// A sync that takes longer is slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// A merged wish to sync an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +37,33 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct State {
     waiting: BTreeMap<Name, Waiting>,
-    running: BTreeSet<Name>,
+    /// What runs, and since when.
+    running: BTreeMap<Name, Instant>,
+    /// The applications whose last sync was slow.
+    slow: BTreeSet<Name>,
     next_order: u64,
     closed: bool,
 }
 
 /// The queue; a cheap handle.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queue {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
+    /// Most syncs at a time of what was slow.
+    most_slow: usize,
 }
 
 impl Queue {
+    /// One for so many workers, of which a quarter is kept for applications that were not slow.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            state: Arc::default(),
+            changed: Arc::default(),
+            most_slow: workers.saturating_sub(workers.div_ceil(4)).max(1),
+        }
+    }
+
     /// Asks for a sync of an application at `due`. An earlier wish that waits is merged into this
     /// one: the sooner time, the stronger cause, the first arrival.
     pub(crate) fn push(
@@ -94,7 +113,9 @@ impl Queue {
 
     /// Forgets the wishes of an application that no longer exists.
     pub(crate) fn forget(&self, application: &Name) {
-        self.lock().waiting.remove(application);
+        let mut state = self.lock();
+        state.waiting.remove(application);
+        state.slow.remove(application);
     }
 
     /// The next application whose time has come and that does not run; waits for one. `None` after
@@ -109,7 +130,7 @@ impl Queue {
                 if state.closed {
                     return None;
                 }
-                match state.take_due(now()) {
+                match state.take_due(now(), self.most_slow) {
                     Ok(taken) => return Some(taken),
                     Err(next_due) => next_due,
                 }
@@ -127,8 +148,15 @@ impl Queue {
     }
 
     /// The sync of an application ended.
-    pub(crate) fn done(&self, application: &Name) {
-        self.lock().running.remove(application);
+    pub(crate) fn done(&self, application: &Name, now: Instant) {
+        let mut state = self.lock();
+        let begun = state.running.remove(application);
+        if begun.is_some_and(|begun| now.saturating_duration_since(begun) > SLOW) {
+            state.slow.insert(application.clone());
+        } else {
+            state.slow.remove(application);
+        }
+        drop(state);
         self.changed.notify_waiters();
     }
 
@@ -173,11 +201,16 @@ impl Queue {
 
 impl State {
     /// Takes the application that is due and came first, or says when the next one is due.
-    fn take_due(&mut self, now: Instant) -> Result<(Name, Trigger), Option<Instant>> {
-        let ready = self
-            .waiting
-            .iter()
-            .filter(|(name, _)| !self.running.contains(*name));
+    fn take_due(
+        &mut self,
+        now: Instant,
+        most_slow: usize,
+    ) -> Result<(Name, Trigger), Option<Instant>> {
+        let running = self.running.keys();
+        let room = running.filter(|name| self.slow.contains(*name)).count() < most_slow;
+        let ready = self.waiting.iter().filter(|(name, _)| {
+            !self.running.contains_key(*name) && (room || !self.slow.contains(*name))
+        });
         let Some(name) = ready
             .clone()
             .filter(|(_, waiting)| waiting.due <= now)
@@ -186,7 +219,7 @@ impl State {
         else {
             return Err(ready.map(|(_, waiting)| waiting.due).min());
         };
-        self.running.insert(name.clone());
+        self.running.insert(name.clone(), now);
         match self.waiting.remove(&name) {
             Some(waiting) => Ok((name, waiting.trigger)),
             None => Err(None),
@@ -210,7 +243,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn triggers_of_one_application_are_merged() {
-        let queue = Queue::default();
+        let queue = Queue::new(8);
         let now = Instant::now();
         queue.push(
             &name("a"),
@@ -235,7 +268,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_to_happen_later_does_not_make_what_happens_now_look_late() {
-        let queue = Queue::default();
+        let queue = Queue::new(8);
         let now = Instant::now();
         let later = now + Duration::from_secs(3600);
         queue.push(&name("a"), Cause::Time, at(3600), later);
@@ -252,7 +285,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_sync_of_an_application_runs_at_a_time_and_others_overtake_it() {
-        let queue = Queue::default();
+        let queue = Queue::new(8);
         let now = Instant::now();
         queue.push(&name("a"), Cause::Poll, at(1), now);
         assert_eq!(queue.take(Instant::now).await.unwrap().0, name("a"));
@@ -265,13 +298,13 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        queue.done(&name("a"));
+        queue.done(&name("a"), Instant::now());
         assert_eq!(waiting.await.unwrap().unwrap().0, name("a"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_trigger_is_not_taken_before_it_is_due() {
-        let queue = Queue::default();
+        let queue = Queue::new(8);
         let begin = Instant::now();
         queue.push(
             &name("a"),
@@ -285,7 +318,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_closed_queue_gives_nothing_and_waits_for_what_runs() {
-        let queue = Queue::default();
+        let queue = Queue::new(8);
         queue.push(&name("a"), Cause::Poll, at(1), Instant::now());
         queue.take(Instant::now).await.unwrap();
         queue.push(&name("b"), Cause::Poll, at(1), Instant::now());
@@ -297,7 +330,29 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!idle.is_finished());
-        queue.done(&name("a"));
+        queue.done(&name("a"), Instant::now());
         idle.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_applications_do_not_hold_up_the_others() {
+        let queue = Queue::new(2);
+        let (a, b) = (name("a"), name("b"));
+        for slow in [&a, &b] {
+            queue.push(slow, Cause::Poll, at(1), Instant::now());
+            queue.take(Instant::now).await.unwrap();
+        }
+        tokio::time::sleep(2 * SLOW).await;
+        let begin = Instant::now();
+        for slow in [&a, &b] {
+            queue.done(slow, Instant::now());
+            queue.push(slow, Cause::Poll, at(2), begin);
+        }
+        queue.push(&name("quick"), Cause::Poll, at(3), begin);
+        assert_eq!(queue.take(Instant::now).await.unwrap().0, a);
+        assert_eq!(queue.take(Instant::now).await.unwrap().0, name("quick"));
+        queue.done(&a, Instant::now());
+        assert_eq!(queue.take(Instant::now).await.unwrap().0, b);
+        assert_eq!(Instant::now(), begin);
     }
 }

@@ -148,7 +148,8 @@ pub struct AgentSettings {
     #[arg(long, env = "SYNCLINE_HISTORY_AGE", default_value = "365d", value_parser = duration, help_heading = "Storage")]
     pub history_age: Duration,
 
-    /// How many applications sync at the same time.
+    /// How many applications sync at the same time. A quarter of them is kept for applications whose
+    /// last sync was not slow.
     #[arg(
         long,
         env = "SYNCLINE_SYNC_WORKERS",
@@ -282,7 +283,8 @@ pub struct AgentSettings {
     )]
     pub status_writers: usize,
 
-    /// How many Repositories and registries are looked at at the same time.
+    /// How many Repositories and registries are looked at at the same time. A quarter of them is kept
+    /// for what answered quickly last time.
     #[arg(
         long,
         env = "SYNCLINE_POLL_WORKERS",

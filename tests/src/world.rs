@@ -45,6 +45,22 @@ enum Shared<T: 'static> {
     Owned(Box<T>),
 }
 
+impl Drop for World {
+    /// What the agent said of this world; the test's output shows it where the test fails.
+    #[expect(
+        clippy::print_stdout,
+        reason = "the output of a test that fails is for people"
+    )]
+    fn drop(&mut self) {
+        let log = self.agent.get().log();
+        let ours = log.lines().filter(|line| line.contains(&self.namespace));
+        let ours: Vec<&str> = ours.collect();
+        let last = &ours[ours.len().saturating_sub(40)..];
+        println!("the agent's last words on `{}`:", self.namespace);
+        println!("{}", last.join("\n"));
+    }
+}
+
 impl<T> Shared<T> {
     fn get(&self) -> &T {
         match self {
@@ -100,17 +116,15 @@ impl World {
         let proxy = FaultProxy::start(&control_plane).await?;
         let settings = AgentSettings::in_cluster(&control_plane).await?;
         let agent = AgentProcess::start(settle(settings.through(&proxy))).await?;
-        let world = Self::build(
+        let mut world = Self::build(
             name,
             Access::Open,
             Shared::Owned(Box::new(control_plane)),
             Shared::Owned(Box::new(agent)),
         )
         .await?;
-        Ok(Self {
-            proxy: Some(Shared::Owned(Box::new(proxy))),
-            ..world
-        })
+        world.proxy = Some(Shared::Owned(Box::new(proxy)));
+        Ok(world)
     }
 
     /// A world in a control plane that other tests use as well, with an agent of its own. Only one
@@ -133,14 +147,12 @@ impl World {
         settle: impl FnOnce(AgentSettings) -> AgentSettings,
     ) -> Result<Self> {
         let proxy = FaultProxy::start(control_plane).await?;
-        let world = Self::with_agent(name, control_plane, |settings| {
+        let mut world = Self::with_agent(name, control_plane, |settings| {
             settle(settings.through(&proxy))
         })
         .await?;
-        Ok(Self {
-            proxy: Some(Shared::Owned(Box::new(proxy))),
-            ..world
-        })
+        world.proxy = Some(Shared::Owned(Box::new(proxy)));
+        Ok(world)
     }
 
     /// A world in a control plane, with an agent and a proxy before it, that other tests use as
@@ -152,11 +164,9 @@ impl World {
         proxy: &'static FaultProxy,
     ) -> Result<Self> {
         let (control_plane, agent) = (Shared::WithOthers(control_plane), Shared::WithOthers(agent));
-        let world = Self::build(name, Access::Open, control_plane, agent).await?;
-        Ok(Self {
-            proxy: Some(Shared::WithOthers(proxy)),
-            ..world
-        })
+        let mut world = Self::build(name, Access::Open, control_plane, agent).await?;
+        world.proxy = Some(Shared::WithOthers(proxy));
+        Ok(world)
     }
 
     async fn build(

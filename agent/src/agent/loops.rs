@@ -205,7 +205,7 @@ pub(super) async fn work(agent: Arc<Agent>) {
                 .queue
                 .push(&name, Cause::Retry, agent.clock.now(), due);
         }
-        agent.queue.done(&name);
+        agent.queue.done(&name, agent.clock.monotonic());
     }
 }
 

@@ -68,10 +68,9 @@ pub(crate) fn observe(
         sync,
         changes: 1,
     };
-    let known = entry.changes.open.take();
-    let known = known.filter(|known| known.sync == single.sync && is_within(known, window, now));
-    let (change, note) = match known {
-        Some(known) => {
+    let goes_on = |known: &HealthChange| known.sync == single.sync && is_within(known, window, now);
+    let (change, note) = match entry.changes.open.take() {
+        Some(known) if goes_on(&known) => {
             let change = HealthChange {
                 id: known.id,
                 began: known.began,
@@ -81,8 +80,11 @@ pub(crate) fn observe(
             };
             (change, None)
         }
-        None => {
-            let note = sentence(&single);
+        ended => {
+            // What the next one ends has not been told yet where it was more than one.
+            let ended = ended.filter(|ended| ended.changes > 1);
+            let told = ended.iter().chain([&single]).map(sentence);
+            let note = told.collect::<Vec<_>>().join("; ");
             (single, Some(note))
         }
     };

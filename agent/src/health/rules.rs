@@ -9,14 +9,14 @@ use futures::StreamExt as _;
 use serde_json::Value;
 use syncline_cluster::{Live, kinds};
 use syncline_core::application::HealthRule;
-use syncline_core::health::{Health, ObjectHealth, assess_with};
+use syncline_core::health::assess_with;
 use syncline_core::object::ObjectKey;
 use syncline_core::record::Name;
 
 use super::take_live;
 use crate::agent::Agent;
 use crate::conversion;
-use crate::live::{Seen, masked};
+use crate::live::{Seen, masked, until_its_end};
 use crate::state::State;
 
 /// Most bytes of the file with the rules of the agent.
@@ -77,26 +77,13 @@ pub(crate) fn seen(agent: &Agent, live: &Live) -> Seen {
         rules.take(1).cloned().collect::<Vec<_>>()
     };
     if !rules.is_empty() {
-        seen.health = masked(assess_with(object, &live.key, &rules));
-    }
-    if seen.run.is_some() {
-        until_ended(&live.key, object, &mut seen.health);
+        let health = masked(assess_with(object, &live.key, &rules));
+        seen.health = match seen.run {
+            Some(_) => until_its_end(object, health),
+            None => health,
+        };
     }
     seen
-}
-
-/// A Pod that is a hook and is ready is not at its end, and one that fails to start is tried again by
-/// its kubelet until the hook's time is over.
-fn until_ended(key: &ObjectKey, object: &Value, health: &mut ObjectHealth) {
-    let is_pod = (key.group.as_str(), key.kind.as_str()) == ("", "Pod");
-    let phase = object["status"]["phase"].as_str();
-    if is_pod && !matches!(phase, Some("Succeeded" | "Failed")) {
-        let message = match health.health {
-            Health::Healthy => "the pod runs".to_owned(),
-            _ => std::mem::take(&mut health.message),
-        };
-        *health = ObjectHealth::new(Health::Progressing, message);
-    }
 }
 
 /// The rules of the application that has an object, or that wants it where none has.

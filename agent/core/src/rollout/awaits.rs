@@ -33,9 +33,4 @@ impl Awaits {
         let awaited = self.run.as_ref().is_some_and(|(id, _)| id == run);
         awaited && matches!(health, Health::Healthy | Health::Degraded)
     }
-
-    /// Whether the end of an object without a run that ended matters: somebody deleted the hook's.
-    pub fn is_lost(&self, run: &str) -> bool {
-        self.run.as_ref().is_some_and(|(id, _)| id == run)
-    }
 }
