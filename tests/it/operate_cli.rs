@@ -5,7 +5,7 @@ use std::process::Output;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use syncline_tests::world::DEADLINE;
+use syncline_tests::world::{DEADLINE, DEPLOYER};
 use syncline_tests::{World, wait_for};
 
 use crate::deploy::{config_map, deploy, ensure_says, push, value_of, wait_for_value};
@@ -270,6 +270,74 @@ async fn what_cannot_be_done_is_refused_in_one_line_and_nothing_is_changed() -> 
     ensure_says(&away.refuses(&["get"]).await?, &["/nowhere/kubeconfig"])?;
     ensure!(world.ours("Application", "web").await?["spec"] == before);
     Ok(())
+}
+
+#[tokio::test]
+async fn what_git_has_is_changed_by_a_person_only_by_force() -> Result<()> {
+    let world = World::new("cli-git").await?;
+    let person = Person::administrator(&world);
+    let namespace = &world.namespace;
+    // An Application whose files hold another Application.
+    world
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": { "name": "applications" },
+            "rules": [{
+                "apiGroups": ["syncline.dev"],
+                "resources": ["applications"],
+                "verbs": ["get", "list", "watch", "create", "patch", "update", "delete"],
+            }],
+        }))
+        .await?;
+    world
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": { "name": "applications" },
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Role",
+                "name": "applications",
+            },
+            "subjects": [{
+                "kind": "ServiceAccount",
+                "name": DEPLOYER,
+                "namespace": namespace,
+            }],
+        }))
+        .await?;
+    let web = format!(
+        "apiVersion: syncline.dev/v1alpha1\nkind: Application\nmetadata:\n  name: web\nspec:\n  \
+         repository: config\n  path: apps/web\n  serviceAccount: {DEPLOYER}\n"
+    );
+    let map = config_map("web", "1");
+    let files = [("all/web.yaml", web.as_str()), (FILE, &map)];
+    let commit = deploy(&world, &files, &[("all", "all", json!({}))]).await?;
+    world.wait_until_synced("web", &commit).await?;
+
+    let web = format!("{namespace}/web");
+    let line = ["suspend", &web, "--reason", "the move"];
+    let said = person.refuses(&line).await?;
+    let owner = format!("Application `{namespace}/all` applies it");
+    ensure_says(
+        &said,
+        &[
+            "Git has `",
+            &owner,
+            "below `all` of Repository `config`",
+            "--force",
+        ],
+    )?;
+    let live = world.ours("Application", "web").await?;
+    ensure!(
+        live["spec"]["suspend"].is_null(),
+        "it was changed: {live:#}"
+    );
+    let forced = [&line[..], &["--force"]].concat();
+    let (printed, said) = person.ends(0, &forced).await?;
+    ensure!(printed == format!("{web} is suspended\n"), "{printed}");
+    ensure_says(&said, &["warning: Git has `", "may put it back"])
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! In which order a commit is rolled out, on real parts: waves, pauses, hooks, prunes.
 
 mod failures;
-mod hooks;
 mod order;
 
 use anyhow::{Context as _, Result, ensure};

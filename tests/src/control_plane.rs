@@ -423,6 +423,9 @@ fn start_followers(folder: &Path) -> Result<Vec<Process>> {
         "--secure-port=0",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
+        // Where the node is late under load its pods become unready, which a kubelet puts right again
+        // and kwok does not.
+        "--node-monitor-grace-period=1h",
     ]);
 
     let mut scheduler = command(programs::control_plane("kube-scheduler")?);

@@ -127,7 +127,7 @@ function Row({ item }: { item: Application }) {
         ) : null}
         {item.waitingFor.length > 0 ? (
           <p class="remark">
-            waits for {item.waitingFor[0]}
+            waits: {item.waitingFor[0]}
             {item.waitingFor.length > 1 ? ` and ${item.waitingFor.length - 1} more` : ''}
             {item.nextTry ? (
               <>
