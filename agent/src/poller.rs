@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::jitter::around;
+use crate::queue::most_slow;
 
 /// A look that takes longer is slow.
 const SLOW: Duration = Duration::from_secs(1);
@@ -66,15 +67,13 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    /// One for so many workers, of which a quarter is kept for targets that answer quickly, whose
-    /// intervals differ by up to so many percent.
+    /// One for so many workers, whose intervals differ by up to so many percent.
     pub(crate) fn new(workers: usize, jitter: u8) -> Self {
-        let kept = workers.div_ceil(4);
         Self {
             entries: Arc::default(),
             changed: Arc::default(),
             jitter,
-            most_slow: workers.saturating_sub(kept).max(1),
+            most_slow: most_slow(workers),
         }
     }
 

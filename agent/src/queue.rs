@@ -18,6 +18,11 @@ use tokio::time::Instant;
 /// A sync that takes longer is slow.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// How many of the workers may be busy at a time with what was slow: a quarter is kept for the rest.
+pub(crate) fn most_slow(workers: usize) -> usize {
+    workers.saturating_sub(workers.div_ceil(4)).max(1)
+}
+
 /// A merged wish to sync an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trigger {
@@ -55,12 +60,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// One for so many workers, of which a quarter is kept for applications that were not slow.
+    /// One for so many workers.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             state: Arc::default(),
             changed: Arc::default(),
-            most_slow: workers.saturating_sub(workers.div_ceil(4)).max(1),
+            most_slow: most_slow(workers),
         }
     }
 

@@ -20,6 +20,12 @@ use anyhow::Result;
 use report::{Report, Run};
 use scene::{Accounts, Content, Scene, Size};
 
+use crate::AgentProcess;
+use crate::process::last_lines;
+
+/// How many lines of the agent's log are said where a measurement failed.
+const LAST_LINES: usize = 40;
+
 /// What is measured.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -100,14 +106,17 @@ async fn one(size: Size, effort: Effort, say: Say) -> Result<Run> {
     run.api_server_before_mib = gauge::memory_mib(scene.control_plane.api_server_id())?;
     let agent = scene.start_agent().await?;
     let result = phases::all(&scene, &agent, effort, &mut run, say).await;
-    if result.is_err() {
-        let log = agent.log();
-        let lines: Vec<&str> = log.lines().collect();
-        say("the end of the agent's log:");
-        for line in &lines[lines.len().saturating_sub(40)..] {
-            say(line);
-        }
-    }
-    result?;
+    with_log(result, &agent, say)?;
     Ok(run)
+}
+
+/// Says what the agent said last where a measurement failed.
+fn with_log<T>(measured: Result<T>, agent: &AgentProcess, say: Say) -> Result<T> {
+    if measured.is_err() {
+        say("the end of the agent's log:");
+        last_lines(&agent.log(), LAST_LINES, |_| true)
+            .into_iter()
+            .for_each(say);
+    }
+    measured
 }

@@ -123,9 +123,7 @@ impl Process {
     }
 
     fn log_end(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(25)..].join("\n")
+        last_lines(&self.log(), 25, |_| true).join("\n")
     }
 }
 
@@ -200,4 +198,10 @@ fn spawn(command: Command) -> Result<Child> {
     Ok(child
         .recv()
         .context("the thread that starts processes is gone")??)
+}
+
+/// The last `most` of the lines of a text that are asked for, in order.
+pub fn last_lines(text: &str, most: usize, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().filter(|line| wanted(line)).collect();
+    lines[lines.len().saturating_sub(most)..].to_vec()
 }

@@ -9,6 +9,7 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::agent::{self, account_with_role};
+use crate::process::last_lines;
 use crate::{
     Access, AgentProcess, AgentSettings, ControlPlane, FaultProxy, GitServer, Options, Repo,
 };
@@ -53,9 +54,7 @@ impl Drop for World {
     )]
     fn drop(&mut self) {
         let log = self.agent.get().log();
-        let ours = log.lines().filter(|line| line.contains(&self.namespace));
-        let ours: Vec<&str> = ours.collect();
-        let last = &ours[ours.len().saturating_sub(40)..];
+        let last = last_lines(&log, 40, |line| line.contains(&self.namespace));
         println!("the agent's last words on `{}`:", self.namespace);
         println!("{}", last.join("\n"));
     }

@@ -18,11 +18,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::client::api_of;
-use super::gauge::{Asked, Cpu, metric};
+use super::gauge::{Asked, Spent, metric};
 use super::manifest::{file_name, manifest};
 use super::report::{Requests, Spread};
 use super::scene::{Accounts, Content, HOOK_SECRET, Scene, Size};
-use super::{Effort, Say};
+use super::{Effort, Say, with_log};
 use crate::world::deliver;
 use crate::{AgentProcess, wait_for};
 
@@ -110,15 +110,7 @@ pub async fn run(links: usize, effort: Effort, say: Say) -> Result<Report> {
     let scene = Scene::build(size, say).await?;
     let agent = scene.start_agent().await?;
     let measured = measure(&scene, &agent, effort, say).await;
-    if measured.is_err() {
-        let log = agent.log();
-        let lines: Vec<&str> = log.lines().collect();
-        say("the end of the agent's log:");
-        for line in &lines[lines.len().saturating_sub(40)..] {
-            say(line);
-        }
-    }
-    let (first, commits) = measured?;
+    let (first, commits) = with_log(measured, &agent, say)?;
     Ok(Report {
         began,
         processors: std::thread::available_parallelism().map_or(0, usize::from),
@@ -155,7 +147,7 @@ async fn measure(
     let (created, seen) = tokio::join!(scene.create_repositories(), observer.until_synced(&commit));
     created?;
     first.note(begin, &seen?);
-    first.asked.until_calm(LONG_CALM, LIMIT).await?;
+    first.spent.asked.until_calm(LONG_CALM, LIMIT).await?;
     let first = first.end()?;
 
     say("commits that change all links");
@@ -170,7 +162,7 @@ async fn measure(
         let status = status?;
         ensure!(status < 300, "the delivery was answered with {status}");
         commits.note(begin, &seen?);
-        commits.asked.until_calm(CALM, LIMIT).await?;
+        commits.spent.asked.until_calm(CALM, LIMIT).await?;
     }
     Ok((first, commits.end()?))
 }
@@ -194,9 +186,7 @@ fn change_all(scene: &Scene, round: usize) -> Result<String> {
 
 /// What the runs through the chain have cost so far.
 struct Measured<'a> {
-    agent: &'a AgentProcess,
-    cpu: Cpu,
-    asked: Asked,
+    spent: Spent<'a>,
     last: Vec<f64>,
     steps: Vec<f64>,
 }
@@ -204,9 +194,7 @@ struct Measured<'a> {
 impl<'a> Measured<'a> {
     fn begin(scene: &Scene, agent: &'a AgentProcess) -> Result<Self> {
         Ok(Self {
-            agent,
-            cpu: Cpu::of(agent)?,
-            asked: Asked::from_now(&scene.control_plane.audit())?,
+            spent: Spent::from_now(&scene.control_plane.audit(), agent)?,
             last: Vec::new(),
             steps: Vec::new(),
         })
@@ -224,13 +212,12 @@ impl<'a> Measured<'a> {
     }
 
     fn end(mut self) -> Result<Times> {
-        let runs = self.last.len().max(1) as f64;
-        let spent = Cpu::of(self.agent)?.since(self.cpu);
+        let (cpu_seconds, requests) = self.spent.each(self.last.len())?;
         Ok(Times {
             last: Spread::of(self.last),
             step: Spread::of(self.steps),
-            cpu_ms: spent.as_secs_f64() * 1000.0 / runs,
-            requests: self.asked.requests()?.times(1.0 / runs),
+            cpu_ms: cpu_seconds * 1000.0,
+            requests,
         })
     }
 }

@@ -197,3 +197,28 @@ impl Asked {
         Ok(times.max())
     }
 }
+
+/// What the agent has spent since a moment.
+pub(super) struct Spent<'a> {
+    agent: &'a AgentProcess,
+    cpu: Cpu,
+    /// The requests since then.
+    pub(super) asked: Asked,
+}
+
+impl<'a> Spent<'a> {
+    pub(super) fn from_now(audit: &Audit, agent: &'a AgentProcess) -> Result<Self> {
+        Ok(Self {
+            agent,
+            cpu: Cpu::of(agent)?,
+            asked: Asked::from_now(audit)?,
+        })
+    }
+
+    /// Seconds of CPU time and requests of each of so many rounds.
+    pub(super) fn each(&mut self, rounds: usize) -> Result<(f64, Requests)> {
+        let rounds = rounds.max(1) as f64;
+        let cpu = Cpu::of(self.agent)?.since(self.cpu).as_secs_f64() / rounds;
+        Ok((cpu, self.asked.requests()?.times(1.0 / rounds)))
+    }
+}

@@ -27,7 +27,7 @@ use super::manifest::object_name;
 use super::phases::until_all_applied;
 use super::report::{Requests, Spread};
 use super::scene::{Accounts, Content, Scene, Size};
-use super::{Say, gauge};
+use super::{Say, gauge, with_log};
 use crate::AgentProcess;
 
 /// The longest that anything may take.
@@ -139,15 +139,7 @@ pub async fn run(deployments: usize, applications: usize, say: Say) -> Result<Re
     let scene = Scene::build(size, say).await?;
     let agent = scene.start_agent().await?;
     let measured = measure(&scene, &agent, say).await;
-    if measured.is_err() {
-        let log = agent.log();
-        let lines: Vec<&str> = log.lines().collect();
-        say("the end of the agent's log:");
-        for line in &lines[lines.len().saturating_sub(40)..] {
-            say(line);
-        }
-    }
-    let (turns, burst) = measured?;
+    let (turns, burst) = with_log(measured, &agent, say)?;
     Ok(Report {
         began,
         processors: std::thread::available_parallelism().map_or(0, usize::from),

@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::client::api_of;
-use super::gauge::{Asked, Cpu, memory_mib, metric, renderers_mib};
+use super::gauge::{Asked, Cpu, Spent, memory_mib, metric, renderers_mib};
 use super::manifest::{KINDS, manifest};
 use super::report::{FirstSync, Idle, Restart, Rounds, Run, Spread};
 use super::scene::{HOOK_SECRET, Place, Scene};
@@ -160,7 +160,7 @@ async fn push(scene: &Scene, agent: &AgentProcess, rounds: usize) -> Result<Roun
             Ok(())
         })
         .await?;
-        measured.asked.until_calm(CALM, ROUND).await?;
+        measured.spent.asked.until_calm(CALM, ROUND).await?;
     }
     measured.end()
 }
@@ -186,7 +186,7 @@ async fn drift(scene: &Scene, agent: &AgentProcess, rounds: usize) -> Result<Rou
             .await?;
         let took = (repaired - changed).as_secs_f64() * 1000.0;
         measured.times.push(took);
-        measured.asked.until_calm(CALM, ROUND).await?;
+        measured.spent.asked.until_calm(CALM, ROUND).await?;
     }
     measured.end()
 }
@@ -236,28 +236,24 @@ async fn restart(scene: &Scene, agent: &AgentProcess) -> Result<Restart> {
 
 /// What the rounds of a phase have cost so far.
 struct Measured<'a> {
-    agent: &'a AgentProcess,
-    cpu: Cpu,
-    asked: Asked,
+    spent: Spent<'a>,
     times: Vec<f64>,
 }
 
 impl<'a> Measured<'a> {
     fn begin(scene: &Scene, agent: &'a AgentProcess) -> Result<Self> {
         Ok(Self {
-            agent,
-            cpu: Cpu::of(agent)?,
-            asked: Asked::from_now(&scene.control_plane.audit())?,
+            spent: Spent::from_now(&scene.control_plane.audit(), agent)?,
             times: Vec::new(),
         })
     }
 
     fn end(mut self) -> Result<Rounds> {
-        let rounds = self.times.len().max(1) as f64;
+        let (cpu_seconds, requests) = self.spent.each(self.times.len())?;
         Ok(Rounds {
             milliseconds: Spread::of(self.times),
-            cpu_seconds: Cpu::of(self.agent)?.since(self.cpu).as_secs_f64() / rounds,
-            requests: self.asked.requests()?.times(1.0 / rounds),
+            cpu_seconds,
+            requests,
         })
     }
 }

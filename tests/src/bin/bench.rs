@@ -8,10 +8,11 @@
     reason = "it speaks to a terminal"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::Serialize;
 use syncline_tests::bench::report::Report;
 use syncline_tests::bench::scene::Accounts;
 use syncline_tests::bench::{Effort, Wish, chain, health, render, run};
@@ -60,12 +61,28 @@ async fn bench() -> Result<()> {
         println!("\n{}", only.table());
         Ok(())
     };
-    tokio::select! {
-        result = run(&wish, |line| println!("  {line}"), keep) => result?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    }
+    uninterrupted(run(&wish, |line| println!("  {line}"), keep)).await?;
     println!("the figures are in {}", file.display());
     Ok(())
+}
+
+/// Prints the table of a bench, and keeps its figures in a folder.
+fn keep(kind: &str, out: &Path, table: &str, report: &impl Serialize) -> Result<()> {
+    println!("\n{table}");
+    std::fs::create_dir_all(out)?;
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let file = out.join(format!("{kind}-{now}.json"));
+    std::fs::write(&file, serde_json::to_string_pretty(report)?)?;
+    println!("the figures are in {}", file.display());
+    Ok(())
+}
+
+/// What is measured, unless somebody ends it before.
+async fn uninterrupted<T>(measured: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        report = measured => report,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
 }
 
 async fn bench_render(words: &[String]) -> Result<()> {
@@ -80,13 +97,7 @@ async fn bench_render(words: &[String]) -> Result<()> {
         }
     }
     let report = render::run(effort, |line| println!("  {line}")).await?;
-    println!("\n{}", report.table());
-    std::fs::create_dir_all(&out)?;
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    let file = out.join(format!("render-{now}.json"));
-    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
-    println!("the figures are in {}", file.display());
-    Ok(())
+    keep("render", &out, &report.table(), &report)
 }
 
 async fn bench_health(words: &[String]) -> Result<()> {
@@ -114,17 +125,8 @@ async fn bench_health(words: &[String]) -> Result<()> {
         "each of {applications} applications needs a Deployment"
     );
     let measured = health::run(deployments, applications, |line| println!("  {line}"));
-    let report = tokio::select! {
-        report = measured => report?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    };
-    println!("\n{}", report.table());
-    std::fs::create_dir_all(&out)?;
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    let file = out.join(format!("health-{now}.json"));
-    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
-    println!("the figures are in {}", file.display());
-    Ok(())
+    let report = uninterrupted(measured).await?;
+    keep("health", &out, &report.table(), &report)
 }
 
 async fn bench_chain(words: &[String]) -> Result<()> {
@@ -146,17 +148,8 @@ async fn bench_chain(words: &[String]) -> Result<()> {
     }
     ensure!(links > 0, "a chain has at least one link");
     let measured = chain::run(links, effort, |line| println!("  {line}"));
-    let report = tokio::select! {
-        report = measured => report?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    };
-    println!("\n{}", report.table());
-    std::fs::create_dir_all(&out)?;
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    let file = out.join(format!("chain-{now}.json"));
-    std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
-    println!("the figures are in {}", file.display());
-    Ok(())
+    let report = uninterrupted(measured).await?;
+    keep("chain", &out, &report.table(), &report)
 }
 
 fn read(words: impl Iterator<Item = String>) -> Result<Arguments> {
