@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::health::looks::Looks;
 use crate::health::rules;
+use crate::images::Writers;
 use crate::metrics::Metrics;
 use crate::named::Named;
 use crate::poller::Poller;
@@ -37,7 +38,7 @@ use crate::schedule::Schedule;
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
 use crate::state::{Restored, Shared};
-use crate::{failpoint, freeze};
+use crate::{failpoint, freeze, images};
 
 /// How many changes the live feed remembers for a browser that reconnects.
 const FEED_CAPACITY: usize = 1024;
@@ -71,6 +72,8 @@ pub(crate) struct Agent {
     pub(crate) seen: Notify,
     pub(crate) queue: Queue,
     pub(crate) poller: Poller,
+    /// What waits for the writer of each branch.
+    pub(crate) writers: Writers,
     /// The applications whose status is to be written.
     pub(crate) reports: Schedule<Name>,
     /// The workloads whose pods are looked at.
@@ -475,6 +478,7 @@ async fn start(
         looks: Looks::default(),
         health_rules,
         poller: Poller::new(settings.poll_workers, settings.poll_jitter),
+        writers: Writers::default(),
         metrics,
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
@@ -499,6 +503,7 @@ async fn start(
     tasks.spawn(loops::keep_webhooks(Arc::clone(&agent)));
     tasks.spawn(loops::webhook_deliveries(Arc::clone(&agent), deliveries));
     tasks.spawn(loops::poll(Arc::clone(&agent)));
+    tasks.spawn(images::write_branches(Arc::clone(&agent)));
     tasks.spawn(loops::look_around(Arc::clone(&agent)));
     tasks.spawn(loops::report(Arc::clone(&agent)));
     tasks.spawn(loops::look_at_pods(Arc::clone(&agent)));

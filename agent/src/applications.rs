@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::agent::Agent;
 use crate::conversion;
 use crate::health::rules::judge_anew;
+use crate::images::Memory;
 use crate::named::{self, Owner};
 use crate::poller::Target;
 use crate::repositories::wake_waiting;
@@ -399,10 +400,8 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 requested_at: requested_at.clone(),
                 statement: Statement::told(&status.conditions, Reason::Pending, now),
                 current: status.current_tag.clone(),
-                latest: status.latest_tag.clone(),
+                memory: Memory::told(&status),
                 status,
-                verdicts: Vec::new(),
-                scanned_at: None,
                 last_update: None,
                 failures: 0,
             });

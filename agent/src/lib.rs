@@ -15,7 +15,7 @@ mod dependencies;
 mod failpoint;
 mod freeze;
 mod health;
-mod image_update;
+mod images;
 mod jitter;
 mod live;
 mod metrics;

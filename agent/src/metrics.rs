@@ -64,6 +64,12 @@ pub(crate) struct Metrics {
     renderer: Family<CountLabels, Gauge>,
     /// Commits of the image flow.
     pub(crate) commits: Counter,
+    /// Updates in these commits.
+    pub(crate) image_updates: Counter,
+    /// Pushes that somebody else was faster with, or that got no answer.
+    pub(crate) lost_pushes: Counter,
+    /// Policies that wait for the writer of a branch.
+    pub(crate) image_orders: Gauge<i64, AtomicI64>,
     /// Webhook deliveries that asked for a look.
     pub(crate) deliveries: Counter,
     /// Webhook deliveries without a valid signature.
@@ -96,6 +102,9 @@ impl Metrics {
             render_cache: Family::default(),
             renderer: Family::default(),
             commits: Counter::default(),
+            image_updates: Counter::default(),
+            lost_pushes: Counter::default(),
+            image_orders: Gauge::default(),
             deliveries: Counter::default(),
             webhook_refused: Gauge::default(),
             applications: Gauge::default(),
@@ -142,6 +151,21 @@ impl Metrics {
             "image_commits",
             "Commits of the image flow",
             metrics.commits.clone(),
+        );
+        registry.register(
+            "image_updates",
+            "Image updates in these commits, one per policy",
+            metrics.image_updates.clone(),
+        );
+        registry.register(
+            "image_pushes_lost",
+            "Pushes that were made anew because somebody else was faster, or that got no answer",
+            metrics.lost_pushes.clone(),
+        );
+        registry.register(
+            "image_orders",
+            "Image policies that wait for the writer of a branch",
+            metrics.image_orders.clone(),
         );
         registry.register(
             "webhook_deliveries",

@@ -129,10 +129,10 @@ impl Questions for Answers {
                             range: spec.map(|spec| spec.range.clone()).unwrap_or_default(),
                             repository: spec.map(|s| s.repository.clone()).unwrap_or_default(),
                             current: entry.current.clone(),
-                            latest: entry.latest.clone(),
+                            latest: entry.memory.latest.clone(),
                             why: why(&entry.statement),
-                            scanned_at: entry.scanned_at,
-                            verdicts: entry.verdicts.iter().map(verdict).collect(),
+                            scanned_at: entry.memory.scanned_at,
+                            verdicts: entry.memory.verdicts.iter().map(verdict).collect(),
                             last_update: entry.last_update.as_ref().map(ImageUpdate::from),
                         }
                     })

@@ -10,7 +10,7 @@ use syncline_cluster::named::{Answer, Content, Event, Target};
 use syncline_core::application::Referent;
 use syncline_core::digest::Digest;
 use syncline_core::outcome::Failure;
-use syncline_core::reason::Reason;
+use syncline_core::reason::{Class, Reason};
 use tokio::time::Instant;
 
 use crate::agent::Agent;
@@ -19,6 +19,9 @@ use crate::agent::Agent;
 #[derive(Debug, Default)]
 pub(crate) struct References {
     entries: Mutex<HashMap<Key, Entry>>,
+    /// The names of the pull secrets of a service account, by namespace and name, and when they
+    /// were read.
+    pull_secrets: Mutex<HashMap<(String, String), (Instant, Vec<String>)>>,
 }
 
 /// What it is, the namespace, the account and the name.
@@ -102,8 +105,48 @@ impl References {
         found
     }
 
+    /// The names of the pull secrets of a service account. None where the account does not exist or
+    /// the agent may not read it: a policy whose image is public needs neither.
+    pub(crate) async fn pull_secrets(
+        &self,
+        agent: &Agent,
+        namespace: &str,
+        account: &str,
+    ) -> Result<Vec<String>, Failure> {
+        let key = (namespace.to_owned(), account.to_owned());
+        let now = agent.clock.monotonic();
+        if let Some((at, names)) = self.lock_pull_secrets().get(&key)
+            && now.saturating_duration_since(*at) < agent.settings.secret_ttl
+        {
+            return Ok(names.clone());
+        }
+        let found = agent.cluster.agent().pull_secrets(namespace, account).await;
+        let names = match found {
+            Ok(names) => names,
+            Err(error) if error.reason().class() == Class::Denied => Vec::new(),
+            Err(error) => {
+                return Err(Failure {
+                    reason: error.reason(),
+                    detail: format!("service account `{namespace}/{account}`: {error}"),
+                });
+            }
+        };
+        self.lock_pull_secrets().insert(key, (now, names.clone()));
+        Ok(names)
+    }
+
+    fn lock_pull_secrets(
+        &self,
+    ) -> MutexGuard<'_, HashMap<(String, String), (Instant, Vec<String>)>> {
+        self.pull_secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets what was read in a namespace: credentials were refused, or an object changed.
     pub(crate) fn forget(&self, namespace: &str) {
+        self.lock_pull_secrets()
+            .retain(|(of, _), _| of != namespace);
         for ((_, of, _, _), entry) in &mut *self.lock() {
             if of == namespace {
                 entry.forget();

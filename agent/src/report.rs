@@ -192,7 +192,8 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
         let Some(entry) = state.policies.get_mut(name) else {
             return;
         };
-        let verdicts = entry
+        let memory = &entry.memory;
+        let verdicts = memory
             .verdicts
             .iter()
             .take(VERDICTS)
@@ -207,7 +208,7 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
             &entry.statement,
         );
         let status = ImagePolicyStatus {
-            latest_tag: entry.latest.clone(),
+            latest_tag: memory.latest.clone(),
             current_tag: entry.current.clone(),
             last_update_commit: entry
                 .last_update
@@ -224,7 +225,7 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
             None
         } else {
             let status = ImagePolicyStatus {
-                last_scan_time: entry.scanned_at,
+                last_scan_time: memory.scanned_at,
                 ..status
             };
             entry.status = status.clone();

@@ -331,10 +331,26 @@ pub struct AgentSettings {
     #[arg(
         long,
         env = "SYNCLINE_PUSH_ATTEMPTS",
-        default_value_t = 10,
+        default_value_t = 20,
         help_heading = "Sources"
     )]
     pub push_attempts: u32,
+    /// Pause before a commit is made anew for the first time; doubled each time, and between half of
+    /// it and all of it.
+    #[arg(long, env = "SYNCLINE_PUSH_PAUSE", default_value = "50ms", value_parser = duration, help_heading = "Sources")]
+    pub push_pause: Duration,
+    /// Longest pause before a commit is made anew.
+    #[arg(long, env = "SYNCLINE_PUSH_PAUSE_MOST", default_value = "2s", value_parser = duration, help_heading = "Sources")]
+    pub push_pause_most: Duration,
+    /// To how many branches image updates are written at the same time; to one branch only one
+    /// writer writes.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_WRITERS",
+        default_value_t = 4,
+        help_heading = "Sources"
+    )]
+    pub image_writers: usize,
     /// Most bytes that one fetch of a repository may bring.
     #[arg(long, env = "SYNCLINE_MAX_PACK_BYTES", default_value_t = 2 * 1024 * 1024 * 1024, help_heading = "Sources")]
     pub max_pack_bytes: u64,
@@ -534,6 +550,7 @@ impl AgentSettings {
             ("--history-queue", self.history_queue),
             ("--health-look-workers", self.health_look_workers),
             ("--status-writers", self.status_writers),
+            ("--image-writers", self.image_writers),
         ] {
             anyhow::ensure!(value > 0, "`{flag}` must be at least 1");
         }

@@ -13,7 +13,6 @@ use syncline_core::dependencies::Dependencies;
 use syncline_core::digest::Digest;
 use syncline_core::health::Health;
 use syncline_core::hooks::{Hook, Moment};
-use syncline_core::image::Verdict;
 use syncline_core::kept::{Kept, KeptChange, KeptObject, OtherReads, Written};
 use syncline_core::manifest::ManifestSet;
 use syncline_core::object::ObjectKey;
@@ -34,6 +33,7 @@ use crate::approval::{Granted, Proposal};
 use crate::conversion::{self, ImageUpdate};
 use crate::dependencies::Blocked;
 use crate::health::changes::Changes;
+use crate::images::Memory;
 use crate::live::{Seen, Sight, Table};
 
 /// What is the case with one of our objects, why, and since when.
@@ -504,12 +504,8 @@ pub(crate) struct PolicyState {
     pub(crate) status: ImagePolicyStatus,
     /// The tag that Git names.
     pub(crate) current: Option<String>,
-    /// The tag that the policy chooses.
-    pub(crate) latest: Option<String>,
-    /// What was decided about each tag; the first few.
-    pub(crate) verdicts: Vec<Verdict>,
-    /// When the registry was asked last.
-    pub(crate) scanned_at: Option<Timestamp>,
+    /// What the last look found.
+    pub(crate) memory: Memory,
     /// The last commit of this policy.
     pub(crate) last_update: Option<UpdateRecord>,
     /// Failed looks in a row.

@@ -60,7 +60,7 @@ use rollout::{Course, Progress, World};
 
 pub(crate) use departure::last_render;
 pub(crate) use desired::{Complete, Completion, complete, leave_out, notes, settle, validate};
-pub(crate) use dry::Dry;
+pub(crate) use dry::{Drawn, Dry};
 pub(crate) use facts::{autoscaled, heir, read, remembered, tools, unrendered};
 pub(crate) use hooks::Place;
 pub(crate) use inventory::{Extent, Known, Look, end_idle_watches, list_parts, look};

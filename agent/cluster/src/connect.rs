@@ -272,6 +272,20 @@ impl Cluster {
     }
 }
 
+impl Agent {
+    /// The names of the pull secrets of a service account; none where it does not exist.
+    ///
+    /// # Errors
+    /// Where the agent may not read the account, or the API server does not answer.
+    pub async fn pull_secrets(&self, namespace: &str, name: &str) -> Result<Vec<String>, Error> {
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
+        let found = self.requests.run(api.get_opt(name)).await?;
+        let secrets = found.and_then(|account| account.image_pull_secrets);
+        let names = secrets.into_iter().flatten().map(|secret| secret.name);
+        Ok(names.filter(|name| !name.is_empty()).collect())
+    }
+}
+
 impl Account {
     /// Namespace of the service account.
     pub fn namespace(&self) -> &str {

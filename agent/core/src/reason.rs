@@ -203,6 +203,7 @@ reasons! {
     EditRefused, "edit.refused", Input, "A file names the image in a way that cannot be edited exactly", "See the named file and line";
     WriteNotConfigured, "", Input, "The Repository has no `spec.write`, so no commit can be made", "Add `spec.write` with a Secret that may push";
     PushFailed, "git.push", Transient, "The commit could not be pushed", "It is made anew on the new tip";
+    PushContention, "git.push_contention", Transient, "Others push to the branch all the time, so the commit could not be pushed", "It is tried again; see who pushes so often";
     PushDenied, "git.push_denied", Denied, "The Git server refused the push", "Give the write credentials the right to push to the branch";
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::Agent;
 use crate::poller::Target;
-use crate::{applications, charts, deletion, health, image_update, named, repositories, sync};
+use crate::{applications, charts, deletion, health, images, named, repositories, sync};
 
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -92,10 +92,16 @@ pub(super) async fn poll(agent: Arc<Agent>) {
         let agent = Arc::clone(&agent);
         looks.spawn(async move {
             let look = async {
+                let _held = match &target {
+                    Target::ImagePolicy(name) => {
+                        return images::look(&agent, name, cause, permit).await;
+                    }
+                    Target::Repository(_) | Target::Chart(_) => permit,
+                };
                 match &target {
                     Target::Repository(name) => repositories::look(&agent, name, cause).await,
-                    Target::ImagePolicy(name) => image_update::look(&agent, name, cause).await,
                     Target::Chart(name) => charts::look(&agent, name).await,
+                    Target::ImagePolicy(_) => None,
                 }
             };
             // A panic is confined to its target (inv_i15).
@@ -107,7 +113,6 @@ pub(super) async fn poll(agent: Arc<Agent>) {
                     Some(agent.settings.retry_slow)
                 });
             agent.poller.done(&target, delay, agent.clock.monotonic());
-            drop(permit);
         });
     }
 }

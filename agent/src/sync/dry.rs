@@ -1,13 +1,16 @@
 //! The front half of a sync for any commit, without a write and without a claim: what it would do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use syncline_cluster::Account;
+use syncline_core::manifest::Raw;
 use syncline_core::names;
 use syncline_core::outcome::Failure;
 use syncline_core::owner::{Owner, applied_hash};
 use syncline_core::plan::Approval;
+use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
@@ -21,7 +24,16 @@ use crate::agent::{Agent, blocking};
 use crate::preview::{
     self, Certainty, Identity, Last, Left, Preview, Rehearsal, Settings, Subject,
 };
+use crate::rendering::Seen;
 use crate::state::Head;
+
+/// What an application is at a commit.
+pub(crate) struct Drawn {
+    /// What was read of the sources that were asked about.
+    pub(crate) reads: ReadSet,
+    /// The objects and the hooks, or everything that is wrong.
+    pub(crate) objects: Result<Vec<Raw>, Vec<Failure>>,
+}
 
 /// A sync that is only thought of.
 pub(crate) struct Dry<'a> {
@@ -52,6 +64,68 @@ impl<'a> Dry<'a> {
             start,
             account,
         })
+    }
+
+    /// As [`Dry::begin`], with every source that is one of these Repositories at a commit, whichever
+    /// of the Application's sources that is; the others are at their newest.
+    pub(crate) async fn begin_at(
+        agent: &'a Arc<Agent>,
+        name: &Name,
+        repositories: &BTreeSet<Name>,
+        at: &Head,
+    ) -> Result<Self, Vec<Failure>> {
+        let one = |failure| vec![failure];
+        let own = own_head(agent, name, repositories, at).map_err(one)?;
+        let mut dry = Self::begin(agent, name, own).await?;
+        for other in dry.start.others.values_mut() {
+            if repositories.contains(&Name::new(&name.namespace, &other.repository)) {
+                other.commit.clone_from(&at.info.id);
+            }
+        }
+        Ok(dry)
+    }
+
+    /// Renders, and says what was read of these Repositories.
+    pub(crate) async fn draw(&self, repositories: &BTreeSet<Name>) -> Drawn {
+        let (agent, start) = (self.agent, &self.start);
+        let namespace = &start.application.name.namespace;
+        let mut reads = ReadSet::default();
+        let mut sources = match desired::sources(start, &self.given).await {
+            Ok((sources, _)) => sources,
+            Err(failure) => {
+                reads.add_tree("");
+                let objects = Err(vec![failure]);
+                return Drawn { reads, objects };
+            }
+        };
+        let rendered = desired::output(agent, start, &self.account, &self.given, &mut sources);
+        let rendered = rendered.await;
+        let Seen {
+            reads: seen,
+            mut secrets,
+        } = sources.into_seen();
+        secrets.extend(&self.given.material.secrets);
+        let is_one = |repository: &str| repositories.contains(&Name::new(namespace, repository));
+        for (source, read) in &seen {
+            let repository = match start.others.get(source) {
+                Some(other) => &other.repository,
+                None if source.is_empty() => &start.application.repository,
+                None => continue,
+            };
+            if is_one(repository) {
+                reads.extend(read);
+            }
+        }
+        // What a render that failed would have read is below its path.
+        if rendered.is_err() && is_one(&start.application.repository) {
+            reads.add_tree(start.application.path.as_str());
+        }
+        let objects = rendered.map(|(_, output)| {
+            let hooks = output.hooks.into_iter().map(|hook| hook.object);
+            output.objects.into_iter().chain(hooks).collect()
+        });
+        let objects = objects.map_err(|failures| desired::masked(failures, &secrets));
+        Drawn { reads, objects }
     }
 
     /// What the plan is made of: the same text, the same plan. Nothing secret is in it.
@@ -175,6 +249,26 @@ impl<'a> Dry<'a> {
             .extend(hidden(&output.warnings, &secrets));
         Ok(preview)
     }
+}
+
+/// Where an application's own repository is read: at `at` where it is one of the Repositories.
+fn own_head(
+    agent: &Agent,
+    name: &Name,
+    repositories: &BTreeSet<Name>,
+    at: &Head,
+) -> Result<Head, Failure> {
+    let state = agent.state.lock();
+    let own = state.repository_of(name);
+    if own.as_ref().is_some_and(|own| repositories.contains(own)) {
+        return Ok(at.clone());
+    }
+    let source = own.as_ref().and_then(|own| state.repositories.get(own));
+    let head = source.and_then(|source| source.head.clone());
+    head.ok_or_else(|| Failure {
+        reason: Reason::RepositoryNotReady,
+        detail: own.map(|own| format!("`{}`", own.name)).unwrap_or_default(),
+    })
 }
 
 fn hidden<'t>(texts: &'t [String], secrets: &'t SecretInputs) -> impl Iterator<Item = String> + 't {

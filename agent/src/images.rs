@@ -1,0 +1,194 @@
+//! The image flow: from the tags of a registry to a commit in Git.
+//!
+//! ```text
+//! look, per policy:    scan -> hand over to the writer of the branch -> say how it ended
+//! writer, per branch:  wait for others -> fetch the tip -> decide for each -> one commit
+//!                      -> prove it by rendering -> push
+//! ```
+//!
+//! It never applies anything: the commit comes back through the look at the Repository.
+
+mod decide;
+mod explain;
+mod prove;
+mod scan;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use syncline_core::application::Repository;
+use syncline_core::gate::{closed, suspended};
+use syncline_core::outcome::Failure;
+use syncline_core::reason::{Class, Reason};
+use syncline_core::record::{Name, UpdateRecord};
+use syncline_core::trigger::Cause;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::agent::Agent;
+use crate::conversion::ImageUpdate;
+use crate::jitter::later;
+use crate::metrics::PollLabels;
+use crate::report;
+
+pub(crate) use explain::Memory;
+pub(crate) use writer::{Writers, write_branches};
+
+/// How a look went, or why it came to nothing and after how long to look again, where that is known.
+type Attempt<T> = Result<T, (Failure, Option<Duration>)>;
+
+fn fail<T>(reason: Reason, detail: impl Into<String>) -> Attempt<T> {
+    let detail = detail.into();
+    Err((Failure { reason, detail }, None))
+}
+
+/// How a look at an image ended that did not fail.
+#[derive(Clone, Debug)]
+struct Settled {
+    reason: Reason,
+    detail: String,
+    /// The update that was pushed.
+    update: Option<UpdateRecord>,
+}
+
+/// Looks at the image of a policy once. Answers after how long to look again where that is not
+/// the interval. `permit` is given back when the registry has answered.
+#[tracing::instrument(name = "scan", skip_all, fields(policy = %name))]
+pub(crate) async fn look(
+    agent: &Arc<Agent>,
+    name: &Name,
+    cause: Cause,
+    permit: OwnedSemaphorePermit,
+) -> Option<Duration> {
+    let spec = agent.state.lock().policies.get(name)?.spec.clone();
+    let ended = match &spec {
+        Err(failure) => Err((failure.clone(), None)),
+        Ok(policy) => {
+            let now = agent.clock.now();
+            match policy.suspend.as_ref().filter(|s| s.holds(now)) {
+                Some(suspend) => Err((suspended(suspend), left(suspend.until, now))),
+                None => flow(agent, policy, cause, permit).await,
+            }
+        }
+    };
+    let interval = spec.as_ref().ok().map(|policy| policy.interval);
+    let (reason, delay) = said(agent, name, interval, ended)?;
+    if reason.class() == Class::Denied {
+        agent.references.forget(&name.namespace);
+    }
+    agent
+        .metrics
+        .polls
+        .get_or_create(&PollLabels {
+            target: "image",
+            reason: reason.name().to_owned(),
+        })
+        .inc();
+    report::policy(agent, name).await;
+    delay
+}
+
+/// Scans, and hands what was found to the writer of the branch.
+async fn flow(
+    agent: &Arc<Agent>,
+    policy: &ImageUpdate,
+    cause: Cause,
+    permit: OwnedSemaphorePermit,
+) -> Attempt<Settled> {
+    scan::scan(agent, policy).await?;
+    let repository = destination(agent, policy)?;
+    // Who waits for a writer holds up no look.
+    drop(permit);
+    writer::update(agent, &repository, policy, cause).await
+}
+
+/// Takes in how a look ended: the statement, and after how long to look again.
+fn said(
+    agent: &Agent,
+    name: &Name,
+    interval: Option<Duration>,
+    ended: Attempt<Settled>,
+) -> Option<(Reason, Option<Duration>)> {
+    let now = agent.clock.now();
+    let mut state = agent.state.lock();
+    let entry = state.policies.get_mut(name)?;
+    let (failure, after) = match ended {
+        Ok(settled) => {
+            entry.failures = 0;
+            entry.statement.say(settled.reason, settled.detail, now);
+            if let Some(update) = settled.update {
+                entry.current = Some(update.new.clone());
+                entry.last_update = Some(update);
+            }
+            return Some((settled.reason, None));
+        }
+        Err(refused) => refused,
+    };
+    let (reason, class) = (failure.reason, failure.reason.class());
+    entry.failures += u32::from(class != Class::Hold);
+    let doublings = entry.failures.saturating_sub(1).min(16);
+    if entry.statement.reason != reason && class != Class::Hold {
+        tracing::warn!(%reason, detail = failure.detail, "image look did not succeed");
+    }
+    entry.statement.say(reason, failure.detail, now);
+    let settings = &agent.settings;
+    let back_off = settings.retry_first.saturating_mul(1 << doublings);
+    let back_off = back_off.min(settings.retry_most);
+    let delay = match (class, after) {
+        // The other side, or a failure of it, says when.
+        (Class::Transient, Some(after)) => Some(after),
+        (Class::Transient, None) => Some(later(back_off, settings.retry_jitter, (name, doublings))),
+        // The end of what holds it; looks at the image go on until then.
+        (Class::Hold, Some(after)) if reason == Reason::Suspended => Some(after),
+        (Class::Hold, Some(after)) => interval.map(|interval| interval.min(after)),
+        _ => None,
+    };
+    Some((reason, delay))
+}
+
+/// How long it is until then.
+fn left(until: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    until.and_then(|until| until.duration_since(now).try_into().ok())
+}
+
+/// Whether an update may be committed now. The tags are read and chosen from in any case.
+fn may_commit(agent: &Agent, policy: &ImageUpdate, cause: Cause, update: &str) -> Attempt<()> {
+    let now = agent.clock.now();
+    if let Some(freeze) = agent.freeze.current() {
+        let mut failure = freeze.failure();
+        failure.detail = format!("{update} waits; {}", failure.detail);
+        return Err((failure, left(freeze.until, now)));
+    }
+    match closed(&policy.windows, now) {
+        Some((closed, _)) if cause == Cause::User => {
+            let detail = closed.detail;
+            tracing::info!(detail, "a person asked for the update all the same");
+            Ok(())
+        }
+        Some((mut closed, until)) => {
+            closed.detail = format!("{update} waits; {}", closed.detail);
+            Err((closed, left(until, now)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The Repository that is edited.
+fn destination(agent: &Agent, policy: &ImageUpdate) -> Attempt<Repository> {
+    let name = Name::new(&policy.name.namespace, &policy.repository);
+    let now = agent.clock.now();
+    let state = agent.state.lock();
+    let missing = format!("`{}`", policy.repository);
+    let Some(entry) = state.repositories.get(&name) else {
+        return fail(Reason::RepositoryMissing, missing);
+    };
+    match &entry.spec {
+        Ok(repository) if repository.suspend.as_ref().is_some_and(|s| s.holds(now)) => fail(
+            Reason::RepositoryNotReady,
+            format!("`{}` is suspended", policy.repository),
+        ),
+        Ok(repository) => Ok(repository.clone()),
+        Err(failure) => fail(Reason::RepositoryNotReady, failure.detail.clone()),
+    }
+}
