@@ -158,6 +158,7 @@ pub(crate) fn application(
             on_failure: match spec.sync.on_failure {
                 kinds::OnFailure::Hold => OnFailure::Hold,
                 kinds::OnFailure::Retry => OnFailure::Retry,
+                kinds::OnFailure::Revert => OnFailure::Revert,
             },
             pauses: order::pauses(&spec.sync.pauses, namespace)?,
         },

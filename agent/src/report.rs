@@ -167,6 +167,7 @@ fn application_status(
         plan_hash: entry.waiting_hash(),
         objects: objects.or(entry.status.objects),
         rollout: entry.rollout.as_ref().map(conversion::rollout),
+        rollback: entry.rollback.clone(),
         waiting_for: entry.waiting_for.clone(),
         next_try: entry.next_try,
         health_since: entry.health.map(|(_, since)| since),

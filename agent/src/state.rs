@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use syncline_cluster::kinds::{ApplicationStatus, Condition, ImagePolicyStatus, RepositoryStatus};
+use syncline_cluster::kinds::{
+    ApplicationStatus, Condition, ImagePolicyStatus, RepositoryStatus, RollbackStatus,
+};
 use syncline_cluster::watch::WatchKey;
 use syncline_core::application::{Application, Repository};
 use syncline_core::dependencies::Dependencies;
@@ -320,6 +322,8 @@ pub(crate) struct ApplicationState {
     pub(crate) failed_head: u64,
     /// The rollout of the last change, while it runs and after it.
     pub(crate) rollout: Option<Ledger>,
+    /// The last rollback that was asked for, or made after a failure.
+    pub(crate) rollback: Option<RollbackStatus>,
     /// Which events let it go on.
     pub(crate) awaits: Awaits,
     /// Objects that it has not written yet: that they differ from Git is no drift.
@@ -393,6 +397,7 @@ impl ApplicationState {
             held: None,
             health: told_health(&status),
             rollout: status.rollout.as_ref().and_then(conversion::ledger),
+            rollback: status.rollback.clone(),
             awaits: Awaits::default(),
             unwritten: BTreeSet::new(),
             record: None,

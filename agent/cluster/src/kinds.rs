@@ -39,7 +39,7 @@ use kube::{CustomResourceExt as _, Resource};
 
 pub use application::order::{
     Dependency, HealthRule, HookStatus, OnFailure, Pause, PauseStatus, PauseUntil, Pin, Retry,
-    RolloutStatus, Window, WindowKind,
+    RollbackStatus, RolloutStatus, Window, WindowKind,
 };
 pub use application::rendering::{
     Chart, Decrypt, Helm, Kustomize, Patch, PatchTarget, PlainSource, PostRender, Referent,

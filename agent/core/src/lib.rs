@@ -32,6 +32,7 @@ pub mod reason;
 pub mod record;
 pub mod redacted;
 pub mod revision;
+pub mod rollback;
 pub mod rollout;
 pub mod secret_inputs;
 pub mod substitute;

@@ -48,6 +48,8 @@ pub const ANNOTATION_DELETION: &str = "syncline.dev/deletion";
 pub const ANNOTATION_REQUESTED_AT: &str = "syncline.dev/requested-at";
 /// Annotation on an Application: the hash of the plan that a person approved.
 pub const ANNOTATION_APPROVE: &str = "syncline.dev/approve";
+/// Annotation on an Application by which `syncline rollback` asks for a plan, or for the commit.
+pub const ANNOTATION_ROLLBACK: &str = "syncline.dev/rollback";
 /// Annotation on an Application: `allowed` lets the other applications of its namespace take its
 /// objects over.
 pub const ANNOTATION_ADOPT: &str = "syncline.dev/adopt";

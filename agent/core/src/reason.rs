@@ -83,6 +83,11 @@ reasons! {
     RolloutFailed, "rollout.failed", Hold, "The rollout stopped: what was applied did not become healthy in time", "Push a fix, or revert the named commits; a sync that is asked for tries it again";
     HookFailed, "hook.failed", Hold, "A hook failed, and what comes after it was not applied", "Push a fix, or revert the named commits; a sync that is asked for runs it again";
     InvalidHook, "hook.invalid", Input, "The annotations of a hook are not understood", "Correct the named annotation";
+    RollbackPlanned, "", Progress, "A rollback is planned and waits for a person to confirm it", "Confirm it in `syncline rollback`";
+    RolledBack, "", Good, "Commits were reverted in Git", "";
+    RollbackRefused, "", Hold, "The commits of the failed rollout are not reverted", "Push a fix, or revert by hand";
+    NothingToRevert, "", Input, "There is no commit to revert", "Name the commit to go back to: `syncline rollback APPLICATION --to COMMIT`";
+    RollbackChanged, "", Input, "The rollback would revert other commits than those that were confirmed", "Ask for the rollback again and look at what it reverts";
     RetriesExhausted, "", Hold, "The sync failed as often as `spec.sync.retry.limit` allows", "Correct what is named; a new commit or a sync that is asked for tries it again";
     HealthChanged, "", Good, "The health of the application changed", "";
     ManualSync, "", Hold, "A newer commit waits: `spec.sync.automatic` is false", "Approve the plan with the annotation `syncline.dev/approve: <hash>`, or ask for a sync with `syncline.dev/requested-at`";

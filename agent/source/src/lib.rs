@@ -25,7 +25,7 @@ mod snapshot;
 mod transport;
 
 pub use error::Error;
-pub use mirror::{Fetched, LocalClone, Mirror, NewCommit, Push};
+pub use mirror::{Fetched, LineCommit, LocalClone, Mirror, NewCommit, Push};
 pub use settings::{Access, Credentials, Settings};
 pub use snapshot::{
     Entry, EntryKind, Snapshot, SourceFile, checked, forbidden, is_lfs_pointer, printed_name,

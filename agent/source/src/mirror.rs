@@ -4,6 +4,7 @@ mod clone;
 mod fetch;
 mod generation;
 mod history;
+mod line;
 mod reference;
 mod turn;
 mod write;
@@ -26,6 +27,7 @@ use crate::transport::prepare;
 pub use clone::LocalClone;
 pub use fetch::Fetched;
 pub(crate) use generation::Generation;
+pub use line::LineCommit;
 pub use write::{NewCommit, Push};
 
 use generation::open_newest;

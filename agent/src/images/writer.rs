@@ -10,6 +10,7 @@
 //! empty. After a push without an answer the commit is looked for before anything is made again.
 
 mod batch;
+pub(in crate::images) mod tip;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Condition;
 use super::period::Period;
 use super::reference::Suspend;
-use order::{Dependency, HealthRule, OnFailure, Pause, Pin, Retry, RolloutStatus, Window};
+use order::{
+    Dependency, HealthRule, OnFailure, Pause, Pin, Retry, RollbackStatus, RolloutStatus, Window,
+};
 use rendering::{
     Decrypt, Helm, Kustomize, PlainSource, PostRender, Renderer, Source, Substitute, Validate,
 };
@@ -334,6 +336,9 @@ pub struct ApplicationStatus {
     /// The rollout of the last change, while it runs and after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
+    /// The last rollback that was asked for, or made after a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackStatus>,
     /// What is waited for: objects, applications, hooks, a time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(max = 512)))]

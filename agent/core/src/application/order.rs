@@ -60,6 +60,8 @@ pub enum OnFailure {
     Hold,
     /// It is tried again like any failed sync; hooks that succeeded do not run again.
     Retry,
+    /// Its commits are reverted in Git, once; it stays as it is until the revert comes.
+    Revert,
 }
 
 /// One object of the cluster, named by a person. The namespace means nothing for a kind of the cluster.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inputs, Ledger, LeftState, Object, ObjectState, Past, Phase};
+use crate::application::OnFailure;
 use crate::hooks::{Hook, Moment, Occasion};
 use crate::object::ObjectKey;
 use crate::plan::Plan;
@@ -25,6 +26,8 @@ pub(super) fn is_staged(inputs: &Inputs<'_>) -> bool {
     waves(inputs).len() > 1
         || left.len() > 1
         || !inputs.pauses.is_empty()
+        // Whether it fails is known of a rollout only.
+        || inputs.on_failure == OnFailure::Revert
         || inputs.hooks.iter().any(is_of_rollouts)
 }
 

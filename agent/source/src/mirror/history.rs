@@ -123,7 +123,7 @@ impl Mirror {
     }
 }
 
-fn info(commit: &Commit<'_>) -> CommitInfo {
+pub(super) fn info(commit: &Commit<'_>) -> CommitInfo {
     let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
     let author = commit.author();
     CommitInfo {

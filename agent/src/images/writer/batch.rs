@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline_core::application::{Repository, TreePath, Write};
 use syncline_core::names;
@@ -10,8 +11,9 @@ use syncline_core::reason::Reason;
 use syncline_core::record::UpdateRecord;
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
-use syncline_source::{Error, Mirror, NewCommit, Push};
+use syncline_source::NewCommit;
 
+use super::tip::{self, Tip};
 use super::{Order, pause};
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
@@ -19,7 +21,6 @@ use crate::images::decide::{self, Decision, Edit, Files};
 use crate::images::prove::{self, Question, Reader};
 use crate::images::{Attempt, Settled, fail, may_commit};
 use crate::poller::Target;
-use crate::repositories::access;
 
 /// Gives every order its answer.
 pub(super) async fn write(agent: &Arc<Agent>, orders: Vec<Order>) {
@@ -89,18 +90,8 @@ struct Sent {
     planned: Vec<Planned>,
 }
 
-/// The tip of the branch.
-struct Tip {
-    mirror: Mirror,
-    commit: CommitId,
-}
-
-fn git(error: &Error) -> (Failure, Option<std::time::Duration>) {
-    let failure = Failure {
-        reason: error.reason(),
-        detail: error.to_string(),
-    };
-    (failure, None)
+fn git(error: &syncline_source::Error) -> (Failure, Option<Duration>) {
+    (tip::failure(error), None)
 }
 
 impl Order {
@@ -111,7 +102,7 @@ impl Order {
 }
 
 impl Batch<'_> {
-    fn refuse(self, refused: &(Failure, Option<std::time::Duration>)) {
+    fn refuse(self, refused: &(Failure, Option<Duration>)) {
         let sent = self.sent.into_iter().flat_map(|sent| sent.planned);
         let orders = self.orders.into_iter();
         for order in orders.chain(sent.map(|planned| planned.order)) {
@@ -121,15 +112,14 @@ impl Batch<'_> {
 
     /// One attempt on one tip.
     async fn once(&mut self) -> Attempt<Once> {
-        let tip = match self.fetch().await {
+        let tip = match tip::fetch(self.agent, &self.repository).await {
             Ok(tip) => tip,
-            Err(error) if self.sent.is_some() => return Ok(Once::Again(error.to_string())),
-            Err(Unfetched::Access(failure)) => return Err((failure, None)),
-            Err(Unfetched::Git(error)) => return Err(git(&error)),
+            Err(failure) if self.sent.is_some() => return Ok(Once::Again(failure.detail)),
+            Err(failure) => return Err((failure, None)),
         };
         if let Some(sent) = self.sent.take() {
-            let landed = landed(&tip, &sent).await.map_err(|error| git(&error))?;
-            if let Some(commit) = landed {
+            let landed = tip::landed(&tip, &sent.tip, &sent.commit, &sent.id).await;
+            if let Some(commit) = landed.map_err(|failure| (failure, None))? {
                 self.record(sent, &commit);
                 return Ok(Once::Done);
             }
@@ -171,26 +161,11 @@ impl Batch<'_> {
     fn give_up(
         &mut self,
         planned: Vec<Planned>,
-        refused: (Failure, Option<std::time::Duration>),
+        refused: (Failure, Option<Duration>),
     ) -> Attempt<Once> {
         self.orders
             .extend(planned.into_iter().map(|planned| planned.order));
         Err(refused)
-    }
-
-    async fn fetch(&self) -> Result<Tip, Unfetched> {
-        let (agent, repository) = (self.agent, &self.repository);
-        let readable = access(agent, repository, repository.secret.as_deref())
-            .await
-            .map_err(Unfetched::Access)?;
-        let mirrors = Arc::clone(&agent.mirrors);
-        let (url, branch) = (repository.url.clone(), repository.branch.clone());
-        let fetched = blocking(move || {
-            let mirror = mirrors.get(&url)?;
-            let commit = mirror.fetch(&readable, &branch)?.commit;
-            Ok(Tip { mirror, commit })
-        });
-        fetched.await.map_err(Unfetched::Git)
     }
 
     /// Decides for each order on the tip. Those that want nothing get their answer.
@@ -334,44 +309,28 @@ impl Batch<'_> {
         write: &Write,
         id: String,
     ) -> Attempt<Once> {
-        let (agent, repository) = (self.agent, &self.repository);
-        let writable = match access(agent, repository, write.secret.as_deref()).await {
-            Ok(writable) => writable,
-            Err(failure) => return self.give_up(planned, (failure, None)),
-        };
-        if let Err(failure) = failpoint::reached("image.committed").await {
-            return self.give_up(planned, (failure, None));
-        }
-        let (mirror, branch, pushed) = (
-            tip.mirror.clone(),
-            repository.branch.clone(),
-            commit.clone(),
-        );
-        let push = blocking(move || mirror.push(&writable, &branch, &pushed)).await;
+        let sending = tip::send(self.agent, &self.repository, write, &tip, &commit).await;
         let sent = Sent {
             id,
             tip: tip.commit,
             commit: commit.clone(),
             planned,
         };
-        match push {
-            Ok(Push::Accepted) => {
-                let _ = failpoint::reached("image.pushed").await;
+        match sending {
+            Ok(tip::Sent::Accepted) => {
                 self.record(sent, &commit);
                 Ok(Once::Done)
             }
-            Ok(Push::Lost { message }) => {
+            Ok(tip::Sent::Lost(why)) => {
                 let planned = sent.planned.into_iter();
                 self.orders.extend(planned.map(|planned| planned.order));
-                Ok(Once::Again(format!(
-                    "somebody else pushed first: {message}"
-                )))
+                Ok(Once::Again(why))
             }
-            Err(error @ Error::PushUnclear { .. }) => {
+            Ok(tip::Sent::Unclear(why)) => {
                 self.sent = Some(sent);
-                Ok(Once::Again(error.to_string()))
+                Ok(Once::Again(why))
             }
-            Err(error) => self.give_up(sent.planned, git(&error)),
+            Err(failure) => self.give_up(sent.planned, (failure, None)),
         }
     }
 
@@ -420,37 +379,8 @@ impl Batch<'_> {
     }
 }
 
-/// Why the tip could not be fetched.
-#[derive(Debug, thiserror::Error)]
-enum Unfetched {
-    #[error("{}", .0.detail)]
-    Access(Failure),
-    #[error(transparent)]
-    Git(Error),
-}
-
 fn is_read(planned: &Planned, reader: &Reader) -> bool {
     planned.edit.files().any(|file| reader.files.contains(file))
-}
-
-/// The commit of the branch that is the one that was sent: itself, or another one with its trailer.
-async fn landed(tip: &Tip, sent: &Sent) -> Result<Option<CommitId>, Error> {
-    /// How many commits may have come on top of it.
-    const MOST: usize = 1000;
-    let trailer = format!("{}: {}", names::TRAILER_UPDATE, sent.id);
-    let (mirror, new) = (tip.mirror.clone(), tip.commit.clone());
-    let (old, commit) = (sent.tip.clone(), sent.commit.clone());
-    blocking(move || {
-        if mirror.is_ancestor(&commit, &new)? {
-            return Ok(Some(commit));
-        }
-        let since = mirror.commits_between(&old, &new, MOST)?;
-        let found = since
-            .into_iter()
-            .find(|(_, message)| message.lines().any(|line| line.trim() == trailer));
-        Ok(found.map(|(info, _)| info.id))
-    })
-    .await
 }
 
 /// The message of a commit: the template of the Repository, or a line that says what changed; then

@@ -134,6 +134,9 @@ pub enum OnFailure {
     Hold,
     /// It is tried again; hooks that succeeded do not run again.
     Retry,
+    /// The commits since the last good one that change the Application are reverted by a commit,
+    /// once. Needs `spec.write` of the Repository.
+    Revert,
 }
 
 /// A stop of a rollout after a wave.
@@ -264,6 +267,48 @@ pub struct PauseStatus {
     /// When it began.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub since: Timestamp,
+}
+
+/// The last rollback that was asked for, or made after a failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackStatus {
+    /// What was asked for; `failure:` and the commit where a rollout failed.
+    #[schemars(length(max = 160))]
+    pub request: String,
+    /// `RollbackPlanned`, `RolledBack`, or why there is no commit.
+    pub reason: String,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+    /// When it was answered.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub time: Timestamp,
+    /// Hash of the plan, by which a person confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The commit whose files come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The commits that are reverted, newest first: the beginning of the id, and the subject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 320)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub commits: Vec<String>,
+    /// The files that change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 1024)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub files: Vec<String>,
+    /// Other Applications that read one of these files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 512)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub others: Vec<String>,
+    /// The commit that reverts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 fn utc() -> String {
