@@ -9,10 +9,14 @@
 
 pub mod choose;
 pub mod edit;
+pub mod facts;
+pub mod filter;
+pub mod order;
 pub mod policy;
 pub mod reference;
 
-pub use choose::{Choice, Rule, Verdict, choose};
+pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};
 pub use edit::{FileEdit, Found, Refusal, Site, edit, edit_all, find};
-pub use policy::{Downgrade, Policy, RangeError};
-pub use reference::{Digest, ImageName, NameError, Reference, Tag};
+pub use facts::{CommitPlace, Examined, Facts, Held, Platform};
+pub use policy::{Downgrade, Order, Pin, Policy, RangeError};
+pub use reference::{Digest, ImageName, NameError, Reference, Tag, Version};

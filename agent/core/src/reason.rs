@@ -194,6 +194,12 @@ reasons! {
     UpdateCommitted, "", Good, "A newer image was committed to Git", "";
     InvalidImage, "policy.image", Input, "The image name is not valid", "Correct `spec.image`: a repository without tag or digest";
     InvalidRange, "policy.range", Input, "The semver range is not valid", "Correct `spec.select.semver`";
+    InvalidRegex, "policy.regex", Input, "A regular expression of the policy is not valid", "Correct `spec.tags`; the syntax is that of Go and RE2";
+    TagsSkipped, "policy.skipped", Good, "Some tags have no order under the policy and are left out", "";
+    ExaminingTags, "", Progress, "The images behind some tags are still to be read before one is chosen", "";
+    TagHeld, "policy.held", Hold, "The newest tag that the policy allows is held", "Wait for a newer tag, or release it with the annotation `syncline.dev/release`";
+    TagTooYoung, "policy.too_young", Hold, "The newest tag that the policy allows is younger than `minAge`", "It is chosen when it is old enough, if nothing newer came";
+    UpdateLoop, "policy.loop", Hold, "The newest image was built from a commit that Syncline made, so it is not taken", "Keep your CI from building the commits of updates";
     NoOrder, "policy.no_order", Input, "The tags of the image have no order that the policy can use", "Tag images with versions; `latest` is never chosen";
     NoCandidate, "", Input, "No tag of the image is allowed by the policy", "See the verdict of each tag";
     RegistryUnavailable, "registry.unavailable", Transient, "The registry cannot be reached; nothing is changed", "It is tried again";

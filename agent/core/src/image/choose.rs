@@ -1,458 +1,306 @@
 //! Which tag Git should name, and what became of every other.
+//!
+//! It works in rounds. What it needs to know of a tag or a commit it asks for in [`Needs`]; until
+//! it has it nothing is chosen. The same tags with the same knowledge give the same choice, in
+//! whatever order they come.
+//!
+//! ```text
+//! tags -> filter -> order -> gates (held, own commit, platform, age), newest first -> Choice
+//! ```
 
-use std::cmp::Ordering;
+mod field;
+mod gate;
+mod refusal;
+mod rule;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use semver::Version;
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::image::policy::{Downgrade, Membership, Policy, Reading, read};
-use crate::image::reference::Tag;
+use crate::image::facts::{CommitPlace, Examined, Held};
+use crate::image::policy::{Order, Pin, Policy};
+use crate::image::reference::{Tag, Version};
 use crate::outcome::Failure;
-use crate::reason::Reason;
+use crate::revision::CommitId;
+pub use rule::{Rule, Standing, Verdict};
 
-/// What decided about a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// It is the newest that the policy allows.
-    Chosen,
-    /// It is the newest that the policy allows, but Git names a newer one.
-    BelowCurrent,
-    /// It is allowed, and an older version than the chosen one.
-    Older,
-    /// It is the same version as the chosen one, written otherwise.
-    SameVersion,
-    /// It is not in the range.
-    OutsideRange,
-    /// It is a pre-release, and the range names none.
-    PreRelease,
-    /// It has fewer than three numbers, so it may move.
-    Short,
-    /// It has no order.
-    Unordered,
-    /// It is a signature or the like, not an image.
-    Attachment,
+use field::{Considered, Current};
+use gate::Gate;
+
+/// How much a choice may cost and say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many verdicts a choice keeps; all are counted. Default: 100.
+    pub verdicts: usize,
+    /// Of how many tags of one policy the images may be looked at. Default: 1000.
+    pub facts: usize,
+    /// How many of them are asked for in one round. Default: 50.
+    pub round: usize,
 }
 
-impl Rule {
-    /// The word for people and for the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Chosen => "chosen",
-            Self::BelowCurrent => "below-current",
-            Self::Older => "older",
-            Self::SameVersion => "same-version",
-            Self::OutsideRange => "outside-range",
-            Self::PreRelease => "pre-release",
-            Self::Short => "short",
-            Self::Unordered => "unordered",
-            Self::Attachment => "attachment",
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            verdicts: 100,
+            facts: 1000,
+            round: 50,
         }
     }
 }
 
-/// What became of one tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The tag.
-    pub tag: Tag,
-    /// What decided.
-    pub rule: Rule,
-    /// The same for people, without a full stop.
-    pub sentence: String,
+/// What is known beside the tags.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// What Git names. `None` where it names nothing yet.
+    pub current: Option<&'a Version>,
+    /// What was found out about the images of some tags.
+    pub facts: &'a BTreeMap<Tag, Examined>,
+    /// Where commits stand, by their ids as [`Needs::commits`] asked for them.
+    pub commits: &'a BTreeMap<String, CommitPlace>,
+    /// What shall not be written again.
+    pub held: &'a [Held],
+    /// The commits that were made by updates of ours.
+    pub ours: &'a BTreeSet<CommitId>,
+    /// How much it may cost.
+    pub limits: Limits,
 }
 
-/// The tag that Git should name, or why none, with a verdict for every tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Context<'_> {
+    /// Nothing is known but the time.
+    pub fn at(now: Timestamp) -> Self {
+        static FACTS: BTreeMap<Tag, Examined> = BTreeMap::new();
+        static COMMITS: BTreeMap<String, CommitPlace> = BTreeMap::new();
+        static OURS: BTreeSet<CommitId> = BTreeSet::new();
+        Self {
+            now,
+            current: None,
+            facts: &FACTS,
+            commits: &COMMITS,
+            held: &[],
+            ours: &OURS,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What has to be found out before there is a choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// The tags whose images are to be looked at, newest-looking first; at most a round of them.
+    pub facts: Vec<Tag>,
+    /// The ids, or beginnings of ids, of commits whose places in the branch are asked; lower case.
+    pub commits: Vec<String>,
+}
+
+impl Needs {
+    /// Whether nothing is missing.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.commits.is_empty()
+    }
+}
+
+/// What Git should name, or why that cannot be said, with a verdict for every tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Choice {
-    /// The tag that Git should name; it may be the one that Git names already.
-    pub chosen: Option<Tag>,
-    /// Why none is chosen: `NoOrder`, `NoCandidate` or `NoDowngrade`.
+    /// What Git should name; it may be what Git names already.
+    pub chosen: Option<Version>,
+    /// Why nothing is chosen; present exactly where nothing is.
     pub refusal: Option<Failure>,
-    /// The first verdicts, newest version first, then tags without an order; bounded by the policy.
+    /// What to find out before asking again; nothing is chosen while it is not empty.
+    pub needs: Needs,
+    /// Something newer than the chosen one is allowed, and why it is not chosen now: `TagHeld`,
+    /// `TagTooYoung` or `UpdateLoop`.
+    pub withheld: Option<Failure>,
+    /// When a tag that is too young will be old enough.
+    pub again: Option<Timestamp>,
+    /// How many tags passed the filter and have no order: `TagsSkipped`.
+    pub skipped: Option<Failure>,
+    /// The first verdicts: the chosen one, then newest first, then tags without an order.
     pub verdicts: Vec<Verdict>,
     /// How many tags each rule decided, over all tags.
     pub counts: BTreeMap<Rule, usize>,
 }
 
-struct Considered<'a> {
-    tag: &'a Tag,
-    version: Option<Version>,
-    rule: Rule,
-}
-
 /// Chooses the newest tag that the policy allows and that is not below the current one.
 ///
-/// The same tags give the same choice in any order. Where the newest version is the current one in
-/// another spelling (`1.0.0`, `v1.0.0`), the current tag stays.
-pub fn choose(tags: &[Tag], policy: &Policy, current: Option<&Tag>) -> Choice {
-    let unique: BTreeSet<&Tag> = tags.iter().collect();
-    let mut considered: Vec<Considered<'_>> = unique
-        .into_iter()
-        .map(|tag| consider(tag, policy))
-        .collect();
-    considered.sort_by(|a, b| newest_first(a, b));
+/// The order is total: the policy's own, then what Git names before another spelling of the same,
+/// then the bytes of the tag.
+pub fn choose(tags: &[Tag], policy: &Policy, context: &Context<'_>) -> Choice {
+    decide(tags, policy, context).0
+}
 
-    let current_version = current.and_then(|tag| match read(tag) {
-        Reading::Version(version) => Some(version),
-        _ => None,
-    });
-    let mut winner = considered.iter().position(|c| c.rule == Rule::Older);
-    if let Some(best) = winner.and_then(|at| considered[at].version.clone()) {
-        for (at, other) in considered.iter_mut().enumerate() {
-            let same = other
-                .version
-                .as_ref()
-                .is_some_and(|v| v.cmp_precedence(&best).is_eq());
-            if other.rule == Rule::Older && same {
-                other.rule = Rule::SameVersion;
-                if Some(other.tag) == current {
-                    winner = Some(at);
-                }
+/// What a choice says of one tag, whether or not the registry lists it.
+pub fn judge(tag: &Tag, tags: &[Tag], policy: &Policy, context: &Context<'_>) -> Verdict {
+    let mut all: Vec<Tag> = tags.to_vec();
+    all.push(tag.clone());
+    let (choice, considered) = decide(&all, policy, context);
+    let one = considered.iter().find(|one| one.tag == tag);
+    let one = one.expect("every tag is considered");
+    rule::verdict(one, policy, context, choice.chosen.as_ref())
+}
+
+fn decide<'a>(
+    tags: &'a [Tag],
+    policy: &Policy,
+    context: &Context<'_>,
+) -> (Choice, Vec<Considered<'a>>) {
+    let mut considered = field::consider(tags, policy, context);
+    let current = field::current(policy, context);
+    let mut needs = field::needs(&considered, &current, policy, context);
+    let mut too_many = refusal::too_many(&considered, policy, context);
+    let mut walked = Walked::default();
+    if needs.is_empty() && too_many.is_none() {
+        walked = walk(&mut considered, &current, policy, context);
+        needs.facts = std::mem::take(&mut walked.missing);
+        if walked.looked > context.limits.facts {
+            too_many = Some(refusal::over(walked.looked, context));
+        }
+    }
+    if too_many.is_some() {
+        needs = Needs::default();
+    }
+    let mut chosen = None;
+    let refusal = if let Some(failure) = too_many {
+        Some(failure)
+    } else if !needs.is_empty() {
+        Some(refusal::examining(&considered, &needs, policy))
+    } else if let Some(at) = walked.winner {
+        let best = &considered[at];
+        let untold = match &current {
+            Current::Untold(why) if !field::is_named(best, context) => Some(why),
+            _ => None,
+        };
+        match untold {
+            Some(why) => {
+                let failure = refusal::untold(best, why, context);
+                considered[at].rule = Rule::BelowCurrent;
+                Some(failure)
+            }
+            None => {
+                chosen = Some(field::version(best, policy, context));
+                considered[at].rule = Rule::Chosen;
+                field::mark_same(&mut considered, at, policy);
+                None
             }
         }
-    }
-
-    let mut refusal = None;
-    let mut chosen = None;
-    if let Some(at) = winner {
-        let best = &mut considered[at];
-        let below = match (&current_version, &best.version) {
-            (Some(current), Some(best)) => best.cmp_precedence(current) == Ordering::Less,
-            _ => false,
-        };
-        if below && policy.downgrade == Downgrade::Refuse {
-            best.rule = Rule::BelowCurrent;
-            let current = current.map_or("", Tag::as_str);
-            refusal = Some(Failure {
-                reason: Reason::NoDowngrade,
-                detail: format!(
-                    "Git names `{current}`; the newest tag that `{}` allows is `{}`, which is older",
-                    policy.range, best.tag
-                ),
-            });
-        } else {
-            best.rule = Rule::Chosen;
-            chosen = Some(best.tag.clone());
-        }
     } else {
-        refusal = Some(nothing_to_choose(&considered, policy));
-    }
-
+        walked.winner = walked.below;
+        let withheld = walked.withheld.clone();
+        Some(
+            withheld
+                .unwrap_or_else(|| refusal::nothing(&considered, walked.below, policy, context)),
+        )
+    };
     let mut counts = BTreeMap::new();
     for one in &considered {
         *counts.entry(one.rule).or_insert(0) += 1;
     }
-    let winner = winner.map(|at| considered[at].tag);
-    let verdicts = winner_first(&considered, winner)
-        .take(policy.verdicts)
-        .map(|one| Verdict {
-            tag: one.tag.clone(),
-            rule: one.rule,
-            sentence: sentence(one, policy, chosen.as_ref(), current),
-        })
+    let first = walked.winner;
+    let order = first.into_iter();
+    let order = order.chain((0..considered.len()).filter(|at| Some(*at) != first));
+    let verdicts = order
+        .take(context.limits.verdicts)
+        .map(|at| rule::verdict(&considered[at], policy, context, chosen.as_ref()))
         .collect();
-    Choice {
-        chosen,
+    let choice = Choice {
         refusal,
+        needs,
+        withheld: walked.withheld,
+        again: walked.again,
+        skipped: refusal::skipped(&considered, policy, context),
         verdicts,
         counts,
-    }
+        chosen,
+    };
+    (choice, considered)
 }
 
-/// Reads a tag against the range; what is allowed is `Older` until a winner is known.
-fn consider<'a>(tag: &'a Tag, policy: &Policy) -> Considered<'a> {
-    match read(tag) {
-        Reading::Version(version) => {
-            let rule = match policy.range.membership(&version) {
-                Membership::In => Rule::Older,
-                Membership::PreRelease => Rule::PreRelease,
-                Membership::Out => Rule::OutsideRange,
-            };
-            Considered {
-                tag,
-                version: Some(version),
-                rule,
-            }
-        }
-        Reading::Short => Considered {
-            tag,
-            version: None,
-            rule: Rule::Short,
-        },
-        Reading::Attachment => Considered {
-            tag,
-            version: None,
-            rule: Rule::Attachment,
-        },
-        Reading::Unordered => Considered {
-            tag,
-            version: None,
-            rule: Rule::Unordered,
-        },
-    }
+/// What came of going through the candidates from the newest on.
+#[derive(Default)]
+struct Walked {
+    winner: Option<usize>,
+    /// The first that is below what Git names; nothing behind it was looked at.
+    below: Option<usize>,
+    withheld: Option<Failure>,
+    again: Option<Timestamp>,
+    missing: Vec<Tag>,
+    /// How many images were or are to be looked at.
+    looked: usize,
 }
 
-/// The total order: version, then the bytes of the tag; what has no version comes last.
-fn newest_first(a: &Considered<'_>, b: &Considered<'_>) -> Ordering {
-    match (&a.version, &b.version) {
-        (Some(x), Some(y)) => y.cmp_precedence(x).then_with(|| b.tag.cmp(a.tag)),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => a.rule.cmp(&b.rule).then_with(|| a.tag.cmp(b.tag)),
-    }
-}
-
-fn winner_first<'a, 'b>(
-    considered: &'b [Considered<'a>],
-    winner: Option<&'b Tag>,
-) -> impl Iterator<Item = &'b Considered<'a>> {
-    let first = considered.iter().filter(move |one| Some(one.tag) == winner);
-    first.chain(considered.iter().filter(move |one| Some(one.tag) != winner))
-}
-
-fn nothing_to_choose(considered: &[Considered<'_>], policy: &Policy) -> Failure {
-    let versions = considered
-        .iter()
-        .filter(|one| one.version.is_some())
-        .count();
-    if considered.is_empty() {
-        Failure {
-            reason: Reason::NoCandidate,
-            detail: "the registry lists no tag".into(),
-        }
-    } else if versions == 0 {
-        let examples: Vec<String> = considered
-            .iter()
-            .take(3)
-            .map(|one| format!("`{}`", one.tag))
-            .collect();
-        Failure {
-            reason: Reason::NoOrder,
-            detail: format!(
-                "none of {} tags is a version of three numbers, such as `1.2.3`; there is {}",
-                considered.len(),
-                examples.join(", ")
-            ),
-        }
-    } else {
-        let pre = considered
-            .iter()
-            .filter(|one| one.rule == Rule::PreRelease)
-            .count();
-        let hint = if pre > 0 {
-            format!("; {pre} would be, if the range named a pre-release, such as `>=1.0.0-0`")
-        } else {
-            String::new()
-        };
-        Failure {
-            reason: Reason::NoCandidate,
-            detail: format!("none of {versions} versions is in `{}`{hint}", policy.range),
-        }
-    }
-}
-
-fn sentence(
-    one: &Considered<'_>,
+/// Goes through the candidates, newest first, to the first one that passes all gates.
+fn walk(
+    considered: &mut [Considered<'_>],
+    current: &Current,
     policy: &Policy,
-    chosen: Option<&Tag>,
-    current: Option<&Tag>,
-) -> String {
-    let chosen = chosen.map_or("the newest one", Tag::as_str);
-    match one.rule {
-        Rule::Chosen => format!("the newest version in `{}`", policy.range),
-        Rule::BelowCurrent => format!(
-            "the newest version in `{}`, but Git names the newer `{}`",
-            policy.range,
-            current.map_or("", Tag::as_str)
-        ),
-        Rule::Older => format!("allowed, but older than `{chosen}`"),
-        Rule::SameVersion => format!("the same version as `{chosen}`"),
-        Rule::OutsideRange => format!("not in `{}`", policy.range),
-        Rule::PreRelease => {
-            format!(
-                "a pre-release, and `{}` names none for this version",
-                policy.range
-            )
+    context: &Context<'_>,
+) -> Walked {
+    let mut walked = Walked::default();
+    let mut barred = None;
+    let round = gate::round(policy, context);
+    for at in 0..considered.len() {
+        let one = &considered[at];
+        if one.rule != Rule::Older {
+            continue;
         }
-        Rule::Short => "fewer than three numbers: such a tag usually moves".into(),
-        Rule::Unordered => "not a version, so it has no order".into(),
-        Rule::Attachment => "a signature or attestation of another image".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn tags(list: &[&str]) -> Vec<Tag> {
-        list.iter().map(|t| Tag::parse(t).unwrap()).collect()
-    }
-
-    fn tag(text: &str) -> Tag {
-        Tag::parse(text).unwrap()
-    }
-
-    fn policy(range: &str) -> Policy {
-        Policy::parse(range).unwrap()
-    }
-
-    fn rule_of(choice: &Choice, text: &str) -> Rule {
-        choice
-            .verdicts
-            .iter()
-            .find(|v| v.tag.as_str() == text)
-            .unwrap()
-            .rule
-    }
-
-    #[test]
-    fn every_tag_gets_a_verdict_with_its_rule() {
-        let list = tags(&[
-            "1.0.0",
-            "v1.0.0",
-            "0.9.0",
-            "2.0.0",
-            "1.1.0-rc.1",
-            "1.0",
-            "latest",
-        ]);
-        let choice = choose(&list, &policy("1.x"), None);
-        assert_eq!(choice.chosen, Some(tag("v1.0.0")));
-        assert_eq!(choice.refusal, None);
-        assert_eq!(choice.verdicts[0].tag, tag("v1.0.0"));
-        for (text, rule) in [
-            ("v1.0.0", Rule::Chosen),
-            ("1.0.0", Rule::SameVersion),
-            ("0.9.0", Rule::OutsideRange),
-            ("2.0.0", Rule::OutsideRange),
-            ("1.1.0-rc.1", Rule::PreRelease),
-            ("1.0", Rule::Short),
-            ("latest", Rule::Unordered),
-        ] {
-            assert_eq!(rule_of(&choice, text), rule, "{text}");
+        if field::is_below(one, current, policy, context) {
+            if barred.is_none() {
+                considered[at].rule = Rule::BelowCurrent;
+                walked.below = Some(at);
+            }
+            break;
         }
-    }
-
-    #[test]
-    fn latest_alone_is_refused_because_it_has_no_order() {
-        let choice = choose(&tags(&["latest", "main", "1.2"]), &policy("*"), None);
-        assert_eq!(choice.chosen, None);
-        assert_eq!(choice.refusal.unwrap().reason, Reason::NoOrder);
-    }
-
-    #[test]
-    fn a_range_without_a_member_and_an_empty_list_have_no_candidate() {
-        let choice = choose(
-            &tags(&["1.0.0", "2.0.0-rc.1", "latest"]),
-            &policy(">=2"),
-            None,
-        );
-        assert_eq!(choice.refusal.unwrap().reason, Reason::NoCandidate);
-        assert_eq!(
-            choose(&[], &policy("*"), None).refusal.unwrap().reason,
-            Reason::NoCandidate
-        );
-    }
-
-    #[test]
-    fn inv_i21_a_tag_below_the_current_one_is_never_chosen() {
-        // The newest tag was deleted from the registry.
-        let choice = choose(
-            &tags(&["1.0.0", "1.1.0"]),
-            &policy("*"),
-            Some(&tag("1.2.0")),
-        );
-        assert_eq!(choice.chosen, None);
-        assert_eq!(choice.refusal.clone().unwrap().reason, Reason::NoDowngrade);
-        assert_eq!(rule_of(&choice, "1.1.0"), Rule::BelowCurrent);
-        // A person put Git outside the range.
-        let choice = choose(
-            &tags(&["1.9.0", "2.0.0"]),
-            &policy("<2"),
-            Some(&tag("2.0.0")),
-        );
-        assert_eq!(choice.refusal.unwrap().reason, Reason::NoDowngrade);
-        let allowing = Policy {
-            downgrade: Downgrade::Allow,
-            ..policy("<2")
+        let gate = match barred {
+            Some(_) if !field::is_named(one, context) => Gate::Shut(Rule::Held),
+            _ => {
+                walked.looked += usize::from(looks_at_images(policy, context));
+                gate::of(one, policy, context)
+            }
         };
-        let choice = choose(&tags(&["1.9.0", "2.0.0"]), &allowing, Some(&tag("2.0.0")));
-        assert_eq!(choice.chosen, Some(tag("1.9.0")));
-    }
-
-    #[test]
-    fn the_current_spelling_of_the_newest_version_stays() {
-        let list = tags(&["1.0.0", "v1.0.0", "0.9.0"]);
-        assert_eq!(
-            choose(&list, &policy("*"), Some(&tag("1.0.0"))).chosen,
-            Some(tag("1.0.0"))
-        );
-        assert_eq!(
-            choose(&list, &policy("*"), Some(&tag("v1.0.0"))).chosen,
-            Some(tag("v1.0.0"))
-        );
-        assert_eq!(
-            choose(&list, &policy("*"), Some(&tag("0.9.0"))).chosen,
-            Some(tag("v1.0.0"))
-        );
-        assert_eq!(
-            choose(&list, &policy("*"), Some(&tag("latest"))).chosen,
-            Some(tag("v1.0.0"))
-        );
-    }
-
-    #[test]
-    fn verdicts_are_bounded_and_counts_are_not() {
-        let list: Vec<Tag> = (0..1000).map(|n| tag(&format!("1.0.{n}"))).collect();
-        let choice = choose(
-            &list,
-            &Policy {
-                verdicts: 3,
-                ..policy("*")
-            },
-            None,
-        );
-        let kept: Vec<&str> = choice.verdicts.iter().map(|v| v.tag.as_str()).collect();
-        assert_eq!(kept, ["1.0.999", "1.0.998", "1.0.997"]);
-        assert_eq!(choice.counts[&Rule::Older], 999);
-        assert_eq!(choice.counts.values().sum::<usize>(), 1000);
-    }
-
-    fn any_tag() -> impl Strategy<Value = Tag> {
-        let text = prop_oneof![
-            (0u8..4, 0u8..4, 0u8..4).prop_map(|(a, b, c)| format!("{a}.{b}.{c}")),
-            (0u8..4, 0u8..4, 0u8..4).prop_map(|(a, b, c)| format!("v{a}.0{b}.{c}")),
-            (0u8..4, 0u8..4, 0u8..4).prop_map(|(a, b, c)| format!("{a}.{b}.0-rc.{c}")),
-            "[a-z0-9_][a-z0-9._-]{0,8}".prop_map(String::from),
-        ];
-        text.prop_map(|text| Tag::parse(&text).unwrap())
-    }
-
-    proptest! {
-        #[test]
-        fn the_choice_does_not_depend_on_the_order_of_the_tags(
-            (list, shuffled) in proptest::collection::vec(any_tag(), 0..40)
-                .prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle())),
-            current in proptest::option::of(any_tag()),
-            range in prop_oneof![
-                Just("*"), Just("^1"), Just(">=1.0.0-0 <3"), Just("0.x || 2.x"), Just("*-0")
-            ],
-        ) {
-            let policy = policy(range);
-            let choice = choose(&list, &policy, current.as_ref());
-            prop_assert_eq!(&choice, &choose(&shuffled, &policy, current.as_ref()));
-            prop_assert!(choice.chosen.is_some() != choice.refusal.is_some());
-            if let Some(chosen) = &choice.chosen {
-                prop_assert!(list.contains(chosen));
-                let Reading::Version(version) = read(chosen) else { panic!("no version") };
-                prop_assert_eq!(policy.range.membership(&version), Membership::In);
-                if let Some(Reading::Version(now)) = current.as_ref().map(read) {
-                    prop_assert!(version.cmp_precedence(&now).is_ge());
+        match gate {
+            Gate::Open if walked.missing.is_empty() => walked.winner = Some(at),
+            // Which one it is depends on what is still missing.
+            Gate::Open => {}
+            Gate::Unknown => walked.missing.push(one.tag.clone()),
+            Gate::Shut(rule) => {
+                if rule == Rule::Held {
+                    barred = barred.or(Some(at));
                 }
+                let until = gate::until(rule, one, policy, context);
+                walked.again = walked.again.into_iter().chain(until).min();
+                let failure = || refusal::withheld(rule, one, policy, context);
+                walked.withheld = walked.withheld.or_else(failure);
+                considered[at].rule = rule;
             }
         }
+        let found = matches!(gate, Gate::Open);
+        if gate == Gate::Unknown {
+            considered[at].rule = Rule::Pending;
+        }
+        let spent = walked.looked > context.limits.facts;
+        if found || spent || walked.missing.len() >= round {
+            break;
+        }
     }
+    if !walked.missing.is_empty() {
+        walked.withheld = None;
+        walked.again = None;
+    }
+    walked
+}
+
+/// Whether the facts of a candidate are needed before it may be chosen.
+fn looks_at_images(policy: &Policy, context: &Context<'_>) -> bool {
+    policy.pin == Pin::Digest
+        || matches!(policy.order, Order::DigestOf(_))
+        || policy.filter.min_age.is_some()
+        || !policy.filter.platforms.is_empty()
+        || !context.ours.is_empty()
 }

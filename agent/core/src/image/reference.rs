@@ -243,6 +243,33 @@ impl From<Digest> for String {
     }
 }
 
+/// What a policy wants Git to name of an image: a tag, perhaps with the digest that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The tag.
+    pub tag: Tag,
+    /// The digest, where it is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl From<Tag> for Version {
+    fn from(tag: Tag) -> Self {
+        Self { tag, digest: None }
+    }
+}
+
+/// As it is written behind the name and a colon: `1.2`, or `1.2@sha256:` and the digits.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.tag)?;
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a manifest names: an image, perhaps with a tag, perhaps with a digest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
