@@ -187,7 +187,7 @@ reasons! {
     ChartName, "helm.chart_name", Input, "The name of a chart is not valid", "Use letters, digits, `-`, `_` and `.`";
     ChartIndex, "helm.index", Input, "The index of a chart repository cannot be used", "Look at the repository's `index.yaml`, or raise the named setting";
     ChartDigest, "helm.digest", Input, "The archive of a chart is not the one that its digest names; it is not used", "Look at who changed it; publish a changed chart under a new version";
-    ChartManifest, "registry.manifest", Input, "What the registry has under this name is not a Helm chart", "Push the chart with `helm push`, or correct its name";
+    ChartManifest, "chart.manifest", Input, "What the registry has under this name is not a Helm chart", "Push the chart with `helm push`, or correct its name";
 
     // Image policies.
     UpToDate, "", Good, "Git already names the newest image that the policy allows", "";
@@ -209,6 +209,8 @@ reasons! {
     RegistryThrottled, "registry.throttled", Transient, "The registry asked to slow down", "It is asked again at the time it named";
     RegistryIncomplete, "registry.incomplete", Transient, "The registry's answer is not a complete list of tags; nothing is changed", "It is asked again; if it stays so, look at the registry";
     RegistryRealm, "registry.realm", Denied, "The registry names a token service on another host, which is not given the credentials", "Allow that host in the agent's settings if it belongs to the registry";
+    RegistryManifest, "registry.manifest", Input, "What the registry has under a tag is not an image that can be read", "Push the image again, or exclude the tag";
+    RegistryDoubtful, "registry.doubtful", Transient, "The registry's list of tags lost what it had before; nothing is changed", "Look at the registry; if the list is right, ask for a look with `syncline.dev/requested-at`";
     NoDowngrade, "", Hold, "Git names a newer image than the policy would choose, so nothing is changed", "Change the tag in Git, or the policy";
     NothingToEdit, "", Input, "No file of the repository names the image", "Name the image in a manifest, or correct `spec.update`";
     EditRefused, "edit.refused", Input, "A file names the image in a way that cannot be edited exactly", "See the named file and line";
