@@ -20,26 +20,47 @@ pub enum Auth {
         /// Password.
         password: Redacted,
     },
+    /// A token that stands for a sign-in and is exchanged for access tokens, as Azure's registry and
+    /// others give it (`identitytoken` of `docker login`).
+    IdentityToken(Redacted),
 }
 
 /// Why a `.dockerconfigjson` cannot be used. Carries nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Not JSON of the expected shape.
-    #[error("`.dockerconfigjson` is not JSON with a map `auths`")]
+    #[error("it is not JSON with a map `auths`, nor a map of registries")]
     Json,
     /// The `auth` of the entry is not base64 of `user:password`.
     #[error("the `auth` of the registry's entry is not base64 of `user:password`")]
     Auth,
-    /// The entry has neither `auth` nor a user name with a password.
-    #[error("the registry's entry has neither `auth` nor `username` and `password`")]
+    /// The entry has nothing to identify oneself with.
+    #[error(
+        "the registry's entry has neither `auth`, nor `username` and `password`, nor `identitytoken`"
+    )]
     Empty,
 }
 
-#[derive(Deserialize)]
-struct DockerConfig {
-    auths: BTreeMap<String, Entry>,
+/// A pull secret that cannot be used, where no other one has an entry for the image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pull secret `{secret}`: {error}")]
+pub struct PullSecretError {
+    /// Its name.
+    pub secret: String,
+    /// What is wrong with it.
+    pub error: ConfigError,
 }
+
+/// `.dockerconfigjson`, or `.dockercfg`, which is the map alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum DockerConfig {
+    Config { auths: BTreeMap<String, Entry> },
+    Registries(BTreeMap<String, Entry>),
+}
+
+/// How well an entry fits an image: the length of its path, then whether the host is exact.
+type Fit = (usize, bool);
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -47,11 +68,13 @@ struct Entry {
     username: Option<String>,
     password: Option<String>,
     auth: Option<String>,
+    identitytoken: Option<String>,
 }
 
 impl Auth {
     /// The credentials for an image in the payload of a Secret of type
-    /// `kubernetes.io/dockerconfigjson`; `None` where it has no entry for the image.
+    /// `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`; `None` where it has no entry
+    /// for the image.
     ///
     /// As the kubelet does it, an entry may name a path (`example.com/team`), in which case the
     /// longest that fits wins, and a label of the host may be `*`.
@@ -59,21 +82,61 @@ impl Auth {
         payload: &Redacted,
         image: &ImageName,
     ) -> Result<Option<Self>, ConfigError> {
-        let config: DockerConfig =
-            serde_json::from_str(payload.expose()).map_err(|_| ConfigError::Json)?;
-        config
-            .auths
-            .iter()
-            .filter_map(|(key, entry)| fits(key, image).map(|fit| (fit, entry)))
-            .max_by_key(|(fit, _)| *fit)
-            .map(|(_, entry)| entry.auth())
-            .transpose()
+        Ok(best(payload, image)?.map(|(_, auth)| auth))
     }
+
+    /// The credentials for an image in the pull secrets of a service account, each with its name, in
+    /// the order in which the account names them.
+    ///
+    /// The entry that fits best wins, and of equal ones that of the first Secret. One that cannot be
+    /// read is an error only where no other has an entry for the image.
+    pub fn from_docker_configs<'a>(
+        secrets: impl IntoIterator<Item = (&'a str, &'a Redacted)>,
+        image: &ImageName,
+    ) -> Result<Option<Self>, PullSecretError> {
+        let mut found: Option<(Fit, Self)> = None;
+        let mut broken = None;
+        for (secret, payload) in secrets {
+            match best(payload, image) {
+                Ok(Some((fit, auth))) if found.as_ref().is_none_or(|(best, _)| fit > *best) => {
+                    found = Some((fit, auth));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    broken.get_or_insert(PullSecretError {
+                        secret: secret.to_owned(),
+                        error,
+                    });
+                }
+            }
+        }
+        match (found, broken) {
+            (Some((_, auth)), _) => Ok(Some(auth)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The entry that fits best, with how well it fits.
+fn best(payload: &Redacted, image: &ImageName) -> Result<Option<(Fit, Auth)>, ConfigError> {
+    let config = serde_json::from_str(payload.expose()).map_err(|_| ConfigError::Json)?;
+    let (DockerConfig::Config { auths } | DockerConfig::Registries(auths)) = config;
+    auths
+        .iter()
+        .filter_map(|(key, entry)| fits(key, image).map(|fit| (fit, entry)))
+        .max_by_key(|(fit, _)| *fit)
+        .map(|(fit, entry)| Ok((fit, entry.auth()?)))
+        .transpose()
 }
 
 impl Entry {
     fn auth(&self) -> Result<Auth, ConfigError> {
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        // It stands for the sign-in; what stands beside it is a name without a password.
+        if let Some(token) = filled(&self.identitytoken) {
+            return Ok(Auth::IdentityToken(Redacted::new(token)));
+        }
         if let (Some(username), Some(password)) = (filled(&self.username), filled(&self.password)) {
             return Ok(Auth::Basic {
                 username,
@@ -99,8 +162,7 @@ impl Entry {
     }
 }
 
-/// How well an entry fits an image: the length of its path, then whether the host is exact.
-fn fits(key: &str, image: &ImageName) -> Option<(usize, bool)> {
+fn fits(key: &str, image: &ImageName) -> Option<Fit> {
     let rest = key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"))
@@ -181,6 +243,47 @@ mod tests {
         assert_eq!(user(payload, "x.b.io/app").as_deref(), Some("open"));
         assert_eq!(user(payload, "x.y.b.io/app"), None);
         assert_eq!(user(payload, "b.io/app"), None);
+    }
+
+    #[test]
+    fn the_old_form_and_an_identity_token_are_read() {
+        let old = r#"{"a.io":{"username":"u","password":"p"}}"#;
+        assert_eq!(user(old, "a.io/app").as_deref(), Some("u"));
+        let token = r#"{"auths":{"a.io":{"auth":"dTo=","identitytoken":"t0k3n"}}}"#;
+        let expected = Auth::IdentityToken(Redacted::new("t0k3n"));
+        assert_eq!(auth(token, "a.io/app"), Ok(Some(expected)));
+        assert!(!format!("{:?}", auth(token, "a.io/app")).contains("t0k3n"));
+    }
+
+    #[test]
+    fn of_several_pull_secrets_the_entry_that_fits_best_wins_and_then_the_first() {
+        let image = ImageName::parse("a.io/team/app").unwrap();
+        let entry = |key: &str, name: &str| {
+            Redacted::new(format!(
+                r#"{{"auths":{{"{key}":{{"username":"{name}","password":"hunter2"}}}}}}"#
+            ))
+        };
+        let (host, same) = (entry("a.io", "first"), entry("a.io", "second"));
+        let (team, other) = (entry("a.io/team", "team"), entry("b.io", "other"));
+        let broken = Redacted::new("hunter2");
+        let choose = |secrets: &[(&str, &Redacted)]| match Auth::from_docker_configs(
+            secrets.iter().copied(),
+            &image,
+        ) {
+            Ok(Some(Auth::Basic { username, .. })) => username,
+            Ok(_) => "none".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(
+            choose(&[("x", &other), ("y", &host), ("z", &same)]),
+            "first"
+        );
+        assert_eq!(choose(&[("y", &host), ("t", &team)]), "team");
+        assert_eq!(choose(&[("b", &broken), ("y", &host)]), "first");
+        assert_eq!(choose(&[("x", &other)]), "none");
+        assert_eq!(choose(&[]), "none");
+        let error = choose(&[("x", &other), ("b", &broken)]);
+        assert!(error.starts_with("pull secret `b`: ") && !error.contains("hunter2"));
     }
 
     #[test]

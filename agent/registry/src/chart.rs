@@ -33,6 +33,7 @@ pub use reference::ChartRef;
 pub use settings::Settings;
 
 use crate::client::Client;
+use crate::hosts::Hosts;
 use crate::tls::Tls;
 use cache::Cache;
 use moment::Moments;
@@ -47,7 +48,9 @@ pub struct Charts {
 struct Shared {
     settings: Settings,
     cache: Cache,
-    /// One client per kind of TLS, each with its connections, tokens and throttled hosts.
+    /// Shared by all clients.
+    hosts: Hosts,
+    /// One client per kind of TLS, each with its connections and tokens.
     clients: Mutex<HashMap<Tls, Client>>,
     indexes: Moments<(Url, Access), Arc<http::Listing>>,
     tags: Moments<(ImageName, Access), Arc<[oci::TaggedVersion]>>,
@@ -124,8 +127,14 @@ impl ResolvedChart {
 }
 
 impl Charts {
-    /// A client. Makes no request and does not touch the folder.
+    /// A client that shares its hosts with nobody. Makes no request and does not touch the folder.
     pub fn new(settings: Settings) -> Result<Self, ChartError> {
+        let hosts = Hosts::new(&settings.hosts);
+        Self::sharing(settings, &hosts)
+    }
+
+    /// A client that asks hosts no more often together with the others that share them.
+    pub fn sharing(settings: Settings, hosts: &Hosts) -> Result<Self, ChartError> {
         let cache = Cache::new(
             &settings.folder,
             settings.max_folder_bytes,
@@ -136,6 +145,7 @@ impl Charts {
         let charts = Self {
             shared: Arc::new(Shared {
                 cache,
+                hosts: hosts.clone(),
                 clients: Mutex::default(),
                 indexes: Moments::new(settings.remembered, good, failed),
                 tags: Moments::new(many, good, failed),
@@ -254,7 +264,7 @@ impl Charts {
         if let Some(client) = clients.get(tls) {
             return Ok(client.clone());
         }
-        let client = Client::with_tls(self.settings().hosts.clone(), tls)
+        let client = Client::with_tls(self.settings().hosts.clone(), tls, &self.shared.hosts)
             .map_err(|error| ChartError::from_host(what, error))?;
         if clients.len() >= self.settings().remembered {
             clients.retain(|other, _| *other == Tls::default());

@@ -1,35 +1,43 @@
 //! Asks a registry: pages, tokens, limits, and what is remembered between two questions.
 
 mod ask;
+mod body;
+mod facts;
+mod identify;
+mod list;
 mod memory;
 mod pull;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK};
-use reqwest::{Method, Response, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::Url;
+use syncline_core::image::facts::Facts;
 use syncline_core::image::reference::{Digest, ImageName, Tag};
+use tokio::time::Instant;
 
-use crate::auth::Auth;
 use crate::error::Error;
-use crate::link;
+use crate::flight::Flights;
+use crate::hosts::Hosts;
 use crate::settings::Settings;
 use crate::tls::Tls;
-pub(crate) use ask::host_of;
-use ask::{Question, Redirects, texts};
-use memory::{Memory, Remembered, remember};
+pub(crate) use ask::{host_of, settled};
+pub use facts::FactsRead;
+use memory::{Key, Memory, Remembered, Token, TokenKey};
 
-/// The kinds of manifest whose digest is asked for.
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, \
-    application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.v2+json";
-
-/// Asks registries. Cheap to clone; clones share connections, tokens and lists.
+/// Asks registries. Cheap to clone; clones share connections, tokens, lists and facts.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+}
+
+/// How old an answer may be that is remembered from an earlier question, whoever asked it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Its question begins after this one is asked: for somebody who knows of a change.
+    Now,
+    /// Its question began at most so long ago: for a look of every so often.
+    AtMost(Duration),
 }
 
 /// The tags of an image.
@@ -39,40 +47,60 @@ pub struct Listing {
     pub tags: Arc<[Tag]>,
     /// How many entries of the list were not valid tags and were left out.
     pub invalid: usize,
-    /// Whether the registry said that nothing changed since the last list.
+    /// Where the list comes from.
     pub freshness: Freshness,
+    /// A number of the set of tags: the same for the same tags, as long as the process lives.
+    pub fingerprint: u64,
 }
 
 /// Where a list comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// It was read in full.
+    /// It was read in full, and is not the one before.
     Read,
     /// The registry confirmed the list that is remembered.
     NotModified,
+    /// It was read in full, and has the same tags as the one before.
+    Unchanged,
+    /// It is the answer to somebody else's question, which is young enough.
+    Remembered,
 }
 
 struct Shared {
     settings: Settings,
     http: reqwest::Client,
+    hosts: Hosts,
     memory: Mutex<Memory>,
+    lists: Flights<Key, Remembered>,
+    tokens: Flights<TokenKey, Token>,
+    facts: Flights<Digest, Arc<Facts>>,
 }
 
-#[derive(Deserialize)]
-struct Page {
-    // Without a default the key must be there; its value may be null.
-    #[serde(deserialize_with = "Option::deserialize")]
-    tags: Option<Vec<String>>,
+impl Age {
+    /// What the question must not have begun before; `None` where any will do.
+    fn since(self, now: Instant) -> Option<Instant> {
+        match self {
+            Self::Now => Some(now),
+            Self::AtMost(age) => now.checked_sub(age),
+        }
+    }
 }
 
 impl Client {
-    /// A client. Installs the process's TLS provider if there is none yet.
+    /// A client that shares its hosts with nobody. Installs the process's TLS provider if there is
+    /// none yet.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        Self::with_tls(settings, &Tls::default())
+        let hosts = Hosts::new(&settings);
+        Self::sharing(settings, &hosts)
+    }
+
+    /// A client that asks hosts no more often together with the others that share them.
+    pub fn sharing(settings: Settings, hosts: &Hosts) -> Result<Self, Error> {
+        Self::with_tls(settings, &Tls::default(), hosts)
     }
 
     /// A client that trusts and identifies itself as `tls` says.
-    pub(crate) fn with_tls(settings: Settings, tls: &Tls) -> Result<Self, Error> {
+    pub(crate) fn with_tls(settings: Settings, tls: &Tls, hosts: &Hosts) -> Result<Self, Error> {
         // An error says that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -83,169 +111,24 @@ impl Client {
             .tcp_nodelay(true)
             .no_proxy();
         if let Some(proxy) = &settings.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(Error::Client)?);
+            let proxy = reqwest::Proxy::all(proxy).map_err(|error| Error::client(&error))?;
+            builder = builder.proxy(proxy);
         }
         let http = tls
             .apply(builder)
             .and_then(reqwest::ClientBuilder::build)
-            .map_err(Error::Client)?;
-        let memory = Mutex::new(Memory::default());
+            .map_err(|error| Error::client(&error))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                settings,
                 http,
-                memory,
+                hosts: hosts.clone(),
+                memory: Mutex::default(),
+                lists: Flights::new(settings.cache_entries),
+                tokens: Flights::new(settings.cache_entries),
+                facts: Flights::new(settings.facts_entries),
+                settings,
             }),
         })
-    }
-
-    /// All tags of an image, or an error: never a part of them.
-    ///
-    /// A list of one page that came with an `ETag` is asked for conditionally the next time.
-    pub async fn tags(&self, image: &ImageName, auth: &Auth) -> Result<Listing, Error> {
-        let settings = &self.shared.settings;
-        let question = Question {
-            image,
-            auth,
-            redirects: Redirects::Refuse,
-        };
-        let key = question.key();
-        let known = self.memory().lists.get(&key).cloned();
-        let mut url = self.url(
-            image,
-            &format!(
-                "/v2/{}/tags/list?n={}",
-                image.repository(),
-                settings.page_size
-            ),
-        )?;
-        let mut seen = Vec::new();
-        let mut tags = Vec::new();
-        let mut invalid = 0;
-        let mut etag = None;
-        loop {
-            let first = seen.is_empty();
-            let mut headers = HeaderMap::new();
-            if let Some(known) = known.as_ref().filter(|_| first) {
-                headers.insert(IF_NONE_MATCH, known.etag.clone());
-            }
-            let response = self.ask(&question, Method::GET, &url, headers).await?;
-            if response.status() == StatusCode::NOT_MODIFIED {
-                let Some(known) = known.filter(|_| first) else {
-                    return Err(question.incomplete("the registry answered 304 unasked".into()));
-                };
-                return Ok(Listing {
-                    freshness: Freshness::NotModified,
-                    ..known.listing
-                });
-            }
-            let next = link::next(&url, texts(response.headers(), &LINK))
-                .map_err(|error| question.incomplete(error.to_string()))?;
-            if first && next.is_none() {
-                etag = response.headers().get(ETAG).cloned();
-            }
-            let body = self.body(&question, response).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(|_| {
-                question.incomplete("a page of the list is cut off or is not a list of tags".into())
-            })?;
-            for text in page.tags.unwrap_or_default() {
-                match Tag::parse(&text) {
-                    Ok(tag) => tags.push(tag),
-                    Err(_) => invalid += 1,
-                }
-            }
-            if tags.len() + invalid > settings.max_tags {
-                return Err(question.limit("tags", settings.max_tags));
-            }
-            seen.push(url);
-            match next {
-                None => break,
-                Some(next) if seen.contains(&next) => {
-                    let detail = "the links between the pages of the list form a circle";
-                    return Err(question.incomplete(detail.into()));
-                }
-                Some(_) if seen.len() >= settings.max_pages => {
-                    return Err(question.limit("pages", settings.max_pages));
-                }
-                Some(next) => url = next,
-            }
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        let listing = Listing {
-            tags: tags.into(),
-            invalid,
-            freshness: Freshness::Read,
-        };
-        let mut memory = self.memory();
-        match etag {
-            Some(etag) => {
-                let remembered = Remembered {
-                    etag,
-                    listing: listing.clone(),
-                };
-                remember(&mut memory.lists, key, remembered, settings.cache_entries);
-            }
-            None => {
-                memory.lists.remove(&key);
-            }
-        }
-        drop(memory);
-        tracing::debug!(image = %image, tags = listing.tags.len(), pages = seen.len(), "listed tags");
-        Ok(listing)
-    }
-
-    /// The digest of the manifest that a tag points to now. Reads no manifest.
-    pub async fn digest(&self, image: &ImageName, tag: &Tag, auth: &Auth) -> Result<Digest, Error> {
-        let question = Question {
-            image,
-            auth,
-            redirects: Redirects::Refuse,
-        };
-        let url = self.url(
-            image,
-            &format!("/v2/{}/manifests/{tag}", image.repository()),
-        )?;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
-        let response = match self.ask(&question, Method::HEAD, &url, headers).await {
-            Err(Error::NotFound { image }) => {
-                return Err(Error::NotFound {
-                    image: format!("{image}:{tag}"),
-                });
-            }
-            answer => answer?,
-        };
-        response
-            .headers()
-            .get("docker-content-digest")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| Digest::parse(text).ok())
-            .ok_or_else(|| question.incomplete(format!("the registry gives no digest of `{tag}`")))
-    }
-
-    async fn body(
-        &self,
-        question: &Question<'_>,
-        mut response: Response,
-    ) -> Result<Vec<u8>, Error> {
-        let limit = self.shared.settings.max_page_bytes;
-        let host = host_of(response.url());
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                    return Err(question.limit("bytes in a page", limit));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(body),
-                Err(error) if error.is_timeout() => return Err(Error::unavailable(&host, error)),
-                Err(_) => {
-                    let detail = "the connection ended in the middle of a page of the list";
-                    return Err(question.incomplete(detail.into()));
-                }
-            }
-        }
     }
 
     /// The connections, for requests that are not questions to a registry.
@@ -253,11 +136,17 @@ impl Client {
         &self.shared.http
     }
 
+    /// The hosts that are asked.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.shared.hosts
+    }
+
     fn url(&self, image: &ImageName, path: &str) -> Result<Url, Error> {
         let origin = self.shared.settings.origin(image);
         Url::parse(&format!("{origin}{path}")).map_err(|error| Error::Unavailable {
             host: image.registry().to_owned(),
             detail: error.to_string(),
+            again: None,
         })
     }
 

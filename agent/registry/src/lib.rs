@@ -5,7 +5,8 @@
 //! tags, and it does not poll by itself.
 //!
 //! ```text
-//! tags(image, auth)     -> GET tags/list -> 401? token from the realm -> GET again -> Link ... -> Listing
+//! tags(image, auth, age) -> remembered? | GET tags/list -> 401? token -> GET again -> Link ... -> Listing
+//! facts(image, tag, ..)  -> HEAD -> digest known? | manifest -> configuration -> Facts
 //! resolve(chart, access) -> index.yaml or tags, once per interval -> version, digest, address
 //! fetch(resolved, access) -> folder, or network -> digest checked -> archive
 //! ```
@@ -15,13 +16,16 @@ mod challenge;
 pub mod chart;
 mod client;
 mod error;
+mod flight;
+mod hosts;
 mod link;
 mod settings;
 mod tls;
 mod token;
 
-pub use auth::{Auth, ConfigError};
-pub use client::{Client, Freshness, Listing};
-pub use error::Error;
+pub use auth::{Auth, ConfigError, PullSecretError};
+pub use client::{Age, Client, FactsRead, Freshness, Listing};
+pub use error::{Error, Throttle};
+pub use hosts::{Again, HostState, Hosts};
 pub use settings::Settings;
 pub use tls::{ClientCertificate, Tls};

@@ -12,7 +12,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long one request may take, from connecting to the last byte. Default: 30 s.
     pub timeout: Duration,
-    /// How many tags are asked for in one page; a registry may give fewer. Default: 1000.
+    /// How many tags are asked for in one page; a registry may give fewer. Less where a registry is
+    /// documented to take less, or refuses so many. Default: 1000.
     pub page_size: usize,
     /// The most pages of one list. Default: 500.
     pub max_pages: usize,
@@ -25,6 +26,31 @@ pub struct Settings {
     pub default_retry_after: Duration,
     /// The longest that a registry is obeyed when it asks to slow down. Default: 1 h.
     pub max_retry_after: Duration,
+    /// How many requests a second one host is asked at most, whatever asks it. Default: 20.
+    pub requests_per_second: u32,
+    /// How many requests may go at once after a time without any. Default: 20.
+    pub burst: u32,
+    /// How long a request waits for its turn at most; one that would wait longer is refused with the
+    /// time. Default: 10 s.
+    pub max_wait: Duration,
+    /// How many percent of a limit of pulls are left for the nodes of the cluster, which often pull
+    /// from the same address. Default: 50.
+    pub pull_reserve: u8,
+    /// After how many failures in a row a host is left alone for a while. Default: 3.
+    pub failures_before_rest: u32,
+    /// For how long at first; doubled each time. Default: 1 s.
+    pub rest_first: Duration,
+    /// For how long at most. Default: 10 s.
+    pub rest_most: Duration,
+    /// The most bytes of a manifest or of the configuration of an image. Default: 4 MiB, which is what
+    /// the distribution specification asks registries to take.
+    pub max_manifest_bytes: usize,
+    /// The most images of an index that are read for its facts. Default: 16.
+    pub max_children: usize,
+    /// How many facts of images, and digests of tags, are remembered, each. Default: 10,000.
+    pub facts_entries: usize,
+    /// How many tags of one image have their facts read at the same time. Default: 4.
+    pub facts_concurrency: usize,
     /// How long before its end a token is renewed. Default: 10 s.
     pub token_margin: Duration,
     /// How many lists and tokens are remembered, each. Default: 2000.
@@ -54,6 +80,17 @@ impl Default for Settings {
             max_page_bytes: 4 << 20,
             default_retry_after: Duration::from_mins(1),
             max_retry_after: Duration::from_hours(1),
+            requests_per_second: 20,
+            burst: 20,
+            max_wait: Duration::from_secs(10),
+            pull_reserve: 50,
+            failures_before_rest: 3,
+            rest_first: Duration::from_secs(1),
+            rest_most: Duration::from_secs(10),
+            max_manifest_bytes: 4 << 20,
+            max_children: 16,
+            facts_entries: 10_000,
+            facts_concurrency: 4,
             token_margin: Duration::from_secs(10),
             cache_entries: 2000,
             plain_http: BTreeSet::new(),
@@ -67,16 +104,41 @@ impl Default for Settings {
 impl Settings {
     /// Scheme and host of the API that serves an image.
     pub(crate) fn origin(&self, image: &ImageName) -> String {
-        let host = match image.registry() {
-            DEFAULT_REGISTRY => "registry-1.docker.io",
-            host => host,
-        };
+        let host = api_host(image);
         let scheme = if is_loopback(host) || self.plain_http.contains(host) {
             "http"
         } else {
             "https"
         };
         format!("{scheme}://{host}")
+    }
+}
+
+/// The host of the API that serves an image.
+pub(crate) fn api_host(image: &ImageName) -> &str {
+    match image.registry() {
+        DEFAULT_REGISTRY => "registry-1.docker.io",
+        host => host,
+    }
+}
+
+/// The most tags that a registry takes for one page, where that is documented or well known.
+///
+/// - Quay gives at most 100, whatever is asked for
+///   (<https://github.com/quay/quay/blob/master/endpoints/v2/__init__.py>).
+/// - Amazon ECR refuses more than 1000
+///   (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImages.html>).
+/// - GitLab refuses more than 1000
+///   (<https://gitlab.com/gitlab-org/container-registry/-/blob/master/docs/spec/docker/v2/api.md>).
+pub(crate) fn documented_page_size(host: &str) -> Option<usize> {
+    let ecr = host == "public.ecr.aws"
+        || (host.contains(".dkr.ecr.")
+            && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")));
+    match host {
+        "quay.io" => Some(100),
+        "registry.gitlab.com" => Some(1000),
+        _ if ecr => Some(1000),
+        _ => None,
     }
 }
 
@@ -95,6 +157,19 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_asked_for_than_a_registry_is_known_to_take() {
+        let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        for (host, size) in [
+            ("quay.io", Some(100)),
+            (ecr, Some(1000)),
+            ("ecr.amazonaws.com.example.com", None),
+            ("ghcr.io", None),
+        ] {
+            assert_eq!(documented_page_size(host), size, "{host}");
+        }
+    }
 
     #[test]
     fn plain_http_is_spoken_to_loopback_and_to_named_hosts_only() {

@@ -120,7 +120,7 @@ mod tests {
     fn user(access: Result<Access, ChartError>) -> Option<(String, Redacted)> {
         match access.unwrap().auth {
             Auth::Basic { username, password } => Some((username, password)),
-            Auth::Anonymous => None,
+            Auth::Anonymous | Auth::IdentityToken(_) => None,
         }
     }
 

@@ -163,6 +163,7 @@ impl ChartError {
                 detail: format!("{host} refused access: {detail}"),
             },
             RegistryError::NotFound { .. } => Self::NotFound { what },
+            RegistryError::Manifest { detail, .. } => Self::Manifest { what, detail },
             RegistryError::Incomplete { detail, .. } => Self::Unavailable {
                 what,
                 detail,

@@ -16,7 +16,7 @@ use super::index::{choose, near};
 use super::reference::ChartRef;
 use super::transfer::{Request, get, redirect, whole};
 use super::{Charts, Place, ResolvedChart};
-use crate::client::Client;
+use crate::client::{Age, Client};
 
 /// The kind of the configuration of a chart, which is its `Chart.yaml` as JSON.
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -218,7 +218,10 @@ impl Source<'_> {
     async fn versions(&self) -> Result<Arc<[TaggedVersion]>, ChartError> {
         let key = (self.image.clone(), self.access.clone());
         let ask = |_| async {
-            let tags = self.client()?.tags(self.image, &self.access.auth).await;
+            let tags = self
+                .client()?
+                .tags(self.image, &self.access.auth, Age::Now)
+                .await;
             let tags = tags.map_err(|error| self.failed(error))?.tags;
             Ok(tags.iter().filter_map(tagged_version).collect())
         };

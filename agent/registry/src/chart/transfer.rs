@@ -8,8 +8,9 @@ use super::access::Access;
 use super::error::ChartError;
 use super::index::Framing;
 use crate::auth::Auth;
-use crate::client::host_of;
+use crate::client::{host_of, settled};
 use crate::error::Error as RegistryError;
+use crate::hosts::Kind;
 use crate::settings::is_loopback;
 
 /// What is asked for.
@@ -55,7 +56,6 @@ pub(super) async fn get(charts: &Charts, request: Request<'_>) -> Result<Downloa
         let client = charts.client(&access.tls, request.what)?;
         let host = host_of(&url);
         let failed = |error| ChartError::from_host(request.what, error);
-        client.refuse_while_throttled(&host).map_err(failed)?;
         let mut asked = client
             .http()
             .get(url.clone())
@@ -63,10 +63,11 @@ pub(super) async fn get(charts: &Charts, request: Request<'_>) -> Result<Downloa
         if let Auth::Basic { username, password } = &access.auth {
             asked = asked.basic_auth(username, Some(password.expose()));
         }
-        let response = asked
-            .send()
+        let response = client
+            .hosts()
+            .send(&host, Kind::Other, asked)
             .await
-            .map_err(|error| failed(RegistryError::unavailable(&host, error)))?;
+            .map_err(failed)?;
         if let Some(next) = redirect(request.what, &response)? {
             redirects += 1;
             if redirects > charts.settings().max_redirects {
@@ -88,7 +89,7 @@ pub(super) async fn get(charts: &Charts, request: Request<'_>) -> Result<Downloa
                 what: request.what.to_owned(),
             }),
             _ => {
-                let response = client.settled(&host, response).map_err(failed)?;
+                let response = settled(&host, response).map_err(failed)?;
                 whole(request.what, response, request.limit).await
             }
         };
@@ -198,6 +199,9 @@ pub(super) fn may_be_asked(charts: &Charts, what: &str, url: &Url) -> Result<(),
 fn refusal(host: &str, auth: &Auth, place: Place) -> String {
     match (auth, place) {
         (Auth::Basic { .. }, _) => format!("{host} refused the user name or password"),
+        (Auth::IdentityToken(_), _) => {
+            format!("{host} wants a user name and password, and an identity token is configured")
+        }
         (Auth::Anonymous, Place::Asked) => {
             format!("{host} wants credentials, and none are configured")
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use syncline_core::reason::Reason;
 use syncline_core::redacted::Redacted;
-use syncline_registry::{Auth, Client, Error, Freshness, Settings};
+use syncline_registry::{Age, Auth, Client, Error, Freshness, Settings};
 
 use crate::player::{HANG, Player, answer, page};
 use crate::{image, texts};
@@ -36,7 +36,7 @@ async fn an_opaque_cursor_is_followed_to_the_last_page() {
     })
     .await;
     let listing = client()
-        .tags(&image(&player.host, "app"), &Auth::Anonymous)
+        .tags(&image(&player.host, "app"), &Auth::Anonymous, Age::Now)
         .await
         .unwrap();
     assert_eq!(texts(&listing), ["a", "b", "c", "d"]);
@@ -47,7 +47,7 @@ async fn bad_b56_entries_that_are_no_tags_are_counted_and_left_out() {
     let long = "a".repeat(129);
     let player = Player::start(move |_, _| page(&[], &["v1.2", "1.2.3+b", "latest", &long])).await;
     let listing = client()
-        .tags(&image(&player.host, "app"), &Auth::Anonymous)
+        .tags(&image(&player.host, "app"), &Auth::Anonymous, Age::Now)
         .await
         .unwrap();
     assert_eq!(
@@ -60,7 +60,7 @@ async fn bad_b56_entries_that_are_no_tags_are_counted_and_left_out() {
 async fn no_tags_are_an_empty_list() {
     let player = Player::start(|_, _| answer(200, &[], r#"{"name":"app","tags":null}"#)).await;
     let listing = client()
-        .tags(&image(&player.host, "app"), &Auth::Anonymous)
+        .tags(&image(&player.host, "app"), &Auth::Anonymous, Age::Now)
         .await
         .unwrap();
     assert!(listing.tags.is_empty());
@@ -100,7 +100,10 @@ async fn fault_f14_a_list_that_is_cut_off_anywhere_gives_no_tags() {
         })
         .await;
         let app = image(&player.host, "app");
-        let error = client().tags(&app, &Auth::Anonymous).await.unwrap_err();
+        let error = client()
+            .tags(&app, &Auth::Anonymous, Age::Now)
+            .await
+            .unwrap_err();
         assert_eq!(
             error.reason(),
             Reason::RegistryIncomplete,
@@ -129,7 +132,10 @@ async fn errors_and_redirects_of_a_page_give_no_tags() {
         })
         .await;
         let app = image(&player.host, "app");
-        let error = client().tags(&app, &Auth::Anonymous).await.unwrap_err();
+        let error = client()
+            .tags(&app, &Auth::Anonymous, Age::Now)
+            .await
+            .unwrap_err();
         assert_eq!(error.reason(), reason, "{status}");
     }
 }
@@ -139,13 +145,13 @@ async fn fault_f13_a_host_that_asks_to_slow_down_is_left_alone_by_all_images() {
     let player = Player::start(|_, _| answer(429, &["Retry-After: 300"], "")).await;
     let client = client();
     let first = client
-        .tags(&image(&player.host, "app"), &Auth::Anonymous)
+        .tags(&image(&player.host, "app"), &Auth::Anonymous, Age::Now)
         .await
         .unwrap_err();
     assert_eq!(first.retry_after(), Some(Duration::from_mins(5)));
     let second = client
         .clone()
-        .tags(&image(&player.host, "other"), &user())
+        .tags(&image(&player.host, "other"), &user(), Age::Now)
         .await
         .unwrap_err();
     assert_eq!(second.reason(), Reason::RegistryThrottled);
@@ -166,14 +172,17 @@ async fn a_host_is_asked_again_after_the_time_that_it_named() {
     .await;
     let client = client();
     let app = image(&player.host, "app");
-    let error = client.tags(&app, &Auth::Anonymous).await.unwrap_err();
+    let error = client
+        .tags(&app, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap_err();
     // Never at once, whatever it says.
     assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
-    assert!(client.tags(&app, &Auth::Anonymous).await.is_err());
+    assert!(client.tags(&app, &Auth::Anonymous, Age::Now).await.is_err());
     assert_eq!(player.heard().len(), 1);
     let deadline = Instant::now() + Duration::from_secs(20);
     let listing = loop {
-        match client.tags(&app, &Auth::Anonymous).await {
+        match client.tags(&app, &Auth::Anonymous, Age::Now).await {
             Ok(listing) => break listing,
             Err(error) => assert_eq!(error.reason(), Reason::RegistryThrottled),
         }
@@ -193,7 +202,10 @@ async fn a_registry_that_never_answers_is_given_up_at_the_deadline() {
     };
     let client = Client::new(settings).unwrap();
     let app = image(&player.host, "app");
-    let error = client.tags(&app, &Auth::Anonymous).await.unwrap_err();
+    let error = client
+        .tags(&app, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::RegistryUnavailable);
     assert!(error.to_string().contains("deadline"), "{error}");
 }
@@ -206,8 +218,8 @@ async fn an_unchanged_list_is_asked_for_conditionally() {
     })
     .await;
     let (client, app) = (client(), image(&player.host, "app"));
-    let first = client.tags(&app, &Auth::Anonymous).await.unwrap();
-    let second = client.tags(&app, &Auth::Anonymous).await.unwrap();
+    let first = client.tags(&app, &Auth::Anonymous, Age::Now).await.unwrap();
+    let second = client.tags(&app, &Auth::Anonymous, Age::Now).await.unwrap();
     assert_eq!(
         (first.freshness, second.freshness),
         (Freshness::Read, Freshness::NotModified)
@@ -215,7 +227,7 @@ async fn an_unchanged_list_is_asked_for_conditionally() {
     assert_eq!(first.tags, second.tags);
     assert_eq!(player.heard().len(), 2);
     // Another credential has no list yet.
-    let third = client.tags(&app, &user()).await.unwrap();
+    let third = client.tags(&app, &user(), Age::Now).await.unwrap();
     assert_eq!(third.freshness, Freshness::Read);
 }
 
@@ -231,7 +243,7 @@ async fn the_first_page_of_several_is_never_taken_for_the_whole_list() {
     .await;
     let (client, app) = (client(), image(&player.host, "app"));
     for _ in 0..2 {
-        let listing = client.tags(&app, &Auth::Anonymous).await.unwrap();
+        let listing = client.tags(&app, &Auth::Anonymous, Age::Now).await.unwrap();
         assert_eq!(
             (texts(&listing), listing.freshness),
             (vec!["1", "2"], Freshness::Read)
@@ -274,7 +286,10 @@ async fn a_token_is_fetched_once_and_kept_until_it_runs_out() {
     let player = with_tokens(3600).await;
     let (client, app) = (client(), image(&player.host, "app"));
     for _ in 0..3 {
-        assert_eq!(texts(&client.tags(&app, &user()).await.unwrap()), ["1.0.0"]);
+        assert_eq!(
+            texts(&client.tags(&app, &user(), Age::Now).await.unwrap()),
+            ["1.0.0"]
+        );
     }
     let tokens = |player: &Player| {
         player
@@ -298,7 +313,7 @@ async fn a_token_is_fetched_once_and_kept_until_it_runs_out() {
     let player = with_tokens(5).await;
     let app = image(&player.host, "app");
     for _ in 0..2 {
-        assert!(client.tags(&app, &user()).await.is_ok());
+        assert!(client.tags(&app, &user(), Age::Now).await.is_ok());
     }
     assert_eq!(tokens(&player), 2);
 }
@@ -312,7 +327,7 @@ async fn a_token_service_that_refuses_is_an_authentication_failure() {
         password: Redacted::new("hunter2"),
     };
     for auth in [Auth::Anonymous, wrong] {
-        let error = client().tags(&app, &auth).await.unwrap_err();
+        let error = client().tags(&app, &auth, Age::Now).await.unwrap_err();
         assert_eq!(error.reason(), Reason::RegistryAuthFailed, "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
@@ -326,7 +341,7 @@ async fn bad_b59_a_token_service_on_another_host_never_hears_the_password() {
     let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{realm}/token\"");
     let player = Player::start(move |_, _| answer(401, &[&challenge], "")).await;
     let app = image(&player.host, "app");
-    let error = client().tags(&app, &user()).await.unwrap_err();
+    let error = client().tags(&app, &user(), Age::Now).await.unwrap_err();
     assert!(matches!(error, Error::Realm { .. }), "{error}");
     assert_eq!(error.reason().row().code, "registry.realm");
     assert!(thief.heard().is_empty());
@@ -337,7 +352,10 @@ async fn bad_b59_a_token_service_on_another_host_never_hears_the_password() {
             .all(|heard| heard.header("authorization").is_empty())
     );
     // Without a password there is nothing to steal; the token is refused and that is the end.
-    let error = client().tags(&app, &Auth::Anonymous).await.unwrap_err();
+    let error = client()
+        .tags(&app, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::RegistryAuthFailed);
     assert_eq!((thief.heard().len(), player.heard().len()), (1, 3));
 }

@@ -3,7 +3,7 @@
 use syncline_core::image::reference::Tag;
 use syncline_core::reason::Reason;
 use syncline_core::redacted::Redacted;
-use syncline_registry::{Auth, Client, Freshness, Settings};
+use syncline_registry::{Age, Auth, Client, Freshness, Settings};
 
 use crate::distribution::{Access, Distribution, PASSWORD, USERNAME};
 use crate::{image, texts};
@@ -28,12 +28,18 @@ async fn a_list_of_several_pages_is_read_to_its_end() {
     })
     .unwrap();
     let image = image(&registry.host, "team/roar-web");
-    let listing = client.tags(&image, &Auth::Anonymous).await.unwrap();
+    let listing = client
+        .tags(&image, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap();
     assert_eq!(texts(&listing), names);
     assert_eq!((listing.invalid, listing.freshness), (0, Freshness::Read));
 
     registry.push("team/roar-web", "2.0.1", "newer").await;
-    let listing = client.tags(&image, &Auth::Anonymous).await.unwrap();
+    let listing = client
+        .tags(&image, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap();
     assert!(texts(&listing).contains(&"2.0.1"));
 }
 
@@ -61,7 +67,10 @@ async fn a_list_over_a_limit_gives_no_tags() {
         },
     ] {
         let client = Client::new(settings).unwrap();
-        let error = client.tags(&image, &Auth::Anonymous).await.unwrap_err();
+        let error = client
+            .tags(&image, &Auth::Anonymous, Age::Now)
+            .await
+            .unwrap_err();
         assert_eq!(error.reason(), Reason::RegistryLimit, "bad_b55: {error}");
     }
 }
@@ -72,7 +81,7 @@ async fn an_image_that_does_not_exist_is_not_found() {
     registry.push("app", "1.0.0", "a").await;
     let client = Client::new(Settings::default()).unwrap();
     let error = client
-        .tags(&image(&registry.host, "other"), &Auth::Anonymous)
+        .tags(&image(&registry.host, "other"), &Auth::Anonymous, Age::Now)
         .await
         .unwrap_err();
     assert_eq!(error.reason(), Reason::RegistryNotFound);
@@ -106,16 +115,21 @@ async fn a_registry_with_passwords_is_read_with_the_right_one_only() {
     let app = image(&registry.host, "app");
 
     for auth in [Auth::Anonymous, user("wrong-password")] {
-        let error = client.tags(&app, &auth).await.unwrap_err();
+        let error = client.tags(&app, &auth, Age::Now).await.unwrap_err();
         assert_eq!(error.reason(), Reason::RegistryAuthFailed, "{error}");
         assert!(!format!("{error} {error:?}").contains("wrong-password"));
     }
     // The list that one credential may read is never given to another.
     assert_eq!(
-        texts(&client.tags(&app, &user(PASSWORD)).await.unwrap()),
+        texts(&client.tags(&app, &user(PASSWORD), Age::Now).await.unwrap()),
         ["1.0.0"]
     );
-    assert!(client.tags(&app, &user("wrong-password")).await.is_err());
+    assert!(
+        client
+            .tags(&app, &user("wrong-password"), Age::Now)
+            .await
+            .is_err()
+    );
 
     let payload = format!(
         r#"{{"auths":{{"{}":{{"username":"{USERNAME}","password":"{PASSWORD}"}}}}}}"#,
@@ -124,7 +138,10 @@ async fn a_registry_with_passwords_is_read_with_the_right_one_only() {
     let auth = Auth::from_docker_config(&Redacted::new(payload), &app)
         .unwrap()
         .unwrap();
-    assert_eq!(texts(&client.tags(&app, &auth).await.unwrap()), ["1.0.0"]);
+    assert_eq!(
+        texts(&client.tags(&app, &auth, Age::Now).await.unwrap()),
+        ["1.0.0"]
+    );
     let tag = Tag::parse("1.0.0").unwrap();
     assert!(client.digest(&app, &tag, &auth).await.is_ok());
 }
@@ -135,12 +152,18 @@ async fn fault_f12_a_registry_that_is_gone_is_unavailable_and_comes_back() {
     let registry = Distribution::start(Access::Open).await;
     registry.push("app", "1.0.0", "a").await;
     let app = image(&registry.host, "app");
-    assert!(client.tags(&app, &Auth::Anonymous).await.is_ok());
+    assert!(client.tags(&app, &Auth::Anonymous, Age::Now).await.is_ok());
     drop(registry);
-    let error = client.tags(&app, &Auth::Anonymous).await.unwrap_err();
+    let error = client
+        .tags(&app, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::RegistryUnavailable);
     let nowhere = image("registry.invalid", "app");
-    let error = client.tags(&nowhere, &Auth::Anonymous).await.unwrap_err();
+    let error = client
+        .tags(&nowhere, &Auth::Anonymous, Age::Now)
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::RegistryUnavailable);
     assert!(
         error.to_string().starts_with("registry.invalid: "),
