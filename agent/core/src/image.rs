@@ -4,19 +4,24 @@
 //! It lists nothing and writes nothing: tags and files come in as values, edits go out as bytes.
 //!
 //! ```text
-//! tags -> choose(policy) -> Choice -> edit::find(file) -> Site -> edit::edit -> FileEdit
+//! tags -> choose(policy) -> Choice -> edit::find_in(files) -> Site -> edit::edit_files -> FileEdit
+//!      -> prove(objects before, objects after) -> Proof
 //! ```
 
 pub mod choose;
 pub mod edit;
 pub mod facts;
 pub mod filter;
+pub mod marker;
 pub mod order;
 pub mod policy;
+pub mod prove;
 pub mod reference;
 
 pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};
-pub use edit::{FileEdit, Found, Refusal, Site, edit, edit_all, find};
+pub use edit::{
+    FileEdit, Found, Refusal, Site, Wanted, edit, edit_all, edit_files, find, find_in,
+};
 pub use facts::{CommitPlace, Examined, Facts, Held, Platform};
 pub use policy::{Downgrade, Order, Pin, Policy, RangeError};
 pub use reference::{Digest, ImageName, NameError, Reference, Tag, Version};

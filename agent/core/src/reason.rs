@@ -214,6 +214,8 @@ reasons! {
     NoDowngrade, "", Hold, "Git names a newer image than the policy would choose, so nothing is changed", "Change the tag in Git, or the policy";
     NothingToEdit, "", Input, "No file of the repository names the image", "Name the image in a manifest, or correct `spec.update`";
     EditRefused, "edit.refused", Input, "A file names the image in a way that cannot be edited exactly", "See the named file and line";
+    EditUnproved, "edit.unproved", Input, "An edit would change something else than the image, or nothing that runs, so it is not made", "See what is named; edit the file by hand, or put a marker at the value that is meant";
+    SetterMarker, "setter.marker", Input, "A marker for image updates cannot be understood or obeyed", "Correct the marker in the named line: `# {\"$imagepolicy\": \"namespace:policy\"}` behind the value, on the same line";
     WriteNotConfigured, "", Input, "The Repository has no `spec.write`, so no commit can be made", "Add `spec.write` with a Secret that may push";
     PushFailed, "git.push", Transient, "The commit could not be pushed", "It is made anew on the new tip";
     PushContention, "git.push_contention", Transient, "Others push to the branch all the time, so the commit could not be pushed", "It is tried again; see who pushes so often";

@@ -11,6 +11,15 @@ pub(super) fn write(style: Style, value: &str) -> String {
     }
 }
 
+/// The notation for a new value: the old one, with quotes where a plain text would be read as
+/// something else than a string.
+pub(super) fn style_for(style: Style, value: &str) -> Style {
+    match style {
+        Style::Plain if !is_plain_string(value) => Style::DoubleQuoted,
+        style => style,
+    }
+}
+
 /// Whether every reader of YAML, 1.1 or 1.2, takes the plain text for a string.
 ///
 /// When in doubt it says no: quotes too many do no harm, `1.10` read as 1.1 does.

@@ -1,51 +1,60 @@
-//! Walks the tree of a file and collects the places that name a tag of one image.
+//! Walks the tree of a file and collects the places that name the version of one image.
 
 use std::collections::HashMap;
 
-use super::{Cause, Found, Kind, Refusal, Site, scalar};
-use crate::image::reference::{ImageName, Reference, Tag, split};
+use super::charts::{self, OfFile};
+use super::marks::Marks;
+use super::{By, Cause, Found, Holds, Kind, Missing, Part, Refusal, Site, Wanted, scalar};
+use crate::image::reference::{ImageName, Reference};
 use crate::manifest::yaml::tree::{Document, Node, Position, Scalar, Style, Tagged};
 use crate::names;
 
-/// Keys whose meaning depends on standing once in their map.
-const KEYS: [&str; 8] = [
-    "image",
-    "repository",
-    "registry",
-    "tag",
-    "digest",
-    "name",
-    "newName",
-    "newTag",
-];
+/// The entries of a map.
+pub(super) type Entries = [(Node, Node)];
 
 /// Finds the places in all documents of a file.
-pub(super) fn search(file: &str, text: &str, documents: &[Document], image: &ImageName) -> Found {
+pub(super) fn search(
+    file: &str,
+    text: &str,
+    documents: &[Document],
+    wanted: &Wanted<'_>,
+    marks: &Marks,
+    surroundings: &OfFile,
+) -> Found {
     let mut found = Found::default();
+    found.refusals.extend(marks.refusals(file));
     for (index, document) in documents.iter().enumerate() {
         let Some(root) = &document.root else { continue };
+        let mut registries = surroundings.registries.clone();
+        registries.extend(charts::registries(root));
         let mut walk = Walk {
             file,
             text,
-            image,
-            document: index + 1,
+            wanted,
+            marks,
+            registries,
+            surroundings,
+            document,
+            number: index + 1,
             anchors: document.anchors(),
             ours: is_ours(root),
             sites: Vec::new(),
             aliases: Vec::new(),
             refusals: Vec::new(),
+            marked: false,
         };
-        walk.node(root, &mut Vec::new());
-        walk.settle_aliases(document, &mut found);
+        walk.node(root, None, &mut Vec::new());
+        walk.settle_aliases(&mut found);
     }
-    found
-        .refusals
-        .sort_by_key(|refusal| (refusal.line, refusal.column));
+    let line = |refusal: &Refusal| (refusal.line, refusal.column);
+    found.refusals.sort_by_key(line);
+    found.sites.sort_by_key(|site| site.parts[0].bytes.start);
     found
 }
 
 /// One step of a path in a document.
-enum Step<'a> {
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
     Key(&'a str),
     Index(usize),
 }
@@ -57,27 +66,38 @@ struct AliasUse {
     path: String,
 }
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     file: &'a str,
     text: &'a str,
-    image: &'a ImageName,
-    document: usize,
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) marks: &'a Marks,
+    /// Registries that `global` names.
+    pub(super) registries: Vec<String>,
+    pub(super) surroundings: &'a OfFile,
+    document: &'a Document,
+    /// Of the document, from 1.
+    number: usize,
     anchors: HashMap<usize, &'a Node>,
-    ours: bool,
-    /// With the anchor of their scalar.
+    pub(super) ours: bool,
+    /// With the anchor of their first scalar.
     sites: Vec<(Site, usize)>,
     aliases: Vec<AliasUse>,
     refusals: Vec<Refusal>,
+    pub(super) marked: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn node(&mut self, node: &'a Node, path: &mut Vec<Step<'a>>) {
+    fn node(&mut self, node: &'a Node, siblings: Option<&'a Entries>, path: &mut Vec<Step<'a>>) {
         match node {
-            Node::Scalar(_) | Node::Alias { .. } => {}
+            Node::Scalar(_) | Node::Alias { .. } => {
+                if let Some(Some(marker)) = self.marks.at(node.at()) {
+                    self.marker(marker, node, siblings, path);
+                }
+            }
             Node::Sequence { items, .. } => {
                 for (index, item) in items.iter().enumerate() {
                     path.push(Step::Index(index));
-                    self.node(item, path);
+                    self.node(item, None, path);
                     path.pop();
                 }
             }
@@ -90,217 +110,140 @@ impl<'a> Walk<'a> {
                     if key.value == "images" {
                         self.kustomize(value, path);
                     }
-                    self.node(value, path);
+                    self.node(value, Some(entries), path);
                     path.pop();
                 }
             }
         }
     }
 
-    /// A value that is a whole reference.
-    fn reference(
-        &mut self,
-        key: &str,
-        value: &'a Node,
-        siblings: &'a [(Node, Node)],
-        path: &[Step<'a>],
-    ) {
-        let Some(target) = self.resolve(value) else {
-            return;
-        };
-        let Ok(reference) = Reference::parse(&target.value) else {
-            return;
-        };
-        if reference.name != *self.image {
-            return;
-        }
-        let Ok((written, ..)) = split(&target.value) else {
-            return;
-        };
-        let at = position_of(value, target);
-        let for_an_image = key.to_ascii_lowercase().ends_with("image");
-        let Some(tag) = reference.tag.filter(|_| reference.digest.is_none()) else {
-            if reference.digest.is_some() {
-                self.refuse(at, Cause::Digest, self.digest_detail());
-            } else if key == "image" && !self.ours && entry(siblings, "tag").is_none() {
-                let detail = format!(
-                    "{} has no tag, so whatever is `latest` runs; write one",
-                    self.image
-                );
-                self.refuse(at, Cause::NoTag, detail);
+    /// Whether no name may touch a value, because a marker stands at it. Says so, unless it is a
+    /// marker of the policy itself or one that is reported already.
+    pub(super) fn is_marked(&mut self, value: &Node) -> bool {
+        match self.marks.at(value.at()) {
+            None => false,
+            Some(None) => true,
+            Some(Some(marker)) => {
+                if Some(&marker.policy) != self.wanted.policy {
+                    let detail = format!(
+                        "{} is named here, and the marker gives the value to policy `{}`",
+                        self.wanted.image, marker.policy
+                    );
+                    self.refuse(value.at(), Cause::MarkedForAnother, detail);
+                }
+                true
             }
-            return;
-        };
-        if written.contains('/') || for_an_image {
-            let prefix = format!("{written}:");
-            self.place(value, target, Kind::Reference, prefix, tag, path);
         }
     }
 
-    /// The entries of a Kustomize `images:` list.
-    fn kustomize(&mut self, list: &'a Node, path: &mut Vec<Step<'a>>) {
-        let Node::Sequence { items, .. } = list else {
-            return;
-        };
-        for (index, item) in items.iter().enumerate() {
-            let Node::Mapping { entries, .. } = item else {
-                continue;
-            };
-            let Some(name) = self.text_of(entries, "name") else {
-                continue;
-            };
-            let new_name = self
-                .text_of(entries, "newName")
-                .filter(|text| !text.is_empty());
-            let is_entry = ["newName", "newTag", "digest", "tagSuffix"]
-                .iter()
-                .any(|key| entry(entries, key).is_some());
-            if !is_entry || !self.is_the_image(new_name.unwrap_or(name)) {
-                continue;
-            }
-            path.push(Step::Index(index));
-            self.tag_of(entries, "newTag", Kind::Kustomize, path);
-            path.pop();
-        }
-    }
-
-    /// `repository` and `tag` side by side, as the values of Helm charts have them.
-    fn values(&mut self, entries: &'a [(Node, Node)], path: &mut Vec<Step<'a>>) {
-        let registry = self
-            .text_of(entries, "registry")
-            .filter(|text| !text.is_empty());
-        let by_repository =
-            self.text_of(entries, "repository")
-                .is_some_and(|repository| match registry {
-                    Some(registry) => self
-                        .is_the_image(&format!("{}/{repository}", registry.trim_end_matches('/'))),
-                    None => self.is_the_image(repository),
-                });
-        let by_image = entry(entries, "tag").is_some()
-            && self
-                .text_of(entries, "image")
-                .is_some_and(|image| self.is_the_image(image));
-        if by_repository || by_image {
-            self.tag_of(entries, "tag", Kind::Values, path);
-        }
-    }
-
-    /// The tag of a map that is known to name the image.
-    fn tag_of(
+    /// Takes scalars as one place, or says why they cannot be edited. The first is the one that
+    /// people are told of.
+    pub(super) fn place(
         &mut self,
-        entries: &'a [(Node, Node)],
-        key: &'static str,
+        by: By,
         kind: Kind,
-        path: &mut Vec<Step<'a>>,
+        current: Reference,
+        scalars: &[(&'a Node, Holds, String)],
     ) {
-        let map_at = entries
-            .first()
-            .and_then(|(key, _)| key.scalar())
-            .map(|key| key.at);
-        let map_at = map_at.unwrap_or(Position { line: 0, column: 0 });
-        for known in KEYS {
-            let twice = entries
-                .iter()
-                .filter(|(key, _)| has_text(key, known))
-                .nth(1);
-            if let Some(second) = twice.and_then(|(key, _)| key.scalar()) {
-                let detail = format!("the key `{known}` stands twice in the map");
-                self.refuse(second.at, Cause::DuplicateKey, detail);
+        let cause = match by {
+            By::Marker(_) => Cause::Marker,
+            By::Name => Cause::Shared,
+        };
+        let mut parts = Vec::with_capacity(scalars.len());
+        let mut first = None;
+        for (value, holds, path) in scalars {
+            let target = match value {
+                Node::Scalar(target) => target,
+                Node::Alias { anchor, at } if by == By::Name && scalars.len() == 1 => {
+                    self.aliases.push(AliasUse {
+                        anchor: *anchor,
+                        at: *at,
+                        path: path.clone(),
+                    });
+                    return;
+                }
+                other => {
+                    let detail = format!(
+                        "`{path}` is an alias of a value that stands elsewhere; write it here"
+                    );
+                    self.refuse(other.at(), cause, detail);
+                    return;
+                }
+            };
+            let uses = self.document.uses.get(&target.anchor).copied().unwrap_or(0);
+            let settles_later = by == By::Name && first.is_none() && scalars.len() == 1;
+            if target.anchor != 0 && uses > 0 && !settles_later {
+                let detail = format!(
+                    "`{path}` is shared through an anchor; write it at each place that uses it"
+                );
+                self.refuse(target.at, cause, detail);
                 return;
             }
-        }
-        if self
-            .text_of(entries, "digest")
-            .is_some_and(|digest| !digest.is_empty())
-        {
-            self.refuse(map_at, Cause::Digest, self.digest_detail());
-            return;
-        }
-        let no_tag = |at: Position| {
-            let detail = format!("{} has no `{key}` here; write one, quoted", self.image);
-            (at, Cause::NoTag, detail)
-        };
-        let Some(value) = entry(entries, key) else {
-            let (at, cause, detail) = no_tag(map_at);
-            self.refuse(at, cause, detail);
-            return;
-        };
-        let Some(target) = self.resolve(value) else {
-            return;
-        };
-        let at = position_of(value, target);
-        if target.value.is_empty() {
-            let (at, cause, detail) = no_tag(at);
-            self.refuse(at, cause, detail);
-        } else if target.value.contains('@') {
-            self.refuse(at, Cause::Digest, self.digest_detail());
-        } else {
-            match Tag::parse(&target.value) {
-                Ok(tag) => {
-                    path.push(Step::Key(key));
-                    self.place(value, target, kind, String::new(), tag, path);
-                    path.pop();
+            match self.part(target, holds.clone(), path.clone()) {
+                Ok(part) => parts.push(part),
+                Err(detail) => {
+                    let cause = match by {
+                        By::Marker(_) => Cause::Marker,
+                        By::Name => Cause::Notation,
+                    };
+                    self.refuse(target.at, cause, detail.to_owned());
+                    return;
                 }
-                Err(error) => self.refuse(at, Cause::NotATag, error.to_string()),
             }
+            first = first.or(Some((target, path)));
         }
-    }
-
-    /// Takes a scalar as a place, or says why it cannot be edited.
-    fn place(
-        &mut self,
-        value: &'a Node,
-        target: &'a Scalar,
-        kind: Kind,
-        prefix: String,
-        current: Tag,
-        path: &[Step<'a>],
-    ) {
-        if let Node::Alias { anchor, at } = value {
-            self.aliases.push(AliasUse {
-                anchor: *anchor,
-                at: *at,
-                path: written(path),
-            });
-            return;
-        }
-        let as_written = scalar::write(target.style, &target.value);
-        let exact = self.text.get(target.bytes.clone()) == Some(as_written.as_str());
-        if target.style == Style::Block || !exact {
-            let detail =
-                "the tag is in a block or has escapes; write it on one line, plain or quoted";
-            self.refuse(target.at, Cause::Notation, detail.into());
-            return;
-        }
-        if target.tagged == Tagged::Other {
-            let detail = "the tag has a YAML tag other than `!!str`; quote it instead";
-            self.refuse(target.at, Cause::Notation, detail.into());
-            return;
-        }
+        let Some((target, path)) = first else { return };
         let site = Site {
             file: self.file.to_owned(),
-            image: self.image.clone(),
-            document: self.document,
+            document: self.number,
             line: target.at.line,
             column: target.at.column,
-            path: written(path),
-            current,
+            path: path.clone(),
             kind,
-            prefix,
-            bytes: target.bytes.clone(),
-            style: target.style,
-            string_by_tag: target.tagged == Tagged::String,
+            by,
+            current,
+            parts,
         };
         self.sites.push((site, target.anchor));
     }
 
+    /// The bytes of a scalar that can be replaced.
+    fn part(&self, target: &'a Scalar, holds: Holds, path: String) -> Result<Part, &'static str> {
+        if target.tagged == Tagged::Other {
+            return Err("the value has a YAML tag other than `!!str`; quote it instead");
+        }
+        let as_written = scalar::write(target.style, &target.value);
+        // A block begins at its text, and ends where the next line does.
+        let bytes = match target.style {
+            Style::Block => target.bytes.start..target.bytes.start + target.value.len(),
+            Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => target.bytes.clone(),
+        };
+        let exact = self.text.get(bytes.clone()) == Some(as_written.as_str());
+        let single = !target.value.contains(['\n', '\r']);
+        if !exact || !single {
+            return Err(
+                "the value is a block of several lines or has escapes; write it on one line, \
+                 plain or quoted",
+            );
+        }
+        Ok(Part {
+            bytes,
+            style: target.style,
+            string_by_tag: target.tagged == Tagged::String,
+            line: target.at.line,
+            path,
+            old: target.value.clone(),
+            holds,
+        })
+    }
+
     /// An anchored value may be edited only if every use of it is this image too, and a value that
     /// is an alias only if its anchor is a place.
-    fn settle_aliases(mut self, document: &Document, found: &mut Found) {
+    fn settle_aliases(mut self, found: &mut Found) {
         let mut shared = Vec::new();
-        let mut kept = Vec::new();
+        let mut kept: Vec<(Site, usize)> = Vec::new();
         for (site, anchor) in std::mem::take(&mut self.sites) {
-            let uses = document.uses.get(&anchor).copied().unwrap_or(0);
+            let uses = self.document.uses.get(&anchor).copied().unwrap_or(0);
             let ours = self
                 .aliases
                 .iter()
@@ -331,60 +274,65 @@ impl<'a> Walk<'a> {
                 self.refuse(alias.at, Cause::Shared, detail);
             }
         }
-        kept.sort_by_key(|(site, _)| site.bytes.start);
-        kept.dedup_by_key(|(site, _)| site.bytes.start);
+        kept.sort_by_key(|(site, _)| site.parts[0].bytes.start);
+        kept.dedup_by_key(|(site, _)| site.parts[0].bytes.start);
         found.sites.extend(kept.into_iter().map(|(site, _)| site));
         found.refusals.append(&mut self.refusals);
+        found.marked |= self.marked;
     }
 
     /// The scalar that a node is or is an alias of.
-    fn resolve(&self, node: &'a Node) -> Option<&'a Scalar> {
+    pub(super) fn resolve(&self, node: &'a Node) -> Option<&'a Scalar> {
         match node {
             Node::Alias { anchor, .. } => self.anchors.get(anchor).and_then(|node| node.scalar()),
             node => node.scalar(),
         }
     }
 
-    fn text_of(&self, entries: &'a [(Node, Node)], key: &str) -> Option<&'a str> {
+    /// The text of a key, where it is one and not empty.
+    pub(super) fn text_of(&self, entries: &'a Entries, key: &str) -> Option<&'a str> {
         let value = entry(entries, key)?;
-        self.resolve(value).map(|scalar| scalar.value.as_str())
+        let text = self.resolve(value)?.value.as_str();
+        (!text.is_empty()).then_some(text)
     }
 
-    fn is_the_image(&self, text: &str) -> bool {
-        ImageName::parse(text).is_ok_and(|name| name == *self.image)
+    pub(super) fn is_the_image(&self, text: &str) -> bool {
+        ImageName::parse(text).is_ok_and(|name| name == *self.wanted.image)
     }
 
-    fn digest_detail(&self) -> String {
-        format!(
-            "{} is pinned by digest here; remove the digest, or update it by hand",
-            self.image
-        )
+    pub(super) fn refuse(&mut self, at: Position, cause: Cause, detail: String) {
+        self.refuse_missing(at, cause, detail, None);
     }
 
-    fn refuse(&mut self, at: Position, cause: Cause, detail: String) {
+    pub(super) fn refuse_missing(
+        &mut self,
+        at: Position,
+        cause: Cause,
+        detail: String,
+        missing: Option<Missing>,
+    ) {
         self.refusals.push(Refusal {
             file: self.file.to_owned(),
             line: at.line,
             column: at.column,
             cause,
             detail,
+            missing,
         });
     }
-}
 
-/// Where a value stands: at the alias, if it is one.
-fn position_of(value: &Node, target: &Scalar) -> Position {
-    match value {
-        Node::Alias { at, .. } => *at,
-        _ => target.at,
+    /// A line of the file without its end.
+    pub(super) fn line(&self, number: usize) -> &'a str {
+        let line = self.text.lines().nth(number.saturating_sub(1));
+        line.unwrap_or_default().trim_start_matches('\u{feff}')
     }
 }
 
-fn has_text(key: &Node, text: &str) -> bool {
+pub(super) fn has_text(key: &Node, text: &str) -> bool {
     key.scalar().is_some_and(|scalar| scalar.value == text)
 }
 
-fn entry<'a>(entries: &'a [(Node, Node)], key: &str) -> Option<&'a Node> {
+pub(super) fn entry<'a>(entries: &'a Entries, key: &str) -> Option<&'a Node> {
     entries
         .iter()
         .find(|(candidate, _)| has_text(candidate, key))
@@ -407,7 +355,7 @@ fn is_ours(root: &Node) -> bool {
 }
 
 /// A path as people write it: `spec.containers[0].image`.
-fn written(path: &[Step<'_>]) -> String {
+pub(super) fn written(path: &[Step<'_>]) -> String {
     let mut text = String::new();
     for step in path {
         match step {

@@ -1,31 +1,49 @@
-//! Fixtures, refusals and properties of the edit.
+//! Fixtures and refusals of the edit.
 
-use proptest::prelude::*;
-
+use super::splice::{prove, splices};
 use super::*;
 
-fn image(text: &str) -> ImageName {
+pub(super) fn image(text: &str) -> ImageName {
     ImageName::parse(text).unwrap()
 }
 
-fn web() -> ImageName {
+pub(super) fn web() -> ImageName {
     image("registry.example.com/roar-web")
 }
 
-fn tag(text: &str) -> Tag {
-    Tag::parse(text).unwrap()
+/// A tag, perhaps with a digest.
+pub(super) fn version(text: &str) -> Version {
+    let (tag, digest) = match text.split_once('@') {
+        Some((tag, digest)) => (tag, Some(Digest::parse(digest).unwrap())),
+        None => (text, None),
+    };
+    Version {
+        tag: Tag::parse(tag).unwrap(),
+        digest,
+    }
 }
 
-fn search(text: &str) -> Found {
-    find("web.yaml", text.as_bytes(), &web())
+/// A digest of one letter.
+pub(super) fn digest(letter: char) -> String {
+    format!("sha256:{}", String::from(letter).repeat(64))
+}
+
+pub(super) fn search(text: &str) -> Found {
+    find("web.yaml", text.as_bytes(), &Wanted::named(&web()))
 }
 
 /// Edits all places; the text must have no refusal.
 fn edited(text: &str, new: &str) -> String {
     let found = search(text);
-    assert_eq!(found.refusals, [], "{text}");
-    let edit = edit_all(text.as_bytes(), &found.sites, &tag(new)).unwrap();
-    String::from_utf8(edit.bytes).unwrap()
+    assert_eq!(found.blocking().next(), None, "{text}");
+    written(text, &found, new)
+}
+
+/// The text with a version at all places.
+pub(super) fn written(text: &str, found: &Found, new: &str) -> String {
+    let version = version(new);
+    let edits: Vec<_> = found.sites.iter().map(|site| (site, &version)).collect();
+    String::from_utf8(edit_all(text.as_bytes(), &edits).unwrap().bytes).unwrap()
 }
 
 /// The causes of all refusals with their lines.
@@ -79,7 +97,7 @@ fn each_fixture_becomes_its_other_half_and_finds_its_places() {
         let found = search(before);
         let here: Vec<&str> = found.sites.iter().map(|site| site.path.as_str()).collect();
         assert_eq!(here, paths, "{name}");
-        assert_eq!(found.refusals, [], "{name}");
+        assert_eq!(found.blocking().next(), None, "{name}");
         for text in [
             before.to_owned(),
             before.replace('\n', "\r\n"),
@@ -110,15 +128,19 @@ fn a_place_says_where_it_is() {
     assert_eq!((site.document, site.line, site.column), (2, 5, 14));
     assert_eq!(site.path, "spec[\"é\"].image");
     assert_eq!(
-        (site.current.as_str(), site.kind),
-        ("1.0.0", Kind::Reference)
+        (site.value(), site.kind, &site.by),
+        ("1.0.0".to_owned(), Kind::Reference, &By::Name)
     );
-    let edit = edit(text.as_bytes(), site, &tag("1.0.1")).unwrap();
+    let edit = edit(text.as_bytes(), site, &version("1.0.1")).unwrap();
     let change = &edit.changes[0];
     assert_eq!(edit.file, "web.yaml");
     assert_eq!(
-        (change.line, change.old.as_str(), change.new.as_str()),
-        (5, "1.0.0", "1.0.1")
+        (change.line, change.old.to_string(), change.new.to_string()),
+        (
+            5,
+            "registry.example.com/roar-web:1.0.0".into(),
+            "1.0.1".into()
+        )
     );
 }
 
@@ -146,7 +168,7 @@ fn a_value_that_would_change_its_type_is_quoted() {
 fn an_address_is_not_taken_for_an_image() {
     let redis = image("redis");
     let text = "REDIS_ADDR: redis:6379\nimage: redis:7.0.1\nsidecarImage: redis:7.0.1\n";
-    let found = find("a.yaml", text.as_bytes(), &redis);
+    let found = find("a.yaml", text.as_bytes(), &Wanted::named(&redis));
     let paths: Vec<&str> = found.sites.iter().map(|site| site.path.as_str()).collect();
     assert_eq!(paths, ["image", "sidecarImage"]);
     let env = "env: [{name: WEB, value: registry.example.com/roar-web:1.0.0}]\n";
@@ -157,16 +179,7 @@ fn an_address_is_not_taken_for_an_image() {
 
 #[test]
 fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
-    let digest = format!("@sha256:{}", "a".repeat(64));
     for (text, expected) in [
-        (
-            format!("image: registry.example.com/roar-web:1{digest}\n"),
-            (Cause::Digest, 1),
-        ),
-        (
-            format!("x: 1\nimage: registry.example.com/roar-web{digest}\n"),
-            (Cause::Digest, 2),
-        ),
         (
             "image: registry.example.com/roar-web\n".into(),
             (Cause::NoTag, 1),
@@ -185,7 +198,7 @@ fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
         ),
         (
             "repository: registry.example.com/roar-web\ntag: v1\ndigest: sha256:1\n".into(),
-            (Cause::Digest, 1),
+            (Cause::NotATag, 2),
         ),
         (
             "repository: registry.example.com/roar-web\ntag: v1\ntag: v2\n".into(),
@@ -193,15 +206,23 @@ fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
         ),
         (
             "images:\n- name: registry.example.com/roar-web\n  digest: sha256:1\n".into(),
-            (Cause::Digest, 2),
+            (Cause::NotATag, 3),
         ),
         (
             "images:\n- name: x\n  newName: registry.example.com/roar-web\n".into(),
             (Cause::NoTag, 2),
         ),
         (
-            "image: >-\n  registry.example.com/roar-web:1.0.0\n".into(),
-            (Cause::Notation, 2),
+            "image: \"registry.example.com/roar-web\\\n  :1.0.0\"\n".into(),
+            (Cause::Notation, 1),
+        ),
+        (
+            "repository: registry.example.com/roar-web\ntag: |\n  1.0.0\n".into(),
+            (Cause::NotATag, 3),
+        ),
+        (
+            "args: --image=registry.example.com/roar-web:1.0.0\n".into(),
+            (Cause::Text, 1),
         ),
         (
             "image: \"registry.example.com/roar\\x2dweb:1.0.0\" # roar-web\n".into(),
@@ -251,7 +272,7 @@ fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
     let found = find(
         "a.yaml",
         b"image: registry.example.com/roar-web:1\xff\n",
-        &web(),
+        &Wanted::named(&web()),
     );
     assert_eq!(found.refusals[0].reason(), Reason::YamlEncoding);
 }
@@ -260,8 +281,8 @@ fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
 fn a_template_or_a_missing_tag_is_a_note_and_blocks_nothing() {
     let note = search("image: registry.example.com/roar-web\n");
     assert_eq!((note.refusals.len(), note.blocking().count()), (1, 0));
-    let digest = search("repository: registry.example.com/roar-web\ntag: v1@sha256:0\n");
-    assert_eq!(digest.blocking().count(), 1);
+    let bad = search("repository: registry.example.com/roar-web\ntag: v1@sha256:0\n");
+    assert_eq!(bad.blocking().count(), 1);
     let policy =
         "apiVersion: syncline.dev/v1alpha1\nspec: {image: registry.example.com/roar-web}\n";
     assert_eq!(search(policy), Found::default());
@@ -271,6 +292,7 @@ fn a_template_or_a_missing_tag_is_a_note_and_blocks_nothing() {
 fn a_broken_file_that_does_not_name_the_image_is_nobodys_business_here() {
     let text = "name: roar-web-config\nb: [\n";
     let team = image("registry.example.com/team/roar-web");
+    let team = Wanted::named(&team);
     assert_eq!(find("a.yaml", text.as_bytes(), &team), Found::default());
     assert_eq!(find("a.yaml", b"\xff\xfe", &team), Found::default());
 }
@@ -284,7 +306,7 @@ fn a_file_that_changed_since_the_search_is_not_edited() {
         "",
         "# x\nimage: a:1\n",
     ] {
-        let refusal = edit(other.as_bytes(), site, &tag("2.0.0")).unwrap_err();
+        let refusal = edit(other.as_bytes(), site, &version("2.0.0")).unwrap_err();
         assert_eq!(
             (refusal.cause, refusal.reason()),
             (Cause::Stale, Reason::EditRefused)
@@ -296,12 +318,10 @@ fn a_file_that_changed_since_the_search_is_not_edited() {
 fn a_change_beside_the_value_is_not_proved() {
     let text = "image: registry.example.com/roar-web:1.0.0\nother: 1\n";
     let site = &search(text).sites[0];
-    let new = tag("2.0.0");
+    let new = version("2.0.0");
+    let splices = splices(text.as_bytes(), &[(site, &new)]).unwrap();
     let good = text.replace("1.0.0", "2.0.0");
-    assert_eq!(
-        prove(text.as_bytes(), good.as_bytes(), &[site], &new),
-        Ok(())
-    );
+    assert_eq!(prove(text.as_bytes(), good.as_bytes(), &splices), Ok(()));
     for bad in [
         good.replace("other: 1", "other: 2"),
         good.replace("other", "others"),
@@ -311,7 +331,7 @@ fn a_change_beside_the_value_is_not_proved() {
         good.replace("other: 1", "other: ["),
         text.to_owned(),
     ] {
-        let refusal = prove(text.as_bytes(), bad.as_bytes(), &[site], &new).unwrap_err();
+        let refusal = prove(text.as_bytes(), bad.as_bytes(), &splices).unwrap_err();
         assert_eq!(refusal.cause, Cause::Unproved, "{bad}");
     }
 }
@@ -320,106 +340,267 @@ fn a_change_beside_the_value_is_not_proved() {
 fn editing_to_the_same_tag_changes_no_byte() {
     let text = "image: registry.example.com/roar-web:1.0.0\n";
     assert_eq!(edited(text, "1.0.0"), text);
-    assert_eq!(edit_all(b"x", &[], &tag("1")).unwrap().bytes, b"x");
+    assert_eq!(edit_all(b"x", &[]).unwrap().bytes, b"x");
 }
 
-/// A scalar in one of three notations.
-fn notation(value: &str, style: u8) -> String {
-    match style % 3 {
-        0 => value.to_owned(),
-        1 => format!("'{value}'"),
-        _ => format!("\"{value}\""),
-    }
-}
-
-fn any_tag() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[A-Za-z0-9_][A-Za-z0-9._-]{0,12}",
-        "[0-9]{1,3}\\.[0-9]{1,3}",
-        "v?[0-9]{1,2}\\.[0-9]{1,2}\\.[0-9]{1,2}(-rc\\.[0-9])?",
-    ]
-}
-
-/// Lines of YAML that a place can stand among, at an indentation.
-fn noise() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just(String::new()),
-        "# [ -~]{0,20}",
-        "k[a-z]{1,5}: [a-zA-Z0-9][a-zA-Z0-9./é-]{0,12}( {1,3}# [ -~]{0,10})?",
-        "k[a-z]{1,5}: '[a-z #:{}é]{0,10}'",
-        "k[a-z]{1,5}: \"[a-z #:{}\\[\\],é]{0,10}\"  ",
-        "k[a-z]{1,5}: \\[ [a-z]{1,3},[a-z]{1,3} , \\]",
-        "k[a-z]{1,5}: \\{ [a-z]{1,3}: 1, 'b' : \"2\" \\}",
-        Just("ktext: |\n      literal # no comment  \n\n      image: roar-web:1".to_owned()),
-        Just("kfold: >-\n      folded text\n      goes on".to_owned()),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn only_the_bytes_of_the_scalar_change(
-        lines in proptest::collection::vec(noise(), 0..6),
-        more in proptest::collection::vec(noise(), 0..6),
-        old in any_tag(),
-        new in any_tag(),
-        style in any::<u8>(),
-        shape in 0u8..4,
-        gap in 1usize..4,
-        comment in "( {1,3}# [ -~]{0,12})?",
-        anchor in prop_oneof![Just(""), Just("&a "), Just("!!str ")],
-        newline in prop_oneof![Just("\n"), Just("\r\n")],
-        end in any::<bool>(),
-    ) {
-        let gap = " ".repeat(gap);
-        let name = "registry.example.com/roar-web";
-        // What stands before the scalar, the part of it before the tag, and what follows.
-        let (head, prefix, tail) = match shape {
-            0 => (format!("  image:{gap}{anchor}"), format!("{name}:"), comment),
-            1 => (format!("  repository: {name}\n  tag:{gap}{anchor}"), String::new(), comment),
-            2 => (format!("  i: {{a: [1], image:{gap}{anchor}"), format!("{name}:"), format!(" , b: 2}}{comment}")),
-            _ => (format!("  images:\n  - newTag:{gap}{anchor}"), String::new(), format!("{comment}\n    name: {name}")),
-        };
-        let indented = |lines: &[String]| -> String {
-            lines.iter().flat_map(|line| ["  ", line, "\n"]).collect()
-        };
-        let before = format!("top:\n{}{head}", indented(&lines));
-        let after = format!("{tail}\n{}", indented(&more));
-        let after = if end { after } else { after.trim_end_matches('\n').to_owned() };
-        let before = before.replace('\n', newline);
-        let after = after.replace('\n', newline);
-        let old_scalar = notation(&format!("{prefix}{old}"), style);
-        let text = format!("{before}{old_scalar}{after}");
-
-        let found = search(&text);
-        prop_assert_eq!(&found.refusals, &[], "{}", text);
-        prop_assert_eq!(found.sites.len(), 1, "{}", text);
-        prop_assert_eq!(found.sites[0].current.as_str(), old.as_str());
-        let edit = edit(text.as_bytes(), &found.sites[0], &tag(&new));
-        prop_assert!(edit.is_ok(), "{:?}\n{}", edit, text);
-        let bytes = String::from_utf8(edit.unwrap().bytes).unwrap();
-        let middle = bytes.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&after));
-        let same = notation(&format!("{prefix}{new}"), style);
-        let quoted = notation(&format!("{prefix}{new}"), 2);
-        prop_assert!(
-            middle == Some(&same) || (style % 3 == 0 && middle == Some(&quoted)),
-            "{:?}", middle
+#[test]
+fn a_place_with_a_digest_is_written_with_one_and_never_without() {
+    let (old, new) = (digest('a'), digest('b'));
+    let cases = [
+        (
+            format!("image: registry.example.com/roar-web:1@{old} # c\n"),
+            format!("image: registry.example.com/roar-web:2@{new} # c\n"),
+        ),
+        (
+            format!("image: registry.example.com/roar-web@{old}\n"),
+            format!("image: registry.example.com/roar-web:2@{new}\n"),
+        ),
+        (
+            format!("images:\n- name: registry.example.com/roar-web\n  digest: {old}\n"),
+            format!("images:\n- name: registry.example.com/roar-web\n  digest: {new}\n"),
+        ),
+        (
+            format!(
+                "images: [{{name: x, newName: registry.example.com/roar-web, digest: '{old}', newTag: \"1\"}}]\n"
+            ),
+            format!(
+                "images: [{{name: x, newName: registry.example.com/roar-web, digest: '{new}', newTag: \"2\"}}]\n"
+            ),
+        ),
+        (
+            format!("repository: registry.example.com/roar-web\ntag: v1@{old}\n"),
+            format!("repository: registry.example.com/roar-web\ntag: 2@{new}\n"),
+        ),
+        (
+            format!("repository: registry.example.com/roar-web\ntag: v1\ndigest: {old}\n"),
+            format!("repository: registry.example.com/roar-web\ntag: \"2\"\ndigest: {new}\n"),
+        ),
+    ];
+    for (before, after) in cases {
+        let found = search(&before);
+        assert_eq!(
+            (found.sites.len(), &found.refusals[..]),
+            (1, &[][..]),
+            "{before}"
         );
-        // Found again, it is the new tag at the same path, and edited back it is the old file
-        // again, save for quotes that had to come.
-        let again = search(&bytes);
-        prop_assert_eq!(&again.sites[0].path, &found.sites[0].path);
-        prop_assert_eq!(again.sites[0].current.as_str(), new.as_str());
+        assert_eq!(written(&before, &found, &format!("2@{new}")), after);
+        let refusal = edit(before.as_bytes(), &found.sites[0], &version("2")).unwrap_err();
+        assert_eq!(refusal.cause, Cause::Digest, "{refusal}");
+        assert!(
+            refusal.to_string().contains("pinned by digest"),
+            "{refusal}"
+        );
     }
+    for (before, after) in [
+        (
+            "image: registry.example.com/roar-web:1\n",
+            format!("image: registry.example.com/roar-web:2@{new}\n"),
+        ),
+        (
+            "repository: registry.example.com/roar-web\ntag: v1\n",
+            format!("repository: registry.example.com/roar-web\ntag: 2@{new}\n"),
+        ),
+        (
+            "repository: registry.example.com/roar-web\ntag: v1\ndigest: ''\n",
+            format!("repository: registry.example.com/roar-web\ntag: \"2\"\ndigest: '{new}'\n"),
+        ),
+        (
+            "repository: registry.example.com/roar-web\ntag: v1\ndigest:\n",
+            format!("repository: registry.example.com/roar-web\ntag: 2@{new}\ndigest:\n"),
+        ),
+        (
+            "images: [{name: registry.example.com/roar-web, newTag: v1}]\n",
+            format!("images: [{{name: registry.example.com/roar-web, newTag: 2@{new}}}]\n"),
+        ),
+    ] {
+        let found = search(before);
+        assert_eq!(written(before, &found, &format!("2@{new}")), after);
+    }
+}
 
-    #[test]
-    fn no_text_makes_the_search_or_the_edit_fail_badly(text in "[ -~é\n\t]{0,200}") {
-        let text = format!("image: registry.example.com/roar-web:1.0.0\n{text}");
-        let found = search(&text);
-        if !found.sites.is_empty() {
-            let new = tag("1.0.1");
-            if let Ok(edit) = edit_all(text.as_bytes(), &found.sites, &new) {
-                prop_assert_eq!(edit.bytes.len(), text.len());
-            }
-        }
+#[test]
+fn a_block_that_is_exactly_the_value_is_edited() {
+    for before in [
+        "image: >-\n  registry.example.com/roar-web:1.0.0\nb: 1\n",
+        "image: |-\n    registry.example.com/roar-web:1.0.0\n\n# c\nb: 1\n",
+        "image: |-  # c\n  registry.example.com/roar-web:1.0.0",
+        "a:\n- image: >2-\n    registry.example.com/roar-web:1.0.0\n  b: 1\n",
+    ] {
+        assert_eq!(edited(before, "1.10"), before.replace("1.0.0", "1.10"));
     }
+    let clipped = search("image: |\n  registry.example.com/roar-web:1.0.0\n");
+    assert_eq!(clipped.sites, []);
+    let text = search("a: |-\n  image: registry.example.com/roar-web:1.0.0\n  b: 1\n");
+    assert_eq!((text.sites, text.refusals[0].cause), (vec![], Cause::Text));
+}
+
+#[test]
+fn an_image_without_a_tag_comes_with_the_exact_line_to_add() {
+    for (text, expected) in [
+        (
+            "spec:\n  - image: registry.example.com/roar-web # c\n",
+            "write line 2 as `  - image: registry.example.com/roar-web:1.10 # c`",
+        ),
+        (
+            "a: {image: 'registry.example.com/roar-web', b: 1}\n",
+            "write line 1 as `a: {image: 'registry.example.com/roar-web:1.10', b: 1}`",
+        ),
+        (
+            "web:\n  image:\n    registry: registry.example.com\n    repository: roar-web\n    x: 1\n",
+            "add `    tag: \"1.10\"` below line 4",
+        ),
+        (
+            "images:\n  - name: x\n    newName: registry.example.com/roar-web\n",
+            "add `    newTag: \"1.10\"` below line 3",
+        ),
+        (
+            "repository: registry.example.com/roar-web\ntag: \"\"  # from the chart\n",
+            "write line 2 as `tag: \"1.10\"  # from the chart`",
+        ),
+        (
+            "a: {repository: registry.example.com/roar-web}\n",
+            "write one",
+        ),
+    ] {
+        let found = search(text);
+        let advice = found.refusals[0].advice(&version("1.10"));
+        assert!(advice.ends_with(expected), "{advice}");
+        assert_eq!(found.blocking().count(), 0);
+    }
+}
+
+#[test]
+fn an_application_names_images_in_its_values_and_in_overrides() {
+    let text = "apiVersion: syncline.dev/v1alpha1\nkind: Application\nspec:\n  helm:\n    values:\n      \
+                image: {repository: registry.example.com/roar-web, tag: 1.0.0}\n  kustomize:\n    images:\n    \
+                - roar=registry.example.com/roar-web:1.0.0\n    - \"registry.example.com/roar-web:1.0.0\"\n    \
+                - roar-web:1.0.0\n    - registry.example.com/other:1.0.0\n";
+    let found = search(text);
+    let paths: Vec<&str> = found.sites.iter().map(|site| site.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "spec.helm.values.image.tag",
+            "spec.kustomize.images[0]",
+            "spec.kustomize.images[1]"
+        ]
+    );
+    let after = written(text, &found, "1.0.1");
+    assert!(
+        after.contains("- roar=registry.example.com/roar-web:1.0.1\n"),
+        "{after}"
+    );
+    assert_eq!(after.matches("1.0.1").count(), 3);
+}
+
+#[test]
+fn two_updates_of_one_value_are_refused_unless_they_agree() {
+    let text = "image: registry.example.com/roar-web:1.0.0\n";
+    let site = &search(text).sites[0];
+    let (one, two) = (version("1.0.1"), version("1.0.2"));
+    let refusal = edit_all(text.as_bytes(), &[(site, &one), (site, &two)]).unwrap_err();
+    assert_eq!(refusal.cause, Cause::Contested);
+    let agreed = edit_all(text.as_bytes(), &[(site, &one), (site, &one)]).unwrap();
+    assert_eq!((agreed.changes.len(), agreed.bytes.len()), (1, text.len()));
+}
+
+/// Files by their paths.
+pub(super) fn files(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    let owned = files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    owned.collect()
+}
+
+fn places(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let found = find_in(files, &Wanted::named(&web()));
+    let sites = found.sites.iter();
+    sites
+        .map(|site| format!("{}:{} {}", site.file, site.line, site.path))
+        .collect()
+}
+
+#[test]
+fn the_registry_of_global_belongs_to_every_repository_of_the_file() {
+    let text = "global:\n  imageRegistry: registry.example.com\nweb:\n  image: {repository: roar-web, tag: 1.0.0}\n\
+                other:\n  image: {registry: docker.io, repository: roar, tag: 1.0.0}\n";
+    let found = search(text);
+    assert_eq!(found.sites.len(), 1);
+    assert_eq!(found.sites[0].path, "web.image.tag");
+}
+
+#[test]
+fn a_tag_is_found_whose_repository_stands_in_another_file_of_values() {
+    let repository = "image:\n  repository: registry.example.com/roar-web\n  tag: latest\n";
+    let found = places(&files(&[
+        ("chart/values.yaml", repository),
+        (
+            "chart/values-production.yaml",
+            "image:\n  tag: 1.0.0\nother:\n  tag: 1.0.0\n",
+        ),
+        ("chart/templates/values.txt", "image:\n  tag: 1.0.0\n"),
+        ("else/values.yaml", "image:\n  tag: 1.0.0\n"),
+    ]));
+    assert_eq!(
+        found,
+        [
+            "chart/values-production.yaml:2 image.tag",
+            "chart/values.yaml:3 image.tag"
+        ]
+    );
+}
+
+#[test]
+fn a_subchart_is_found_under_its_name_its_alias_and_a_local_path() {
+    let chart = "dependencies:\n- {name: web, alias: front}\n- name: web\n  alias: back\n\
+                 - name: shared\n  repository: file://../shared\n";
+    let child = "image:\n  repository: roar-web\n  tag: 0.9.0\n";
+    let found = places(&files(&[
+        ("app/Chart.yaml", chart),
+        (
+            "app/values.yaml",
+            "global: {imageRegistry: registry.example.com}\nfront:\n  image: {tag: 1.0.0}\nback: {image: {tag: 1.0.0}}\n\
+             web:\n  image: {tag: 1.0.0}\nshared:\n  image: {tag: 1.0.0}\n",
+        ),
+        ("app/charts/web/values.yaml", child),
+        ("app/charts/web/Chart.yaml", "name: web\n"),
+        ("shared/values.yaml", child),
+        ("shared/Chart.yaml", "name: shared\n"),
+    ]));
+    assert_eq!(
+        found,
+        [
+            "app/charts/web/values.yaml:3 image.tag",
+            "app/values.yaml:3 front.image.tag",
+            "app/values.yaml:4 back.image.tag",
+            "app/values.yaml:8 shared.image.tag",
+            "shared/values.yaml:3 image.tag",
+        ]
+    );
+}
+
+#[test]
+fn what_only_the_chart_names_comes_with_the_lines_to_add() {
+    let site = |text: &str| search(text).sites[0].clone();
+    let values = site("image:\n  repository: registry.example.com/roar-web\n  tag: 1.0.0\n");
+    assert_eq!(
+        lines_to_add(&values, &["web", "a b"], &version("1.10")).unwrap(),
+        "web:\n  \"a b\":\n    image:\n      tag: \"1.10\"\n"
+    );
+    let whole = site("web:\n  image: registry.example.com/roar-web:1.0.0\n");
+    assert_eq!(
+        lines_to_add(&whole, &[], &version("1.10")).unwrap(),
+        "web:\n  image: registry.example.com/roar-web:1.10\n"
+    );
+    let old = digest('a');
+    let pinned = site(&format!(
+        "i:\n  repository: registry.example.com/roar-web\n  tag: v1\n  digest: {old}\n"
+    ));
+    let new = digest('b');
+    assert_eq!(
+        lines_to_add(&pinned, &[], &version(&format!("2@{new}"))).unwrap(),
+        format!("i:\n  tag: \"2\"\n  digest: \"{new}\"\n")
+    );
+    let list = site("l:\n- image: registry.example.com/roar-web:1.0.0\n");
+    assert_eq!(lines_to_add(&list, &[], &version("2")), None);
 }

@@ -27,7 +27,7 @@ pub(crate) enum Tagged {
 }
 
 /// A place in the file, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
@@ -206,6 +206,32 @@ pub(crate) fn parse(text: &str, max_nodes: usize) -> Result<Vec<Document>, Synta
         }
     }
     Ok(documents)
+}
+
+/// A comment with the place of its `#`.
+#[derive(Debug)]
+pub(crate) struct Comment {
+    pub(crate) at: Position,
+    /// Without the `#`.
+    pub(crate) text: String,
+}
+
+/// The comments of a text that contain this.
+pub(crate) fn comments(text: &str, containing: &str) -> Result<Vec<Comment>, SyntaxError> {
+    let options = options! { max_buffered_comment_events: usize::MAX };
+    let mut found = Vec::new();
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event?;
+        if let Event::Comment(comment, _) = event
+            && comment.contains(containing)
+        {
+            found.push(Comment {
+                at: position(&span),
+                text: comment.into_owned(),
+            });
+        }
+    }
+    Ok(found)
 }
 
 fn position(span: &Span) -> Position {

@@ -1,0 +1,387 @@
+//! What the files of a Helm chart say together: registries in `global`, repositories in another
+//! file of values, subcharts under their names and aliases.
+//!
+//! Everything found here is a guess that a render has to prove.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::forms::names_beside;
+use super::sites::{Step, entry, written};
+use super::{MAX_NODES, Part, Site, Version, contains, scalar};
+use crate::image::reference::ImageName;
+use crate::manifest::yaml::tree::{self, Document, Node, Style};
+
+/// How many charts may stand inside each other.
+const DEEPEST: usize = 5;
+
+/// What other files say about one file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfFile {
+    /// Registries that `global` names there.
+    pub(super) registries: Vec<String>,
+    /// Maps of this file, by their paths, whose image is named there.
+    pub(super) maps: BTreeSet<String>,
+}
+
+impl OfFile {
+    pub(super) fn is_empty(&self) -> bool {
+        self.maps.is_empty()
+    }
+}
+
+/// The same for all files of values that have something to do with an image.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings(BTreeMap<String, OfFile>);
+
+/// The files of values by their directories.
+type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a [u8])>>;
+
+impl Surroundings {
+    pub(super) fn of(files: &BTreeMap<String, Vec<u8>>, image: &ImageName) -> Self {
+        let mut groups = Groups::new();
+        for (path, bytes) in files {
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            if is_values(name) {
+                groups.entry(directory).or_default().push((path, bytes));
+            }
+        }
+        let mentions = |group: &[(&str, &[u8])]| {
+            let mut bytes = group.iter().map(|(_, bytes)| bytes);
+            bytes.any(|bytes| contains(bytes, image.base_name()))
+        };
+        let starts: Vec<&str> = groups
+            .iter()
+            .filter(|(_, group)| mentions(group))
+            .map(|(directory, _)| *directory)
+            .collect();
+        let mut surroundings = Self::default();
+        if starts.is_empty() {
+            return surroundings;
+        }
+        let local = local_dependencies(files);
+        for start in starts {
+            surroundings.add(start, &groups, files, &local, image);
+        }
+        surroundings
+    }
+
+    /// What is said about a file.
+    pub(super) fn of_file(&self, file: &str) -> OfFile {
+        self.0.get(file).cloned().unwrap_or_default()
+    }
+
+    /// Takes in the maps of a directory that name the image: they are known in the files of the same
+    /// directory, and below its name in those of the charts that it is a part of.
+    fn add(
+        &mut self,
+        start: &str,
+        groups: &Groups<'_>,
+        files: &BTreeMap<String, Vec<u8>>,
+        local: &[Dependency],
+        image: &ImageName,
+    ) {
+        let charts = charts_around(start, files, local);
+        let mut registries = Vec::new();
+        let mut documents = Vec::new();
+        for (directory, _) in &charts {
+            for (_, bytes) in groups.get(directory.as_str()).into_iter().flatten() {
+                let parsed = parse(bytes);
+                let roots = parsed.iter().filter_map(|document| document.root.as_ref());
+                registries.extend(roots.flat_map(self::registries));
+                if directory == start {
+                    documents.extend(parsed);
+                }
+            }
+        }
+        let mut maps = BTreeSet::new();
+        for root in documents
+            .iter()
+            .filter_map(|document| document.root.as_ref())
+        {
+            named(root, &registries, image, &mut Vec::new(), &mut maps);
+        }
+        if maps.is_empty() {
+            return;
+        }
+        for (directory, below) in &charts {
+            for (file, _) in groups.get(directory.as_str()).into_iter().flatten() {
+                let entry = self.0.entry((*file).to_owned()).or_default();
+                entry.registries.extend(registries.iter().cloned());
+                entry
+                    .maps
+                    .extend(maps.iter().map(|map| match below.as_str() {
+                        "" => map.clone(),
+                        below if map.is_empty() => below.to_owned(),
+                        below if map.starts_with('[') => format!("{below}{map}"),
+                        below => format!("{below}.{map}"),
+                    }));
+            }
+        }
+    }
+}
+
+/// Registries that `global` of a file of values names, as common charts have it.
+pub(super) fn registries(root: &Node) -> Vec<String> {
+    let Some(global) = child(root, "global") else {
+        return Vec::new();
+    };
+    let nested = child(global, "image").and_then(|image| child(image, "registry"));
+    [
+        child(global, "imageRegistry"),
+        child(global, "registry"),
+        nested,
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(|node| node.scalar())
+    .filter(|scalar| !scalar.value.is_empty())
+    .map(|scalar| scalar.value.clone())
+    .collect()
+}
+
+/// The paths of the maps that name the image.
+fn named<'a>(
+    node: &'a Node,
+    registries: &[String],
+    image: &ImageName,
+    path: &mut Vec<Step<'a>>,
+    into: &mut BTreeSet<String>,
+) {
+    let Node::Mapping { entries, .. } = node else {
+        return;
+    };
+    let names = names_beside(entries, registries, |node| node.scalar());
+    if names
+        .iter()
+        .any(|name| ImageName::parse(name).is_ok_and(|name| name == *image))
+    {
+        into.insert(written(path));
+    }
+    for (key, value) in entries {
+        if let Some(key) = key.scalar() {
+            path.push(Step::Key(&key.value));
+            named(value, registries, image, path, into);
+            path.pop();
+        }
+    }
+}
+
+/// A chart in a directory that another one has as a part of it.
+struct Dependency {
+    parent: String,
+    child: String,
+    key: String,
+}
+
+/// The dependencies with a `file://` repository.
+fn local_dependencies(files: &BTreeMap<String, Vec<u8>>) -> Vec<Dependency> {
+    let mut found = Vec::new();
+    for (path, bytes) in files {
+        let directory = match path.rsplit_once('/') {
+            Some((directory, "Chart.yaml")) => directory,
+            None if path == "Chart.yaml" => "",
+            _ => continue,
+        };
+        if !contains(bytes, "file://") {
+            continue;
+        }
+        for (name, alias, repository) in dependencies(bytes) {
+            let folder = repository.strip_prefix("file://");
+            if let Some(child) = folder.and_then(|folder| join(directory, folder)) {
+                found.push(Dependency {
+                    parent: directory.to_owned(),
+                    child,
+                    key: alias.unwrap_or(name),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// A directory and those of the charts that it is a part of, each with the path of the key below
+/// which its values stand there.
+fn charts_around(
+    start: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    local: &[Dependency],
+) -> Vec<(String, String)> {
+    let mut found = vec![(start.to_owned(), String::new())];
+    let mut from = 0;
+    for _ in 0..DEEPEST {
+        let until = found.len();
+        for index in from..until {
+            let (directory, below) = found[index].clone();
+            for (parent, key) in parents(&directory, files, local) {
+                let key = written(&[Step::Key(&key)]);
+                let path = match below.as_str() {
+                    "" => key,
+                    below if below.starts_with('[') => format!("{key}{below}"),
+                    below => format!("{key}.{below}"),
+                };
+                if !found.contains(&(parent.clone(), path.clone())) {
+                    found.push((parent, path));
+                }
+            }
+        }
+        from = until;
+    }
+    found
+}
+
+fn parents(
+    directory: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    local: &[Dependency],
+) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let inside = match directory.rsplit_once("/charts/") {
+        Some((parent, name)) => Some((parent, name)),
+        None => directory.strip_prefix("charts/").map(|name| ("", name)),
+    };
+    if let Some((parent, name)) = inside.filter(|(_, name)| !name.contains('/')) {
+        let chart = join(parent, "Chart.yaml").and_then(|chart| files.get(&chart));
+        if let Some(chart) = chart {
+            let mut keys: Vec<String> = dependencies(chart)
+                .into_iter()
+                .filter(|(dependency, ..)| dependency == name)
+                .map(|(dependency, alias, _)| alias.unwrap_or(dependency))
+                .collect();
+            if keys.is_empty() {
+                keys.push(name.to_owned());
+            }
+            found.extend(keys.into_iter().map(|key| (parent.to_owned(), key)));
+        }
+    }
+    let local = local
+        .iter()
+        .filter(|dependency| dependency.child == directory);
+    found.extend(local.map(|dependency| (dependency.parent.clone(), dependency.key.clone())));
+    found
+}
+
+/// Name, alias and repository of the dependencies of a `Chart.yaml`.
+fn dependencies(bytes: &[u8]) -> Vec<(String, Option<String>, String)> {
+    let documents = parse(bytes);
+    let root = documents.iter().find_map(|document| document.root.as_ref());
+    let Some(Node::Sequence { items, .. }) = root.and_then(|root| child(root, "dependencies"))
+    else {
+        return Vec::new();
+    };
+    let text = |item, key| {
+        let scalar = child(item, key).and_then(Node::scalar)?;
+        (!scalar.value.is_empty()).then(|| scalar.value.clone())
+    };
+    items
+        .iter()
+        .filter_map(|item| {
+            let repository = text(item, "repository").unwrap_or_default();
+            Some((text(item, "name")?, text(item, "alias"), repository))
+        })
+        .collect()
+}
+
+fn child<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+    match node {
+        Node::Mapping { entries, .. } => entry(entries, key),
+        Node::Scalar(_) | Node::Sequence { .. } | Node::Alias { .. } => None,
+    }
+}
+
+/// A file that cannot be read says nothing here; the search reports it.
+fn parse(bytes: &[u8]) -> Vec<Document> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    tree::parse(text, MAX_NODES).unwrap_or_default()
+}
+
+/// `values.yaml`, `values-production.yml`, `production.values.yaml`.
+fn is_values(name: &str) -> bool {
+    let stem = name.strip_suffix(".yaml").or(name.strip_suffix(".yml"));
+    stem.is_some_and(|stem| stem.to_ascii_lowercase().contains("values"))
+}
+
+/// A path below a directory; `None` where it leads out of the repository.
+fn join(directory: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = directory
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The YAML to add to a file of values for a place that only the chart's own values have; `below`
+/// are the keys under which the chart's values stand in that file, for a subchart.
+///
+/// `None` where the place is in a list, which values replace as a whole.
+pub fn lines_to_add(site: &Site, below: &[&str], version: &Version) -> Option<String> {
+    let mut text = String::new();
+    let mut open: Vec<String> = Vec::new();
+    for part in &site.parts {
+        let mut path: Vec<String> = below.iter().map(|key| (*key).to_owned()).collect();
+        path.extend(keys(&part.path)?);
+        let leaf = path.pop()?;
+        let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
+        for (depth, key) in path.iter().enumerate().skip(shared) {
+            text.push_str(&format!("{}{}:\n", "  ".repeat(depth), as_key(key)));
+        }
+        let value = part.value_for(version)?;
+        let style = match value_style(part) {
+            Style::Plain => scalar::style_for(Style::Plain, &value),
+            style => style,
+        };
+        let indent = "  ".repeat(path.len());
+        let value = scalar::write(style, &value);
+        text.push_str(&format!("{indent}{}: {value}\n", as_key(&leaf)));
+        open = path;
+    }
+    Some(text)
+}
+
+/// Tags are quoted where they are added, whatever they look like.
+fn value_style(part: &Part) -> Style {
+    match part.style {
+        Style::SingleQuoted => Style::SingleQuoted,
+        Style::DoubleQuoted => Style::DoubleQuoted,
+        Style::Plain | Style::Block if part.old.contains('/') => Style::Plain,
+        Style::Plain | Style::Block => Style::DoubleQuoted,
+    }
+}
+
+fn as_key(key: &str) -> String {
+    let plain = key
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if plain && scalar::is_plain_string(key) {
+        key.to_owned()
+    } else {
+        format!("{key:?}")
+    }
+}
+
+/// The keys of a written path; `None` where it leads through a list.
+fn keys(path: &str) -> Option<Vec<String>> {
+    let mut keys = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        if let Some(quoted) = rest.strip_prefix('[') {
+            let mut read = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
+            keys.push(read.next()?.ok()?);
+            rest = quoted.get(read.byte_offset()..)?.strip_prefix(']')?;
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            keys.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+    }
+    Some(keys)
+}
