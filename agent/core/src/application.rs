@@ -6,6 +6,7 @@ mod rendering;
 use std::time::Duration;
 
 use crate::field_path::FieldPath;
+use crate::image::message::MessageTemplate;
 use crate::object::ObjectKey;
 use crate::outcome::Failure;
 use crate::reason::Reason;
@@ -210,8 +211,14 @@ pub struct Write {
     pub author_name: String,
     /// Author's address of the commits.
     pub author_email: String,
-    /// Template of the message; empty means the default.
-    pub message: String,
+    /// Template of the message.
+    pub message: MessageTemplate,
+    /// What stands at the end of the first line of a message, so that CI leaves the commit alone.
+    pub skip_ci: Option<String>,
+    /// Secret with the key that signs commits; `None` leaves them unsigned.
+    pub signing: Option<String>,
+    /// Updates that are ready within it become one commit.
+    pub window: Duration,
 }
 
 /// A checked Repository.

@@ -14,9 +14,13 @@ pub mod facts;
 pub mod filter;
 pub mod marker;
 pub mod order;
+pub mod hold;
+pub mod limits;
+pub mod message;
 pub mod policy;
 pub mod prove;
 pub mod reference;
+pub mod update;
 
 pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};
 pub use edit::{

@@ -36,6 +36,7 @@ pub mod rollback;
 pub mod rollout;
 pub mod secret_inputs;
 pub mod substitute;
+pub mod trailers;
 pub mod trigger;
 pub mod url;
 pub mod validate;

@@ -103,6 +103,17 @@ pub const TRAILER_PRUNE: &str = "Syncline-Prune";
 
 /// Trailer of a commit that approves the plans of an application whose syncs are not automatic.
 pub const TRAILER_APPROVE: &str = "Syncline-Approve";
+/// Trailer of a commit by the image flow, one for each changed place: policy, place, old and new
+/// value, see [`crate::image::update::UpdateNote`].
+pub const TRAILER_IMAGE: &str = "Syncline-Image";
+/// Trailer of a commit that takes a commit back: its id.
+pub const TRAILER_REVERTS: &str = "Syncline-Reverts";
+/// Trailer that says why a commit was made.
+pub const TRAILER_REASON: &str = "Syncline-Reason";
+/// Trailer that lets a held tag go: namespace and name of the policy, and the tag.
+pub const TRAILER_RELEASE: &str = "Syncline-Release";
+/// Annotation on an ImagePolicy that lets held tags go, with commas between.
+pub const ANNOTATION_RELEASE: &str = "syncline.dev/release";
 /// ConfigMap in the agent's namespace that stops all syncs while it is there; its keys are `reason`,
 /// `by` and `until`.
 pub const FREEZE: &str = "syncline-freeze";

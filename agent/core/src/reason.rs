@@ -212,6 +212,8 @@ reasons! {
     RegistryManifest, "registry.manifest", Input, "What the registry has under a tag is not an image that can be read", "Push the image again, or exclude the tag";
     RegistryDoubtful, "registry.doubtful", Transient, "The registry's list of tags lost what it had before; nothing is changed", "Look at the registry; if the list is right, ask for a look with `syncline.dev/requested-at`";
     NoDowngrade, "", Hold, "Git names a newer image than the policy would choose, so nothing is changed", "Change the tag in Git, or the policy";
+    WritersDisagree, "policy.alternating", Hold, "Two writers change the same place to and fro, so both stop", "Make their policies agree, then set the value in Git, or release it with `syncline.dev/release: <tag>`";
+    UpdateLimit, "policy.rate", Hold, "The policy has made as many updates within an hour as it may", "Find out what makes so many tags; it goes on by itself";
     NothingToEdit, "", Input, "No file of the repository names the image", "Name the image in a manifest, or correct `spec.update`";
     EditRefused, "edit.refused", Input, "A file names the image in a way that cannot be edited exactly", "See the named file and line";
     EditUnproved, "edit.unproved", Input, "An edit would change something else than the image, or nothing that runs, so it is not made", "See what is named; edit the file by hand, or put a marker at the value that is meant";
@@ -219,6 +221,7 @@ reasons! {
     WriteNotConfigured, "", Input, "The Repository has no `spec.write`, so no commit can be made", "Add `spec.write` with a Secret that may push";
     PushFailed, "git.push", Transient, "The commit could not be pushed", "It is made anew on the new tip";
     PushContention, "git.push_contention", Transient, "Others push to the branch all the time, so the commit could not be pushed", "It is tried again; see who pushes so often";
+    SigningKeyInvalid, "git.signing_key", Denied, "The key that signs commits cannot be used", "Put an SSH key in the format of OpenSSH as `identity`, or an armoured GPG secret key as `git.asc`, and its `passphrase`, into the Secret of `spec.write.signing`";
     PushDenied, "git.push_denied", Denied, "The Git server refused the push", "Give the write credentials the right to push to the branch";
 }
 
