@@ -220,13 +220,10 @@ pub enum Error {
         /// The server's words, shortened.
         message: String,
     },
-    /// The connection ended after the commit was sent: it may have been taken or not. Fetch and
-    /// look for it before it is made again.
-    #[error("`{url}`: the connection ended before the Git server confirmed the push: {detail}")]
-    PushUnclear {
-        /// The repository.
-        url: RepoUrl,
-        /// What happened.
+    /// The commit cannot be signed.
+    #[error("the commit is not signed: {detail}")]
+    NotSigned {
+        /// What is wrong with the key.
         detail: String,
     },
     /// The mirror on disk is damaged; the next fetch clones it anew.
@@ -286,7 +283,7 @@ impl Error {
             Self::NothingChanged => Reason::NothingToEdit,
             Self::InvalidAuthor => Reason::InvalidSpec,
             Self::PushDenied { .. } => Reason::PushDenied,
-            Self::PushUnclear { .. } => Reason::PushFailed,
+            Self::NotSigned { .. } => Reason::SigningKeyInvalid,
             Self::Disk { .. } => Reason::Internal,
         }
     }

@@ -15,18 +15,26 @@
 //! deadline holds for a whole operation and a credential never leaves the repository's host.
 
 pub mod settings;
+pub mod signature;
 
 mod error;
 mod http;
 mod listing;
 mod mirror;
 mod operation;
+mod signing;
 mod snapshot;
 mod transport;
 
 pub use error::Error;
-pub use mirror::{Fetched, LineCommit, LocalClone, Mirror, NewCommit, Push};
+pub use mirror::{
+    Draft, Fetched, HistoryLimits, LineCommit, LocalClone, Mirror, NewCommit, Push, Reverted,
+};
 pub use settings::{Access, Credentials, Settings};
+pub use signature::{
+    SignatureKind, SignatureProblem, Signer, Signers, SignersError, verify_commit, verify_tag,
+};
+pub use signing::{SigningKey, SigningKeyError};
 pub use snapshot::{
     Entry, EntryKind, Snapshot, SourceFile, checked, forbidden, is_lfs_pointer, printed_name,
 };

@@ -6,7 +6,9 @@ mod generation;
 mod history;
 mod line;
 mod reference;
+mod revert;
 mod turn;
+mod updates;
 mod write;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub use clone::LocalClone;
 pub use fetch::Fetched;
 pub(crate) use generation::Generation;
 pub use line::LineCommit;
+pub use revert::{Draft, Reverted};
+pub use updates::HistoryLimits;
 pub use write::{NewCommit, Push};
 
 use generation::open_newest;

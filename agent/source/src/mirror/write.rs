@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Direction, FileMode, PushOptions, RemoteCallbacks, Repository, Signature, Time};
+use git2::{
+    Commit, Direction, FileMode, Oid, PushOptions, RemoteCallbacks, Repository, Signature, Time,
+};
 use jiff::Timestamp;
 use syncline_core::revision::CommitId;
 
@@ -15,6 +17,7 @@ use crate::http::Service;
 use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::settings::Access;
+use crate::signing::SigningKey;
 use crate::snapshot::checked;
 
 /// What a new commit says beside its files.
@@ -28,6 +31,8 @@ pub struct NewCommit {
     pub author_email: String,
     /// Time of author and committer. The same base, edits and time make the same commit.
     pub time: Timestamp,
+    /// What signs the commit; `None` leaves it unsigned.
+    pub signing: Option<SigningKey>,
 }
 
 /// How a push ended.
@@ -38,6 +43,12 @@ pub enum Push {
     /// Somebody else was first. Fetch, make the commit anew on the new tip, and push that.
     Lost {
         /// What the server or libgit2 said.
+        message: String,
+    },
+    /// The connection ended after the commit was sent: it may have been taken or not. Fetch, and
+    /// look for it (see [`Mirror::find_trailer`]) before it is made again.
+    Unclear {
+        /// What happened.
         message: String,
     },
 }
@@ -60,9 +71,9 @@ impl Mirror {
     /// are plain files; existing ones keep their mode. Nothing is sent, see [`Mirror::push`].
     ///
     /// # Errors
-    /// [`Error::NothingChanged`] where every file has its content already; [`Error::InvalidPath`];
-    /// [`Error::Unsupported`] where a path is a link, a submodule or a directory;
-    /// [`Error::CommitNotFound`] for the base.
+    /// [`Error::NothingChanged`] where every file has its content already, so that no commit is
+    /// ever empty; [`Error::InvalidPath`]; [`Error::Unsupported`] where a path is a link, a
+    /// submodule or a directory; [`Error::CommitNotFound`] for the base; [`Error::NotSigned`].
     pub fn commit(
         &self,
         base: &CommitId,
@@ -91,25 +102,48 @@ impl Mirror {
         if updated == tree.id() {
             return Err(Error::NothingChanged);
         }
-        let updated = repository
-            .find_tree(updated)
-            .map_err(|error| self.explain(&error))?;
+        self.write_commit(&repository, &parent, updated, new)
+    }
+
+    /// Makes a commit of a tree, signed where it is to be.
+    pub(super) fn write_commit(
+        &self,
+        repository: &Repository,
+        parent: &Commit<'_>,
+        tree: Oid,
+        new: &NewCommit,
+    ) -> Result<CommitId, Error> {
+        let git = |error: git2::Error| self.explain(&error);
+        let tree = repository.find_tree(tree).map_err(git)?;
         let time = Time::new(new.time.as_second(), 0);
         let author = Signature::new(&new.author_name, &new.author_email, &time)
             .map_err(|_| Error::InvalidAuthor)?;
+        let Some(key) = &new.signing else {
+            return repository
+                .commit(None, &author, &author, &new.message, &tree, &[parent])
+                .map(commit_id)
+                .map_err(git);
+        };
+        let content = repository
+            .commit_create_buffer(&author, &author, &new.message, &tree, &[parent])
+            .map_err(git)?;
+        let content = std::str::from_utf8(&content).map_err(|_| Error::InvalidAuthor)?;
+        let signature = key.sign(content.as_bytes(), new.time).map_err(|error| {
+            let detail = error.to_string();
+            Error::NotSigned { detail }
+        })?;
         repository
-            .commit(None, &author, &author, &new.message, &updated, &[&parent])
+            .commit_signed(content, &signature, None)
             .map(commit_id)
-            .map_err(|error| self.explain(&error))
+            .map_err(git)
     }
 
     /// Moves a branch of the server to a commit that descends from its tip. A commit that is the
     /// tip already counts as accepted. A branch that is gone is not made anew.
     ///
     /// # Errors
-    /// [`Error::PushDenied`] where a hook or a right stands against it; [`Error::PushUnclear`]
-    /// where the connection broke after the commit was sent; [`Error::BranchNotFound`];
-    /// [`Error::Auth`] and the errors of the network.
+    /// [`Error::PushDenied`] where a hook or a right stands against it; [`Error::BranchNotFound`];
+    /// [`Error::Auth`] and the errors of the network before the commit was sent.
     pub fn push(&self, access: &Access, branch: &str, commit: &CommitId) -> Result<Push, Error> {
         let reference = branch_reference(branch)?;
         let operation = Operation::begin(&self.settings, &self.url, access)?;
@@ -137,7 +171,7 @@ impl Mirror {
             let sent = send(&operation, &repository, commit, &reference);
             match sent.map_err(|error| self.remember(error))? {
                 Push::Accepted => {}
-                lost @ Push::Lost { .. } => return Ok(lost),
+                other => return Ok(other),
             }
         }
         repository
@@ -225,18 +259,16 @@ fn send(
         (Err(error), None) if error.code() == git2::ErrorCode::NotFastForward => Ok(Push::Lost {
             message: printable(error.message()),
         }),
-        (Err(error), None) => Err(match operation.explain(&error) {
+        (Err(error), None) => match operation.explain(&error) {
             unclear
             @ (Error::Unavailable { .. } | Error::Timeout { .. } | Error::NotGit { .. })
                 if operation.pack_sent() =>
             {
-                let detail = unclear.to_string();
-                Error::PushUnclear {
-                    url: operation.url.clone(),
-                    detail,
-                }
+                Ok(Push::Unclear {
+                    message: unclear.to_string(),
+                })
             }
-            clear => clear,
-        }),
+            clear => Err(clear),
+        },
     }
 }

@@ -185,6 +185,7 @@ pub(crate) fn new_commit(message: &str) -> NewCommit {
         author_name: "Syncline".to_owned(),
         author_email: "syncline@example.com".to_owned(),
         time: "2026-01-02T03:04:05Z".parse().unwrap(),
+        signing: None,
     }
 }
 
