@@ -16,6 +16,7 @@ use syncline_core::application::{
     Repository, Suspension, SyncPolicy, TreePath, Write, check_branch, check_period,
 };
 use syncline_core::field_path::FieldPath;
+use syncline_core::image::message::MessageTemplate;
 use syncline_core::image::{ImageName, Policy};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -95,13 +96,34 @@ pub(crate) fn repository(
             .webhook
             .as_ref()
             .map(|webhook| webhook.secret_ref.name.clone()),
-        write: spec.write.as_ref().map(|write| Write {
-            secret: Some(write.secret_ref.name.clone()),
-            author_name: write.author.name.clone(),
-            author_email: write.author.email.clone(),
-            message: write.message.clone().unwrap_or_default(),
-        }),
+        write: spec.write.as_ref().map(write).transpose()?,
         suspend: suspended(spec.suspend.as_ref()),
+    })
+}
+
+/// Checks how commits are made.
+fn write(wire: &kinds::Write) -> Result<Write, Failure> {
+    let message = match &wire.message {
+        Some(text) => {
+            MessageTemplate::parse(text).map_err(|error| invalid("spec.write.message", error))?
+        }
+        None => MessageTemplate::default(),
+    };
+    let skip_ci = wire.skip_ci.clone();
+    if skip_ci
+        .iter()
+        .any(|marker| marker.chars().any(char::is_control))
+    {
+        return Err(invalid("spec.write.skipCi", "has a control character"));
+    }
+    Ok(Write {
+        secret: Some(wire.secret_ref.name.clone()),
+        author_name: wire.author.name.clone(),
+        author_email: wire.author.email.clone(),
+        message,
+        skip_ci,
+        signing: wire.signing.as_ref().map(|s| s.secret_ref.name.clone()),
+        window: check_period("spec.write.window", wire.window.get(), Duration::ZERO, HOUR)?,
     })
 }
 

@@ -112,7 +112,7 @@ pub struct Webhook {
 }
 
 /// How commits are made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Write {
     /// Secret with the credentials to push, apart from those that read.
@@ -123,10 +123,33 @@ pub struct Write {
     /// Author of the commits.
     #[serde(default)]
     pub author: Author,
-    /// First line of the commits; `{image}`, `{old}` and `{new}` are filled in.
+    /// Template of the commit messages in the language of Jinja, with `repository`, `branch` and
+    /// `updates`, each with `policy`, `image`, `old`, `new`, `files`, `applications`, `source`,
+    /// `revision` and `labels`. The trailers are added to what it makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(min = 1, max = 4096))]
     pub message: Option<String>,
+    /// What stands at the end of the first line of each message, so that CI leaves the commit alone,
+    /// such as `[skip ci]`. Nothing where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[!-~]([ -~]*[!-~])?$"))]
+    pub skip_ci: Option<String>,
+    /// How commits are signed; they are not where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
+    /// Updates that are ready within it become one commit.
+    #[serde(default = "default_window")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('1h')").message("a window is at most 1h"))]
+    pub window: Period,
+}
+
+/// How commits are signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Signing {
+    /// Secret with an SSH private key in the format of OpenSSH under `identity`, or an armoured GPG
+    /// secret key under `git.asc`; and its `passphrase`, if it has one.
+    pub secret_ref: SecretReference,
 }
 
 /// How a change reaches the branch.
@@ -194,6 +217,10 @@ fn default_interval() -> Period {
 
 fn default_timeout() -> Period {
     Period::seconds(60)
+}
+
+fn default_window() -> Period {
+    Period::seconds(10)
 }
 
 fn default_branch() -> String {
