@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::agent::Agent;
 use crate::conversion;
 use crate::health::rules::judge_anew;
-use crate::images::Memory;
+use crate::images::{Memory, rollback};
 use crate::named::{self, Owner};
 use crate::poller::Target;
 use crate::repositories::wake_waiting;
@@ -288,6 +288,7 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
     if let Some(cause) = cause {
         agent.queue.push(&name, cause, now, agent.clock.monotonic());
     }
+    rollback::asked(agent, &name).await;
 }
 
 /// Looks for newer versions of the chart from a chart repository, where there is one.
@@ -390,6 +391,10 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
             object.metadata.annotations.as_ref(),
             names::ANNOTATION_REQUESTED_AT,
         );
+        let release = annotation(
+            object.metadata.annotations.as_ref(),
+            names::ANNOTATION_RELEASE,
+        );
         let status = object.status.clone().unwrap_or_default();
         let entry = state
             .policies
@@ -398,6 +403,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 spec: spec.clone(),
                 generation: object.metadata.generation,
                 requested_at: requested_at.clone(),
+                release: release.clone(),
                 statement: Statement::told(&status.conditions, Reason::Pending, now),
                 current: status.current_tag.clone(),
                 memory: Memory::told(&status),
@@ -405,7 +411,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 last_update: None,
                 failures: 0,
             });
-        let asked = if entry.requested_at != requested_at {
+        let asked = if entry.requested_at != requested_at || entry.release != release {
             Some(Cause::User)
         } else if entry.generation != object.metadata.generation {
             Some(Cause::Reference)
@@ -414,6 +420,7 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
         };
         entry.generation = object.metadata.generation;
         entry.requested_at = requested_at;
+        entry.release = release;
         entry.spec = spec;
         named::follow_policy(agent, &name, entry.spec.as_ref().ok());
         let wrong = entry.spec.as_ref().err().cloned();

@@ -9,6 +9,7 @@ mod get;
 mod options;
 mod render;
 mod request;
+mod rollback;
 mod why;
 mod yaml;
 
@@ -76,6 +77,10 @@ pub enum Command {
     Unpin(Box<change::UnpinArguments>),
     /// Approve the plan of an Application that waits for a person.
     Approve(Box<change::ApproveArguments>),
+    /// Revert what changed an Application last, by a commit in Git, and print that commit.
+    ///
+    /// It says first what is reverted, and asks. Ends with 0 where the commit was made, 1 where not.
+    Rollback(Box<rollback::RollbackArguments>),
     /// Ask for a sync of an Application now.
     ///
     /// With `--wait` it ends with 0 where the sync ended well, 1 where it did not or waits for a
@@ -123,6 +128,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Pin(arguments) => wait(change::pin(&arguments)),
         Command::Unpin(arguments) => wait(change::unpin(&arguments)),
         Command::Approve(arguments) => wait(change::approve(&arguments)),
+        Command::Rollback(arguments) => wait(rollback::run(&arguments)),
         Command::Sync(arguments) => wait(request::run(&arguments)),
         Command::Link { data_dir } => link(&data_dir),
     }

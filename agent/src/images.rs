@@ -11,6 +11,7 @@
 mod decide;
 mod explain;
 mod prove;
+pub(crate) mod rollback;
 mod scan;
 mod writer;
 
@@ -32,7 +33,7 @@ use crate::jitter::later;
 use crate::metrics::PollLabels;
 use crate::report;
 
-pub(crate) use explain::Memory;
+pub(crate) use explain::{Memory, explain, judge_one};
 pub(crate) use writer::{Writers, write_branches};
 
 /// How a look went, or why it came to nothing and after how long to look again, where that is known.
@@ -96,7 +97,7 @@ async fn flow(
     cause: Cause,
     permit: OwnedSemaphorePermit,
 ) -> Attempt<Settled> {
-    scan::scan(agent, policy).await?;
+    scan::scan(agent, policy, cause).await?;
     let repository = destination(agent, policy)?;
     // Who waits for a writer holds up no look.
     drop(permit);
@@ -141,6 +142,8 @@ fn said(
         (Class::Transient, None) => Some(later(back_off, settings.retry_jitter, (name, doublings))),
         // The end of what holds it; looks at the image go on until then.
         (Class::Hold, Some(after)) if reason == Reason::Suspended => Some(after),
+        // More has to be found out first.
+        (Class::Progress, after) => after,
         (Class::Hold, Some(after)) => interval.map(|interval| interval.min(after)),
         _ => None,
     };

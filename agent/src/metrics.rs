@@ -66,6 +66,8 @@ pub(crate) struct Metrics {
     pub(crate) commits: Counter,
     /// Updates in these commits.
     pub(crate) image_updates: Counter,
+    /// Commits of rollbacks.
+    pub(crate) reverts: Counter,
     /// Pushes that somebody else was faster with, or that got no answer.
     pub(crate) lost_pushes: Counter,
     /// Policies that wait for the writer of a branch.
@@ -103,6 +105,7 @@ impl Metrics {
             renderer: Family::default(),
             commits: Counter::default(),
             image_updates: Counter::default(),
+            reverts: Counter::default(),
             lost_pushes: Counter::default(),
             image_orders: Gauge::default(),
             deliveries: Counter::default(),
@@ -157,6 +160,7 @@ impl Metrics {
             "Image updates in these commits, one per policy",
             metrics.image_updates.clone(),
         );
+        registry.register("reverts", "Commits of rollbacks", metrics.reverts.clone());
         registry.register(
             "image_pushes_lost",
             "Pushes that were made anew because somebody else was faster, or that got no answer",

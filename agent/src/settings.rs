@@ -351,6 +351,53 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub image_writers: usize,
+    /// How long the image that a tag stands for is believed before the registry is asked again.
+    #[arg(long, env = "SYNCLINE_REGISTRY_TAG_AGE", default_value = "1h", value_parser = duration, help_heading = "Sources")]
+    pub registry_tag_age: Duration,
+    /// At how many images of one policy the agent looks at most, where the order or the filter needs
+    /// their time, platforms or digest.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_FACTS_MOST",
+        default_value_t = 1000,
+        help_heading = "Sources"
+    )]
+    pub image_facts_most: usize,
+    /// At how many of them it looks before it decides again whether more are needed.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_FACTS_ROUND",
+        default_value_t = 50,
+        help_heading = "Sources"
+    )]
+    pub image_facts_round: usize,
+    /// How many updates a policy may make within an hour; one more waits.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_UPDATES_PER_HOUR",
+        default_value_t = 6,
+        help_heading = "Sources"
+    )]
+    pub image_updates_per_hour: usize,
+    /// How many commits of a branch are read for what earlier updates and reverts say.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_HISTORY_COMMITS",
+        default_value_t = 10_000,
+        help_heading = "Sources"
+    )]
+    pub image_history_commits: usize,
+    /// How old the commits are at most that are read for what earlier updates and reverts say.
+    #[arg(long, env = "SYNCLINE_IMAGE_HISTORY_AGE", default_value = "365d", value_parser = duration, help_heading = "Sources")]
+    pub image_history_age: Duration,
+    /// Of how many tags of a policy the verdict is kept in memory; all are counted.
+    #[arg(
+        long,
+        env = "SYNCLINE_IMAGE_VERDICTS",
+        default_value_t = 50,
+        help_heading = "Sources"
+    )]
+    pub image_verdicts: usize,
     /// Most bytes that one fetch of a repository may bring.
     #[arg(long, env = "SYNCLINE_MAX_PACK_BYTES", default_value_t = 2 * 1024 * 1024 * 1024, help_heading = "Sources")]
     pub max_pack_bytes: u64,

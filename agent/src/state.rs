@@ -503,6 +503,8 @@ pub(crate) struct PolicyState {
     pub(crate) generation: Option<i64>,
     /// The last value of `syncline.dev/requested-at` that was seen.
     pub(crate) requested_at: Option<String>,
+    /// The tags that `syncline.dev/release` lets go.
+    pub(crate) release: Option<String>,
     /// What is the case.
     pub(crate) statement: Statement,
     /// The status as it was written last.

@@ -68,9 +68,8 @@ async fn the_newest_image_of_the_range_is_committed_and_deployed() -> Result<()>
     let trailer = update
         .message
         .lines()
-        .rfind(|line| !line.is_empty())
-        .and_then(|line| line.strip_prefix(TRAILER))
-        .context("the last line is not the trailer")?;
+        .find_map(|line| line.strip_prefix(TRAILER))
+        .context("there is no trailer")?;
     ensure!(trailer.len() == 26, "{trailer:?} is not a ULID");
 
     ensure!(images.numstat(&update.id)? == "1\t1\tapp/kustomization.yaml\n");
@@ -100,7 +99,7 @@ async fn a_reference_in_a_plain_manifest_is_edited_and_nothing_else() -> Result<
         &[("app/web.yaml", &old), ("app/other.yaml", &other)],
         "Start",
     )?;
-    let message = "chore: {image} is {new}, was {old}";
+    let message = "chore: {{ updates[0].image }} is {{ updates[0].new }}, was {{ updates[0].old }}";
     images.writable_with(json!({ "message": message })).await?;
     world.application("web", "app", json!({})).await?;
     images.policy("^1", json!({})).await?;

@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod health;
 mod hooks;
+mod image_flow;
 mod image_push;
 mod image_registry;
 mod image_setup;

@@ -290,13 +290,14 @@ impl World {
         self.apply(&ours("Application", name, spec)).await
     }
 
-    /// An ImagePolicy that updates the Repository `config`; `more` is merged into its spec.
+    /// An ImagePolicy that updates the Repository `config`, in whatever file names the image, whether
+    /// or not an Application runs it; `more` is merged into its spec.
     pub async fn image_policy(&self, name: &str, image: &str, more: Value) -> Result<Value> {
         let mut spec = json!({
             "image": image,
             "interval": "1h",
             "select": { "semver": ">=0.0.0" },
-            "update": { "repository": "config" },
+            "update": { "repository": "config", "paths": ["."] },
         });
         merge(&mut spec, more);
         self.apply(&ours("ImagePolicy", name, spec)).await

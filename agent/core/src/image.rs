@@ -12,20 +12,18 @@ pub mod choose;
 pub mod edit;
 pub mod facts;
 pub mod filter;
-pub mod marker;
-pub mod order;
 pub mod hold;
 pub mod limits;
+pub mod marker;
 pub mod message;
+pub mod order;
 pub mod policy;
 pub mod prove;
 pub mod reference;
 pub mod update;
 
 pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};
-pub use edit::{
-    FileEdit, Found, Refusal, Site, Wanted, edit, edit_all, edit_files, find, find_in,
-};
+pub use edit::{FileEdit, Found, Refusal, Site, Wanted, edit, edit_all, edit_files, find, find_in};
 pub use facts::{CommitPlace, Examined, Facts, Held, Platform};
 pub use policy::{Downgrade, Order, Pin, Policy, RangeError};
 pub use reference::{Digest, ImageName, NameError, Reference, Tag, Version};

@@ -5,6 +5,7 @@ mod fetch;
 mod generation;
 mod history;
 mod line;
+mod places;
 mod reference;
 mod revert;
 mod turn;

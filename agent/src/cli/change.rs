@@ -172,7 +172,7 @@ pub(super) async fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCo
 }
 
 /// Checks what was given as a commit.
-fn commit(text: &str) -> anyhow::Result<String> {
+pub(super) fn commit(text: &str) -> anyhow::Result<String> {
     let text = text.to_ascii_lowercase();
     let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     ensure!(

@@ -1,18 +1,28 @@
 //! What a policy wants changed in the files of a commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use syncline_core::application::TreePath;
-use syncline_core::image::{Site, Tag, choose, edit_all, find};
+use syncline_core::image::edit::{By, Kind};
+use syncline_core::image::hold::{self, Hold, Suspect, Values};
+use syncline_core::image::prove::Expected;
+use syncline_core::image::update::{self, History, UpdateNote};
+use syncline_core::image::{
+    Choice, Digest, FileEdit, Held, ImageName, Refusal, Site, Tag, Version, Wanted, edit_files,
+    find, find_in, limits,
+};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
+use syncline_core::record::Name;
+use syncline_core::revision::CommitId;
 use syncline_source::{Error, Mirror, SourceFile};
 
-use super::explain::Place;
-use super::{Attempt, Settled, fail};
+use super::explain::{self, Place};
+use super::{Attempt, Settled, fail, left};
 use crate::agent::Agent;
 use crate::conversion::ImageUpdate;
-use syncline_core::revision::CommitId;
 
 /// Files by their path.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -21,154 +31,358 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 pub(super) enum Decision {
     /// Nothing.
     Settled(Settled),
-    /// These places get the tag.
+    /// These places get a version.
     Edit(Edit),
 }
 
-/// Places that get a tag.
+/// Places that get a version. There is one at least.
 #[derive(Clone, Debug)]
 pub(super) struct Edit {
-    /// What the first of them names.
-    pub(super) old: Tag,
-    /// What they are to name.
-    pub(super) new: Tag,
-    sites: Vec<Site>,
+    changes: Vec<Change>,
+}
+
+/// A place that gets a version.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) site: Site,
+    pub(super) version: Version,
+    /// Whether a person said that this place is meant: by a marker, or by `update.paths`.
+    pub(super) is_meant: bool,
+}
+
+impl Change {
+    /// What a commit says of it.
+    pub(super) fn note(&self, policy: &Name) -> UpdateNote {
+        let digest = self.version.digest.as_ref();
+        let new = match (self.site.kind, digest) {
+            (Kind::Tag, _) => self.version.tag.to_string(),
+            (Kind::Digest, Some(digest)) => format!("@{digest}"),
+            _ => self.version.to_string(),
+        };
+        UpdateNote {
+            policy: policy.clone(),
+            place: place(&self.site),
+            old: self.site.value(),
+            new,
+        }
+    }
+
+    /// What the objects that come from it are expected to do.
+    pub(super) fn expected(&self) -> Expected {
+        Expected {
+            image: self.site.current.name.clone(),
+            old: self.site.current.clone(),
+            new: self.version.clone(),
+        }
+    }
 }
 
 impl Edit {
+    /// The places.
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// What the first place names.
+    pub(super) fn old(&self) -> String {
+        self.changes
+            .first()
+            .map(|change| change.site.value())
+            .unwrap_or_default()
+    }
+
+    /// What the first place is to name.
+    pub(super) fn new(&self) -> String {
+        self.changes
+            .first()
+            .map(|change| change.version.to_string())
+            .unwrap_or_default()
+    }
+
     /// File and line of each place.
     pub(super) fn places(&self) -> Vec<String> {
-        let places = self.sites.iter();
-        places
+        let sites = self.changes.iter().map(|change| &change.site);
+        sites
             .map(|site| format!("{}:{}", site.file, site.line))
             .collect()
     }
 
     /// The files that it changes.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
-        self.sites.iter().map(|site| site.file.as_str())
+        self.changes.iter().map(|change| change.site.file.as_str())
+    }
+
+    /// Leaves a file as it is; answers with whether anything is left.
+    pub(super) fn leave(&mut self, file: &str) -> bool {
+        self.changes.retain(|change| change.site.file != file);
+        !self.changes.is_empty()
+    }
+
+    fn has(&self, refusal: &Refusal) -> bool {
+        let mut sites = self.changes.iter().map(|change| &change.site);
+        sites.any(|site| {
+            site.file == refusal.file && (refusal.line == 0 || refusal.line == site.line)
+        })
     }
 }
 
+/// All policies, with their images.
+pub(super) fn policies(agent: &Agent) -> BTreeMap<Name, ImageName> {
+    let state = agent.state.lock();
+    let policies = state.policies.iter().filter_map(|(name, entry)| {
+        let spec = entry.spec.as_ref().ok()?;
+        Some((name.clone(), spec.image.clone()))
+    });
+    policies.collect()
+}
+
+/// What all policies of a branch are decided on.
+pub(super) struct Ground {
+    /// The tip, whose files these are.
+    pub(super) mirror: Mirror,
+    pub(super) files: Files,
+    /// What the commits up to the tip say to us.
+    pub(super) history: Arc<History>,
+    /// All policies.
+    pub(super) policies: BTreeMap<Name, ImageName>,
+}
+
 /// Finds the places that name the image, chooses for what they name, and says what is to be edited.
-/// Remembers it for people.
-pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, files: &Files) -> Attempt<Decision> {
-    let tags = {
+/// Remembers it for people. Reads the mirror.
+pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> Attempt<Decision> {
+    let Ground {
+        files,
+        policies,
+        history,
+        ..
+    } = ground;
+    let (knowledge, release) = {
         let state = agent.state.lock();
         let entry = state.policies.get(&policy.name);
-        entry.and_then(|entry| entry.memory.tags.clone())
+        let release = entry.and_then(|entry| entry.release.clone());
+        let knowledge = entry.and_then(|entry| entry.memory.knowledge.clone());
+        (knowledge, release)
     };
-    let Some(tags) = tags else {
+    let Some(mut knowledge) = knowledge else {
         return fail(Reason::NoCandidate, "the registry was not asked yet");
     };
-    let mut sites: Vec<Site> = Vec::new();
-    let mut places = Vec::new();
-    let mut refused = None;
-    for (path, bytes) in files.iter().filter(|(path, _)| is_below(path, policy)) {
-        let found = find(path, bytes, &policy.image);
-        for refusal in found.blocking() {
-            refused = refused.or(Some(refusal.failure()));
-            places.push(Place {
-                file: path.clone(),
-                line: refusal.line,
-                current: None,
-                refused: Some(refusal.failure()),
-            });
-        }
-        sites.extend(found.sites);
-    }
-    places.extend(sites.iter().map(|site| Place {
+    let wanted = Wanted {
+        image: &policy.image,
+        policy: Some(&policy.name),
+        policies: Some(policies),
+    };
+    let found = if policy.paths.is_empty() {
+        find_in(files, &wanted)
+    } else {
+        let below = |path: &str| policy.paths.iter().any(|below| below.contains(path));
+        let files = files.iter().filter(|(path, _)| below(path));
+        find_in(
+            &files
+                .map(|(path, bytes)| (path.clone(), bytes.clone()))
+                .collect(),
+            &wanted,
+        )
+    };
+    let refused = found.blocking().next().map(Refusal::failure);
+    let places = found.blocking().map(|refusal| Place {
+        file: refusal.file.clone(),
+        line: refusal.line,
+        current: None,
+        by_marker: false,
+        refused: Some(refusal.failure()),
+    });
+    let places = places.chain(found.sites.iter().map(|site| Place {
         file: site.file.clone(),
         line: site.line,
-        current: Some(site.current.to_string()),
+        current: current(site),
+        by_marker: matches!(site.by, By::Marker(_)),
         refused: None,
     }));
-    let choice = choose(&tags, &policy.policy, None);
-    let current = sites.iter().map(|site| &site.current).min().cloned();
+    let places: Vec<Place> = places.collect();
+    let values = found.sites.iter();
+    let values: Values = values.map(|site| (place(site), site.value())).collect();
+    let holds = holds(policy, ground, &values).map_err(|failure| (failure, None))?;
+    let holds = hold::unreleased(holds, release.as_deref());
+    let held = holds.iter().filter_map(held);
+    knowledge.held = held.collect();
+    let ours = history.entries.iter();
+    let ours = ours.filter(|entry| entry.update().is_some());
+    knowledge.ours = Arc::new(ours.map(|entry| entry.commit.clone()).collect());
+    let alternation = hold::alternation(&values, history, release.as_deref());
+    let (most, now) = (explain::limits(agent), agent.clock.now());
+    let currents: BTreeSet<Option<Version>> = found.sites.iter().map(current).collect();
+    // Each place is decided for what it names.
+    let mut choices: BTreeMap<Option<Version>, Choice> = BTreeMap::new();
+    for current in currents.iter().cloned().chain([None]) {
+        if current.is_some() || currents.is_empty() || currents.contains(&None) {
+            let choice = knowledge.choose(&policy.policy, current.as_ref(), most, now);
+            choices.insert(current, choice);
+        }
+    }
+    let first = choices.values().next();
     {
         let mut state = agent.state.lock();
         if let Some(entry) = state.policies.get_mut(&policy.name) {
-            entry.memory.chose(&choice);
+            if let Some(first) = first {
+                entry.memory.chose(first, most.verdicts);
+            }
             entry.memory.places = places;
-            entry.current = current.as_ref().map(ToString::to_string);
+            entry.memory.holds = holds;
+            entry.memory.alternation.clone_from(&alternation);
+            entry.memory.knowledge = Some(knowledge);
+            entry.current = currents.iter().flatten().next().map(ToString::to_string);
         }
     }
-    if let Some(refusal) = choice.refusal {
-        return Err((refusal, None));
+    if let Some(alternation) = alternation {
+        return Err((alternation.failure(), None));
     }
-    let Some(chosen) = choice.chosen else {
-        return fail(Reason::NoCandidate, "the registry lists no tag");
-    };
-    let Some(current) = current else {
-        return match refused {
+    // The facts of the images are read before the writer's turn.
+    if choices.values().any(|choice| !choice.needs.is_empty()) {
+        let mut refusals = choices.values().filter_map(|choice| choice.refusal.clone());
+        let examining = |failure: &Failure| failure.reason == Reason::ExaminingTags;
+        let failure = refusals.find(examining).unwrap_or_else(|| Failure {
+            reason: Reason::ExaminingTags,
+            detail: String::new(),
+        });
+        return Err((failure, Some(agent.settings.retry_first)));
+    }
+    if found.sites.is_empty() {
+        let refusal = first.and_then(|choice| choice.refusal.clone());
+        return match refusal.or(refused) {
             Some(failure) => Err((failure, None)),
             None => fail(
                 Reason::NothingToEdit,
                 format!("no file names a tag of `{}`", policy.image),
             ),
         };
-    };
-    let mut newer = None;
-    // Each place is decided for what it names: none goes back to an older version.
-    sites.retain(|site| {
-        let choice = choose(&tags, &policy.policy, Some(&site.current));
-        if choice.chosen.is_none() {
-            let (file, line) = (&site.file, site.line);
-            newer = Some(format!("{file}:{line} names {}", site.current));
-        }
-        choice.chosen.is_some_and(|chosen| chosen != site.current)
-    });
-    match (sites.first(), newer) {
-        (Some(first), _) => Ok(Decision::Edit(Edit {
-            old: first.current.clone(),
-            new: chosen,
-            sites,
-        })),
-        (None, Some(newer)) => fail(
-            Reason::NoDowngrade,
-            format!("{newer}; the policy chooses {chosen}"),
-        ),
-        (None, None) => Ok(Decision::Settled(Settled {
-            reason: Reason::UpToDate,
-            detail: current.to_string(),
-            update: None,
-        })),
     }
-}
-
-/// Lays the edit of a policy over files in which others may have been edited already.
-pub(super) fn lay_over(
-    files: &mut Files,
-    policy: &ImageUpdate,
-    edit: &Edit,
-) -> Result<(), Failure> {
-    let mut edited = Files::new();
-    for path in edit.files() {
-        if edited.contains_key(path) {
+    let mut changes = Vec::new();
+    let mut against = None;
+    let mut withheld = None;
+    let mut again: Option<Timestamp> = None;
+    for site in found.sites {
+        let Some(choice) = choices.get(&current(&site)) else {
             continue;
+        };
+        again = again.into_iter().chain(choice.again).min();
+        match &choice.chosen {
+            Some(chosen) if !stands(&site, chosen) => changes.push(Change {
+                is_meant: matches!(site.by, By::Marker(_)) || !policy.paths.is_empty(),
+                version: chosen.clone(),
+                site,
+            }),
+            Some(_) => withheld = withheld.or_else(|| choice.withheld.clone()),
+            None => {
+                let at = format!("{}:{}", site.file, site.line);
+                let failure = choice.refusal.clone();
+                against = against.or_else(|| failure.map(|failure| (at, failure)));
+            }
         }
-        let bytes = files.get(path).map(Vec::as_slice).unwrap_or_default();
-        let wanted = edit.sites.iter().filter(|site| site.file == path);
-        let wanted: Vec<&Site> = wanted.collect();
-        // Another policy's edit of the same file may have moved it.
-        let found = find(path, bytes, &policy.image).sites.into_iter();
-        let sites: Vec<Site> = found
-            .filter(|site| {
-                let same = |w: &&Site| {
-                    (w.document, &w.path, &w.current) == (site.document, &site.path, &site.current)
-                };
-                wanted.iter().any(same)
-            })
-            .collect();
-        let made = edit_all(bytes, &sites, &edit.new).map_err(|refusal| refusal.failure())?;
-        edited.insert(path.to_owned(), made.bytes);
     }
-    files.extend(edited);
-    Ok(())
+    if !changes.is_empty() {
+        let per_hour = agent.settings.image_updates_per_hour;
+        let limited = limits::check(&policy.name, history, now, per_hour).err();
+        if let Some(entry) = agent.state.lock().policies.get_mut(&policy.name) {
+            entry.memory.limited.clone_from(&limited);
+        }
+        return match limited {
+            Some(limited) => Err((limited.failure(), left(Some(limited.until), now))),
+            None => Ok(Decision::Edit(Edit { changes })),
+        };
+    }
+    let after = left(again, now);
+    match (against, refused, withheld) {
+        (Some((at, mut failure)), ..) => {
+            failure.detail = format!("{at}: {}", failure.detail);
+            Err((failure, after))
+        }
+        (None, Some(failure), _) => Err((failure, None)),
+        (None, None, Some(failure)) => Err((failure, after)),
+        (None, None, None) => {
+            let named = currents.iter().flatten().map(ToString::to_string);
+            let named: Vec<String> = named.collect();
+            Ok(Decision::Settled(Settled {
+                reason: Reason::UpToDate,
+                detail: named.join(", "),
+                update: None,
+            }))
+        }
+    }
 }
 
-fn is_below(path: &str, policy: &ImageUpdate) -> bool {
-    policy.paths.is_empty() || policy.paths.iter().any(|below| below.contains(path))
+/// The name of a place in the history.
+fn place(site: &Site) -> update::Place {
+    update::Place {
+        file: site.file.clone(),
+        document: site.document,
+        path: site.path.clone(),
+    }
+}
+
+/// What was taken back at the places of a policy.
+fn holds(policy: &ImageUpdate, ground: &Ground, values: &Values) -> Result<Vec<Hold>, Failure> {
+    let wanted = Wanted {
+        image: &policy.image,
+        policy: Some(&policy.name),
+        policies: None,
+    };
+    let read = |at: &update::Place, bytes: &[u8]| {
+        let sites = find(&at.file, bytes, &wanted).sites.into_iter();
+        let mut here = sites.filter(|site| (site.document, &site.path) == (at.document, &at.path));
+        here.next().map(|site| site.value())
+    };
+    let changes = |suspect: &Suspect| {
+        let (after, until, file) = (&suspect.after, &suspect.until, &suspect.place.file);
+        ground.mirror.file_changes(after, until, file)
+    };
+    hold::holds(&policy.name, values, &ground.history, changes, &read).map_err(|error| Failure {
+        reason: error.reason(),
+        detail: error.to_string(),
+    })
+}
+
+/// A hold as a choice sees it; `None` for one of a digest without a tag.
+fn held(hold: &Hold) -> Option<Held> {
+    let (tag, digest) = match hold.value.split_once('@') {
+        Some((tag, digest)) => (tag, Some(Digest::parse(digest).ok()?)),
+        None => (hold.value.as_str(), None),
+    };
+    let tag = Tag::parse(tag).ok()?;
+    Some(Held {
+        version: Version { tag, digest },
+        because: hold.to_string(),
+        since: hold.since,
+    })
+}
+
+/// What a place names; `None` where it names no tag.
+fn current(site: &Site) -> Option<Version> {
+    let tag = site.current.tag.clone()?;
+    let digest = site.current.digest.clone();
+    Some(Version { tag, digest })
+}
+
+/// Whether a place is as it should be. A digest that somebody put beside the tag is left alone where
+/// the policy writes none.
+fn stands(site: &Site, version: &Version) -> bool {
+    let same_tag = site.current.tag.as_ref() == Some(&version.tag);
+    site.names(version) || (same_tag && version.digest.is_none())
+}
+
+/// Makes all edits at once. The second of a failure is the one whose place it is about; `None` where
+/// that cannot be said.
+pub(super) fn compose(
+    files: &Files,
+    edits: &[&Edit],
+) -> Result<Vec<FileEdit>, (Failure, Option<usize>)> {
+    let changes = edits.iter().flat_map(|edit| &edit.changes);
+    let sites: Vec<(&Site, &Version)> = changes
+        .map(|change| (&change.site, &change.version))
+        .collect();
+    edit_files(files, &sites).map_err(|refusal| {
+        let whose = edits.iter().position(|edit| edit.has(&refusal));
+        (refusal.failure(), whose)
+    })
 }
 
 /// The YAML files of a commit below the paths; all of the repository where there are none.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use syncline_core::application::Repository;
+use syncline_core::image::prove::{Disproof, Expected, Proof, prove};
 use syncline_core::manifest::Raw;
 use syncline_core::outcome::Failure;
 use syncline_core::read_set::ReadSet;
 use syncline_core::record::Name;
 use syncline_core::revision::{CommitId, Revision};
+use syncline_core::secret_inputs::SecretInputs;
 use syncline_source::Mirror;
 
 use crate::agent::{Agent, blocking};
@@ -29,6 +31,8 @@ pub(super) struct Question<'a> {
     pub(super) after: &'a CommitId,
     /// The files that differ.
     pub(super) files: &'a BTreeSet<String>,
+    /// The one application that is asked about; all where it is absent.
+    pub(super) only: Option<&'a Name>,
 }
 
 /// What an application that reads an edited file becomes.
@@ -40,6 +44,20 @@ pub(super) struct Reader {
     pub(super) before: Result<Vec<Raw>, Vec<Failure>>,
     /// What it is with the commit.
     pub(super) after: Result<Vec<Raw>, Vec<Failure>>,
+    /// What of that is not to be shown.
+    secrets: SecretInputs,
+}
+
+/// What an application says of an edit.
+pub(super) enum Said {
+    /// Exactly what was expected changes.
+    Shown(Proof),
+    /// Nothing changes, and why.
+    Silent(String),
+    /// It cannot be told, and why.
+    Unknown(String),
+    /// Something else changes, or nothing can be rendered any more.
+    Against(String),
 }
 
 /// Renders every application that reads one of the files, at both commits.
@@ -48,7 +66,10 @@ pub(super) async fn readers(
     question: &Question<'_>,
 ) -> Result<Vec<Reader>, Failure> {
     let branches = branches(&agent.state.lock(), question.repository);
-    let candidates = candidates(agent, question, &branches).await;
+    let mut candidates = candidates(agent, question, &branches).await;
+    if let Some(only) = question.only {
+        candidates.retain(|name| name == only);
+    }
     let head = |commit: &CommitId| {
         let (mirror, commit) = (question.mirror.clone(), commit.clone());
         let branch = question.repository.branch.clone();
@@ -83,6 +104,7 @@ pub(super) async fn readers(
             files: files.iter().filter(read).cloned().collect(),
             before: before.objects,
             after: after.objects,
+            secrets: after.secrets,
         })
     });
     let rendered = rendered.buffer_unordered(agent.settings.render_workers);
@@ -163,21 +185,54 @@ async fn drawn(
         Err(failures) => {
             let mut reads = ReadSet::default();
             reads.add_tree("");
-            let objects = Err(failures);
-            Drawn { reads, objects }
+            Drawn {
+                reads,
+                objects: Err(failures),
+                secrets: SecretInputs::default(),
+            }
         }
     }
 }
 
-/// What stands against an edit in what became of an application; `None` where nothing does.
-pub(super) fn against(reader: &Reader) -> Option<String> {
-    let application = &reader.application;
+/// What a reader says of an edit with these expectations.
+pub(super) fn judge(reader: &Reader, expected: &[Expected]) -> Said {
+    let application = reader.application.to_string();
+    let (before, after) = match (&reader.before, &reader.after) {
+        (Err(failures), _) => {
+            let why = first(failures);
+            return Said::Unknown(format!(
+                "`{application}` cannot be rendered without it: {why}"
+            ));
+        }
+        (Ok(_), Err(failures)) => {
+            let why = first(failures);
+            return Said::Against(format!("with it `{application}` cannot be rendered: {why}"));
+        }
+        (Ok(before), Ok(after)) => (before, after),
+    };
+    let shown = |disproof: &Disproof| {
+        let detail = disproof.failure(&application).detail;
+        reader.secrets.mask_text(&detail).into_owned()
+    };
+    match prove(before, after, expected) {
+        Ok(proof) => Said::Shown(proof),
+        Err(disproof @ Disproof::Unchanged(_)) => Said::Silent(shown(&disproof)),
+        Err(disproof @ Disproof::Unexpected(_)) => Said::Against(shown(&disproof)),
+    }
+}
+
+/// Why an application cannot be rendered any more; `None` where it can, or could not before.
+pub(super) fn broken(reader: &Reader) -> Option<String> {
     match (&reader.before, &reader.after) {
         (Ok(_), Err(failures)) => {
-            let first = failures.first().map(|failure| failure.detail.as_str());
-            let first = first.unwrap_or_default();
-            Some(format!("with it {application} cannot be rendered: {first}"))
+            let (application, why) = (&reader.application, first(failures));
+            Some(format!("with it `{application}` cannot be rendered: {why}"))
         }
         _ => None,
     }
+}
+
+fn first(failures: &[Failure]) -> &str {
+    let first = failures.first().map(|failure| failure.detail.as_str());
+    first.unwrap_or_default()
 }

@@ -1,26 +1,40 @@
 //! Asks the registry for the tags of an image.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use syncline_core::application::Referent;
+use syncline_core::image::policy::By;
+use syncline_core::image::{CommitPlace, Examined, Needs, Order, Pin};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
+use syncline_core::record::Name;
 use syncline_core::redacted::Redacted;
-use syncline_registry::Auth;
+use syncline_core::trigger::Cause;
+use syncline_registry::{Age, Auth, Error};
 
 use super::Attempt;
-use crate::agent::Agent;
+use super::explain::{Knowledge, Memory, limits};
+use crate::agent::{Agent, blocking};
 use crate::conversion::ImageUpdate;
 
-/// Lists the tags and remembers them, or why that was not possible.
-pub(super) async fn scan(agent: &Agent, policy: &ImageUpdate) -> Attempt<()> {
-    let listed = list(agent, policy).await;
+/// More rounds than there are facts are never needed.
+const MORE_ROUNDS: usize = 16;
+
+/// Lists the tags, finds out what a choice among them depends on, and remembers all of it; or why
+/// that was not possible.
+pub(super) async fn scan(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<()> {
+    let scanned = read(agent, policy, cause).await;
     let now = agent.clock.now();
     let mut state = agent.state.lock();
     let entry = state.policies.get_mut(&policy.name);
     let memory = entry.map(|entry| &mut entry.memory);
-    match listed {
-        Ok(listing) => {
+    match scanned {
+        Ok(knowledge) => {
             if let Some(memory) = memory {
-                memory.listed(listing.tags, now);
+                memory.knowledge = Some(knowledge);
+                memory.scanned_at = Some(now);
+                memory.registry = None;
             }
             Ok(())
         }
@@ -33,18 +47,133 @@ pub(super) async fn scan(agent: &Agent, policy: &ImageUpdate) -> Attempt<()> {
     }
 }
 
-async fn list(agent: &Agent, policy: &ImageUpdate) -> Attempt<syncline_registry::Listing> {
+async fn read(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<Knowledge> {
     let Credentials { auth, unread } = credentials(agent, policy)
         .await
         .map_err(|failure| (failure, None))?;
-    let listing = agent.registry.tags(&policy.image, &auth).await;
-    listing.map_err(|error| {
+    let failed = |error: Error| {
         let mut failure = error.failure();
         if failure.reason == Reason::RegistryAuthFailed && !unread.is_empty() {
             failure.detail = format!("{}; {}", failure.detail, unread.join("; "));
         }
         (failure, error.retry_after())
-    })
+    };
+    // Who asks for a look means what the registry has now.
+    let age = match cause {
+        Cause::User | Cause::Webhook => Age::Now,
+        _ => Age::AtMost(policy.interval / 2),
+    };
+    let listing = agent.registry.tags(&policy.image, &auth, age).await;
+    let listing = listing.map_err(failed)?;
+    let (currents, before) = {
+        let state = agent.state.lock();
+        let memory = state.policies.get(&policy.name).map(|entry| &entry.memory);
+        let currents = memory.map(Memory::currents).unwrap_or_default();
+        let before = memory.and_then(|memory| memory.knowledge.clone());
+        (currents, before.unwrap_or_default())
+    };
+    let mut known = Knowledge {
+        tags: listing.tags,
+        facts: Arc::default(),
+        commits: Arc::default(),
+        held: before.held,
+        ours: before.ours,
+    };
+    let limits = limits(agent);
+    let now = agent.clock.now();
+    for _ in 0..limits.facts.saturating_add(MORE_ROUNDS) {
+        let mut needs = Needs::default();
+        let mut chosen = BTreeSet::new();
+        for current in &currents {
+            let choice = known.choose(&policy.policy, current.as_ref(), limits, now);
+            needs.facts.extend(choice.needs.facts);
+            needs.commits.extend(choice.needs.commits);
+            chosen.extend(choice.chosen);
+        }
+        if !needs.commits.is_empty() {
+            let places = places(agent, policy, &needs.commits).await;
+            let places = places.map_err(|failure| (failure, None))?;
+            Arc::make_mut(&mut known.commits).extend(places);
+        }
+        // A tag may stand for another image since it was looked up.
+        let last = needs.is_empty() && policy.policy.pin == Pin::Digest;
+        let (tags, age) = if last {
+            (
+                chosen.into_iter().map(|version| version.tag).collect(),
+                Age::Now,
+            )
+        } else {
+            needs.facts.sort();
+            needs.facts.dedup();
+            (needs.facts, Age::AtMost(agent.settings.registry_tag_age))
+        };
+        let read = agent
+            .registry
+            .facts_of(&policy.image, &tags, &auth, age)
+            .await;
+        let facts = Arc::make_mut(&mut known.facts);
+        let mut news = false;
+        for (tag, read) in read.known {
+            let examined = Examined::Facts(read);
+            news |= facts.get(&tag) != Some(&examined);
+            facts.insert(tag, examined);
+        }
+        for (tag, error) in read.refused {
+            let examined = Examined::Unreadable(error.to_string());
+            news |= facts.get(&tag) != Some(&examined);
+            facts.insert(tag, examined);
+        }
+        if let Some(error) = read.stopped {
+            return Err(failed(error));
+        }
+        let asked = !tags.is_empty() || !known.commits.is_empty();
+        if (last && !news) || !asked {
+            break;
+        }
+        if !last && tags.is_empty() && needs.commits.is_empty() {
+            break;
+        }
+    }
+    Ok(known)
+}
+
+/// Where commits stand in the branch that orders the tags of a policy.
+async fn places(
+    agent: &Agent,
+    policy: &ImageUpdate,
+    ids: &[String],
+) -> Result<BTreeMap<String, CommitPlace>, Failure> {
+    let Order::Commits(By::History { repository, branch }) = &policy.policy.order else {
+        return Ok(BTreeMap::new());
+    };
+    let name = Name::new(&policy.name.namespace, repository);
+    let (url, head) = {
+        let state = agent.state.lock();
+        let entry = state.repositories.get(&name);
+        let entry = entry.ok_or_else(|| Failure {
+            reason: Reason::RepositoryMissing,
+            detail: format!("`{repository}`"),
+        })?;
+        let spec = entry.spec.as_ref().map_err(Clone::clone)?;
+        if let Some(branch) = branch.as_ref().filter(|branch| **branch != spec.branch) {
+            let detail = format!("`{repository}` follows `{}`, not `{branch}`", spec.branch);
+            let reason = Reason::InvalidSpec;
+            return Err(Failure { reason, detail });
+        }
+        let head = entry.head.as_ref().ok_or_else(|| Failure {
+            reason: Reason::RepositoryNotReady,
+            detail: format!("`{repository}`: {}", entry.statement.message()),
+        })?;
+        (spec.url.clone(), head.info.id.clone())
+    };
+    let (mirrors, ids) = (Arc::clone(&agent.mirrors), ids.to_vec());
+    let found = blocking(move || mirrors.get(&url)?.places(&head, &ids));
+    found
+        .await
+        .map_err(|error: syncline_source::Error| Failure {
+            reason: error.reason(),
+            detail: error.to_string(),
+        })
 }
 
 /// How to sign in to the registry of an image.

@@ -10,6 +10,7 @@
 //! empty. After a push without an answer the commit is looked for before anything is made again.
 
 mod batch;
+mod findings;
 pub(in crate::images) mod tip;
 
 use std::collections::BTreeMap;
@@ -18,20 +19,21 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use syncline_core::application::Repository;
+use syncline_core::digest::Digest;
+use syncline_core::image::update::History;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
+use syncline_source::SigningKey;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
+use super::rollback::{self, Rollback};
 use super::{Attempt, Settled, fail};
 use crate::agent::Agent;
 use crate::conversion::ImageUpdate;
 use crate::jitter::later;
 use crate::schedule::Schedule;
-
-/// How long the first order of a branch waits for others.
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// A branch of a repository, however its URL is spelled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +55,18 @@ impl Branch {
 #[derive(Debug, Default)]
 pub(crate) struct Writers {
     schedule: Schedule<Branch>,
-    orders: Mutex<BTreeMap<Branch, Vec<Order>>>,
+    orders: Mutex<BTreeMap<Branch, Orders>>,
+    /// What the commits of each branch say to us, as of the last turn.
+    histories: Mutex<BTreeMap<Branch, Arc<History>>>,
+    /// The keys that sign, by Repository, and the fingerprints of the Secrets that they are from.
+    keys: Mutex<BTreeMap<Name, (Digest, SigningKey)>>,
+}
+
+/// What waits for one branch.
+#[derive(Debug, Default)]
+struct Orders {
+    updates: Vec<Order>,
+    rollbacks: Vec<(Repository, Rollback)>,
 }
 
 /// What a policy wants looked into.
@@ -68,10 +81,35 @@ struct Order {
 impl Writers {
     /// How many wait for a writer.
     pub(crate) fn waiting(&self) -> usize {
-        self.lock().values().map(Vec::len).sum()
+        let orders = self.lock();
+        orders.values().map(|orders| orders.updates.len()).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Branch, Vec<Order>>> {
+    /// What the commits of a branch say to us, as of the last turn of its writer.
+    pub(super) fn history(&self, repository: &Repository) -> Option<Arc<History>> {
+        let histories = self.histories.lock();
+        let histories = histories.unwrap_or_else(PoisonError::into_inner);
+        histories.get(&Branch::of(repository)).cloned()
+    }
+
+    fn keep_history(&self, repository: &Repository, history: &Arc<History>) {
+        let histories = self.histories.lock();
+        let mut histories = histories.unwrap_or_else(PoisonError::into_inner);
+        histories.insert(Branch::of(repository), Arc::clone(history));
+    }
+
+    fn key(&self, repository: &Name, print: Digest) -> Option<SigningKey> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, key) = keys.get(repository)?;
+        (*known == print).then(|| key.clone())
+    }
+
+    fn keep_key(&self, repository: &Name, print: Digest, key: SigningKey) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(repository.clone(), (print, key));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Branch, Orders>> {
         // Nothing panics while it is held.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,12 +131,14 @@ pub(super) async fn update(
         answer,
     };
     let branch = Branch::of(repository);
-    let due = agent.clock.monotonic() + WINDOW;
+    let window = repository.write.as_ref().map(|write| write.window);
+    let due = agent.clock.monotonic() + window.unwrap_or_default();
     agent
         .writers
         .lock()
         .entry(branch.clone())
         .or_default()
+        .updates
         .push(order);
     agent.writers.schedule.ask(&branch, due);
     match answered.await {
@@ -106,6 +146,20 @@ pub(super) async fn update(
         // It ended in a panic, which is in the log.
         Err(_) => fail(Reason::Internal, "the writer of the branch ended early"),
     }
+}
+
+/// Has the writer of the branch make a rollback.
+pub(super) fn rollback(agent: &Agent, repository: Repository, rollback: Rollback, delay: Duration) {
+    let branch = Branch::of(&repository);
+    let due = agent.clock.monotonic() + delay;
+    agent
+        .writers
+        .lock()
+        .entry(branch.clone())
+        .or_default()
+        .rollbacks
+        .push((repository, rollback));
+    agent.writers.schedule.ask(&branch, due);
 }
 
 /// Writes to branches as they become due, a bounded number of branches at a time.
@@ -143,9 +197,13 @@ async fn write(agent: &Arc<Agent>, branch: &Branch) {
         .metrics
         .image_orders
         .set(agent.writers.waiting() as i64);
+    // What they undo holds updates back.
+    for (repository, rollback) in orders.rollbacks {
+        rollback::write(agent, &repository, rollback).await;
+    }
     // Each Repository has credentials and an author of its own.
     let mut by_repository: BTreeMap<Name, Vec<Order>> = BTreeMap::new();
-    for order in orders {
+    for order in orders.updates {
         let name = order.repository.name.clone();
         by_repository.entry(name).or_default().push(order);
     }
@@ -155,7 +213,7 @@ async fn write(agent: &Arc<Agent>, branch: &Branch) {
 }
 
 /// How long to wait before everything is made anew that somebody else was faster with.
-fn pause(agent: &Agent, attempt: u32) -> Duration {
+pub(super) fn pause(agent: &Agent, attempt: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let longest = agent.settings.push_pause.saturating_mul(1 << doublings);
     let half = longest.min(agent.settings.push_pause_most) / 2;

@@ -33,6 +33,8 @@ pub(crate) struct Drawn {
     pub(crate) reads: ReadSet,
     /// The objects and the hooks, or everything that is wrong.
     pub(crate) objects: Result<Vec<Raw>, Vec<Failure>>,
+    /// What in the objects is not to be shown.
+    pub(crate) secrets: SecretInputs,
 }
 
 /// A sync that is only thought of.
@@ -94,8 +96,11 @@ impl<'a> Dry<'a> {
             Ok((sources, _)) => sources,
             Err(failure) => {
                 reads.add_tree("");
-                let objects = Err(vec![failure]);
-                return Drawn { reads, objects };
+                return Drawn {
+                    reads,
+                    objects: Err(vec![failure]),
+                    secrets: SecretInputs::default(),
+                };
             }
         };
         let rendered = desired::output(agent, start, &self.account, &self.given, &mut sources);
@@ -125,7 +130,11 @@ impl<'a> Dry<'a> {
             output.objects.into_iter().chain(hooks).collect()
         });
         let objects = objects.map_err(|failures| desired::masked(failures, &secrets));
-        Drawn { reads, objects }
+        Drawn {
+            reads,
+            objects,
+            secrets,
+        }
     }
 
     /// What the plan is made of: the same text, the same plan. Nothing secret is in it.

@@ -22,7 +22,7 @@ use crate::agent::Agent;
 use crate::jitter::later;
 use crate::metrics::{ActionLabels, SyncLabels};
 use crate::state::{ApplicationState, LastSync, State};
-use crate::{failpoint, health, report, repositories};
+use crate::{failpoint, health, images, report, repositories};
 
 /// Puts the end of a sync into state, history, status and metrics, and decides on a retry.
 pub(super) async fn finish(
@@ -175,9 +175,13 @@ pub(super) async fn finish(
     if let Some((reason, message)) = news {
         report::event(agent, name, reason, &message).await;
     }
-    let Ok(Done::Carried { plan, .. }) = &ended else {
+    let Ok(Done::Carried { plan, rollout, .. }) = &ended else {
         return;
     };
+    if let (Some(failure), Some(good)) = (&rollout.failed, &start.applied) {
+        let commit = rollout.commit.as_ref().unwrap_or(&start.target.info.id);
+        images::rollback::failed(agent, name, good, commit, failure).await;
+    }
     if plan.count(ActionKind::Prune) > 0 {
         end_idle_watches(agent);
     }

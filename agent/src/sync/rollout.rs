@@ -50,6 +50,8 @@ pub(super) struct Progress {
     pub(super) active: bool,
     /// It failed.
     pub(super) failed: Option<Failure>,
+    /// The commit with which it began.
+    pub(super) commit: Option<CommitId>,
     /// A step could not be done for a reason that passes.
     pub(super) failure: Option<Failure>,
 }
@@ -171,6 +173,7 @@ impl<'a> Course<'a> {
         progress.active = ledger.is_some_and(Ledger::is_active);
         let failed = ledger.filter(|ledger| ledger.phase == Phase::Failed);
         progress.failed = failed.and_then(|ledger| ledger.failure.clone());
+        progress.commit = ledger.map(|ledger| ledger.commit.clone());
         next
     }
 

@@ -220,7 +220,7 @@ fn default_timeout() -> Period {
 }
 
 fn default_window() -> Period {
-    Period::seconds(10)
+    Period::seconds(1)
 }
 
 fn default_branch() -> String {

@@ -1,24 +1,26 @@
 //! One turn of a writer: the orders of one Repository, until each has its answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use syncline_core::application::{Repository, TreePath, Write};
-use syncline_core::names;
+use syncline_core::application::{Repository, TreePath};
+use syncline_core::image::Examined;
+use syncline_core::image::message::{CommitText, UpdateText, message};
+use syncline_core::image::update::UpdateNote;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
-use syncline_core::record::UpdateRecord;
+use syncline_core::record::{Name, UpdateRecord};
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
-use syncline_source::NewCommit;
 
+use super::findings::{Findings, expected, is_read};
 use super::tip::{self, Tip};
 use super::{Order, pause};
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
-use crate::images::decide::{self, Decision, Edit, Files};
-use crate::images::prove::{self, Question, Reader};
+use crate::images::decide::{self, Decision, Edit, Files, Ground};
+use crate::images::prove::{self, Question, Reader, Said};
 use crate::images::{Attempt, Settled, fail, may_commit};
 use crate::poller::Target;
 
@@ -75,11 +77,11 @@ enum Once {
 }
 
 /// An order with what it wants changed.
-struct Planned {
-    order: Order,
-    edit: Edit,
+pub(super) struct Planned {
+    pub(super) order: Order,
+    pub(super) edit: Edit,
     /// What is said of the proof; empty where there is nothing to say.
-    note: String,
+    pub(super) note: String,
 }
 
 /// A commit that was sent.
@@ -95,7 +97,7 @@ fn git(error: &syncline_source::Error) -> (Failure, Option<Duration>) {
 }
 
 impl Order {
-    fn answer(self, ended: Attempt<Settled>) {
+    pub(super) fn answer(self, ended: Attempt<Settled>) {
         // Nobody waits any more where the agent ends.
         let _ = self.answer.send(ended);
     }
@@ -126,81 +128,106 @@ impl Batch<'_> {
             self.orders
                 .extend(sent.planned.into_iter().map(|planned| planned.order));
         }
-        let mut planned = self.decide(&tip).await?;
-        let Some(write) = self.repository.write.clone() else {
-            for planned in planned {
-                let change = format!("{} should become {}", planned.edit.old, planned.edit.new);
-                planned
-                    .order
-                    .answer(fail(Reason::WriteNotConfigured, change));
-            }
-            return Ok(Once::Done);
-        };
-        if planned.is_empty() {
-            return Ok(Once::Done);
-        }
+        let (ground, mut planned) = self.decide(&tip).await?;
         let id = ulid::Ulid::new().to_string();
+        // Each round that does not end it takes something away.
         let commit = loop {
             if planned.is_empty() {
                 return Ok(Once::Done);
             }
-            let commit = match self.commit(&tip, &planned, &write, &id).await {
+            let all: Vec<&Planned> = planned.iter().collect();
+            let commit = match self.commit(&tip, &ground.files, &all, &id).await {
                 Ok(commit) => commit,
-                Err(refused) => return self.give_up(planned, refused),
+                Err(Unmade::Edit(failure, whose)) => {
+                    refuse_one(&mut planned, whose, &failure);
+                    continue;
+                }
+                Err(Unmade::Commit(failure)) => return self.give_up(planned, (failure, None)),
             };
-            match self.prove(&tip, &commit, &mut planned).await {
-                Ok(0) => break commit,
-                Ok(_) => {}
+            match self.prove(&tip, &ground.files, &commit, &mut planned).await {
+                Ok(true) => break commit,
+                Ok(false) => {}
                 Err(failure) => return self.give_up(planned, (failure, None)),
             }
         };
-        self.push(tip, commit, planned, &write, id).await
+        self.push(tip, commit, planned, id).await
     }
 
     /// Nothing comes of any of them.
-    fn give_up(
+    fn give_up<T>(
         &mut self,
         planned: Vec<Planned>,
         refused: (Failure, Option<Duration>),
-    ) -> Attempt<Once> {
+    ) -> Attempt<T> {
         self.orders
             .extend(planned.into_iter().map(|planned| planned.order));
         Err(refused)
     }
 
     /// Decides for each order on the tip. Those that want nothing get their answer.
-    async fn decide(&mut self, tip: &Tip) -> Attempt<Vec<Planned>> {
+    async fn decide(&mut self, tip: &Tip) -> Attempt<(Arc<Ground>, Vec<Planned>)> {
+        let history = tip::history(self.agent, &self.repository, tip).await;
+        let history = history.map_err(|failure| (failure, None))?;
         let (mirror, commit) = (tip.mirror.clone(), tip.commit.clone());
         let paths = self.paths();
-        let files = blocking(move || decide::read(&mirror, &commit, &paths)).await;
-        let files = files.map_err(|error| git(&error))?;
-        let mut planned = Vec::new();
-        for order in std::mem::take(&mut self.orders) {
-            match decide::decide(self.agent, &order.policy, &files) {
-                Ok(Decision::Settled(settled)) => order.answer(Ok(settled)),
-                Err(refused) => order.answer(Err(refused)),
-                Ok(Decision::Edit(edit)) => {
-                    let update = format!("{} -> {}", edit.old, edit.new);
-                    let allowed = if self.repository.write.is_some() {
-                        may_commit(self.agent, &order.policy, order.cause, &update)
-                    } else {
-                        Ok(())
-                    };
-                    match allowed {
-                        Ok(()) => planned.push(Planned {
-                            order,
-                            edit,
-                            note: String::new(),
-                        }),
-                        Err(refused) => order.answer(Err(refused)),
-                    }
+        let (agent, orders) = (Arc::clone(self.agent), std::mem::take(&mut self.orders));
+        // It reads the mirror and parses files.
+        let (ground, decided) = blocking(move || {
+            let ground = decide::read(&mirror, &commit, &paths).map(|files| Ground {
+                policies: decide::policies(&agent),
+                mirror,
+                files,
+                history,
+            });
+            let ground = match ground {
+                Ok(ground) => Arc::new(ground),
+                Err(error) => {
+                    return (
+                        Err(git(&error)),
+                        orders.into_iter().map(undecided).collect(),
+                    );
                 }
+            };
+            let decided = orders.into_iter().map(|order| {
+                let decision = decide::decide(&agent, &order.policy, &ground);
+                (order, Some(decision))
+            });
+            let decided: Vec<_> = decided.collect();
+            (Ok(ground), decided)
+        })
+        .await;
+        let mut planned = Vec::new();
+        for (order, decision) in decided {
+            match decision {
+                None => self.orders.push(order),
+                Some(Ok(Decision::Settled(settled))) => order.answer(Ok(settled)),
+                Some(Err(refused)) => order.answer(Err(refused)),
+                Some(Ok(Decision::Edit(edit))) => match self.allowed(&order, &edit) {
+                    Ok(()) => planned.push(Planned {
+                        order,
+                        edit,
+                        note: String::new(),
+                    }),
+                    Err(refused) => order.answer(Err(refused)),
+                },
             }
         }
+        let ground = ground?;
         if let Err(failure) = failpoint::reached("image.decided").await {
-            return self.give_up(planned, (failure, None)).map(|_| Vec::new());
+            return self.give_up(planned, (failure, None));
         }
-        Ok(planned)
+        Ok((ground, planned))
+    }
+
+    /// Whether an update may be committed now.
+    fn allowed(&self, order: &Order, edit: &Edit) -> Attempt<()> {
+        let (old, new) = (edit.old(), edit.new());
+        if self.repository.write.is_none() {
+            let change = format!("{old} should become {new}");
+            return fail(Reason::WriteNotConfigured, change);
+        }
+        let update = format!("{old} -> {new}");
+        may_commit(self.agent, &order.policy, order.cause, &update)
     }
 
     /// Where the orders look; everywhere where one of them does.
@@ -218,51 +245,96 @@ impl Batch<'_> {
     async fn commit(
         &self,
         tip: &Tip,
-        planned: &[Planned],
-        write: &Write,
+        files: &Files,
+        planned: &[&Planned],
         id: &str,
-    ) -> Attempt<CommitId> {
+    ) -> Result<CommitId, Unmade> {
+        let edits: Vec<&Edit> = planned.iter().map(|planned| &planned.edit).collect();
+        let made = decide::compose(files, &edits);
+        let made = made.map_err(|(failure, whose)| Unmade::Edit(failure, whose))?;
+        let message = self.message(planned, id).map_err(Unmade::Commit)?;
+        let new = tip::signed(self.agent, &self.repository, message).await;
+        let new = new.map_err(Unmade::Commit)?;
         let (mirror, base) = (tip.mirror.clone(), tip.commit.clone());
-        let new = NewCommit {
-            message: message(planned, write, id),
-            author_name: write.author_name.clone(),
-            author_email: write.author_email.clone(),
-            time: self.agent.clock.now(),
-        };
-        let wanted: Vec<_> = planned
-            .iter()
-            .map(|planned| (planned.order.policy.clone(), planned.edit.clone()))
-            .collect();
-        let made = blocking(move || {
-            let paths: BTreeSet<&str> = wanted.iter().flat_map(|(_, edit)| edit.files()).collect();
-            let paths: Vec<TreePath> = paths
-                .into_iter()
-                .map(TreePath::parse)
-                .collect::<Result<_, _>>()
-                .map_err(|failure| (failure, None))?;
-            let mut files: Files =
-                decide::read(&mirror, &base, &paths).map_err(|error| git(&error))?;
-            let before = files.clone();
-            for (policy, edit) in &wanted {
-                decide::lay_over(&mut files, policy, edit).map_err(|failure| (failure, None))?;
-            }
-            files.retain(|path, bytes| before.get(path) != Some(bytes));
-            let edits: Vec<_> = files.into_iter().collect();
-            mirror
-                .commit(&base, &edits, &new)
-                .map_err(|error| git(&error))
-        });
-        made.await
+        let edits = made.into_iter().map(|edit| (edit.file, edit.bytes));
+        let edits: Vec<_> = edits.collect();
+        let made = blocking(move || mirror.commit(&base, &edits, &new)).await;
+        made.map_err(|error| Unmade::Commit(tip::failure(&error)))
     }
 
-    /// Renders what reads the edited files, and answers the orders that what comes out speaks
-    /// against. Answers with how many those are.
+    /// Renders what reads the edited files. Orders that what comes out speaks against get their
+    /// answer, and candidates that are not what runs are left as they are; answers with whether all
+    /// stands as it is.
     async fn prove(
         &self,
         tip: &Tip,
+        files: &Files,
         commit: &CommitId,
         planned: &mut Vec<Planned>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<bool, Failure> {
+        let all: Vec<&Planned> = planned.iter().collect();
+        let readers = self.readers(tip, commit, &all, None).await?;
+        let mut findings = Findings::default();
+        for reader in &readers {
+            let involved: Vec<usize> = (0..planned.len())
+                .filter(|index| is_read(&planned[*index], reader))
+                .collect();
+            let concerned: Vec<&Planned> = involved.iter().map(|index| &planned[*index]).collect();
+            match prove::judge(reader, &expected(&concerned, reader)) {
+                Said::Against(why) if involved.len() == 1 => {
+                    findings
+                        .refused
+                        .extend(involved.iter().map(|index| (*index, why.clone())));
+                }
+                Said::Against(why) => {
+                    let mut blamed = Vec::new();
+                    for index in &involved {
+                        let alone = self.alone(tip, files, &planned[*index], reader).await?;
+                        blamed.extend(alone.map(|why| (*index, why)));
+                    }
+                    if blamed.is_empty() {
+                        // Only together they do it.
+                        blamed.extend(involved.iter().map(|index| (*index, why.clone())));
+                    }
+                    findings.refused.extend(blamed);
+                }
+                said => findings.note(planned, &involved, reader, &said),
+            }
+        }
+        Ok(findings.take_effect(self.agent, planned))
+    }
+
+    /// What speaks against one of several edits, made alone, in one application.
+    async fn alone(
+        &self,
+        tip: &Tip,
+        files: &Files,
+        planned: &Planned,
+        reader: &Reader,
+    ) -> Result<Option<String>, Failure> {
+        let commit = match self.commit(tip, files, &[planned], "alone").await {
+            Ok(commit) => commit,
+            Err(Unmade::Edit(failure, _)) => return Ok(Some(failure.detail)),
+            Err(Unmade::Commit(failure)) => return Err(failure),
+        };
+        let only = Some(&reader.application);
+        let readers = self.readers(tip, &commit, &[planned], only).await?;
+        let against = readers.iter().find_map(|reader| {
+            match prove::judge(reader, &expected(&[planned], reader)) {
+                Said::Against(why) => Some(why),
+                _ => None,
+            }
+        });
+        Ok(against)
+    }
+
+    async fn readers(
+        &self,
+        tip: &Tip,
+        commit: &CommitId,
+        planned: &[&Planned],
+        only: Option<&Name>,
+    ) -> Result<Vec<Reader>, Failure> {
         let files = planned.iter().flat_map(|planned| planned.edit.files());
         let files: BTreeSet<String> = files.map(str::to_owned).collect();
         let question = Question {
@@ -271,34 +343,59 @@ impl Batch<'_> {
             before: &tip.commit,
             after: commit,
             files: &files,
+            only,
         };
-        let readers = prove::readers(self.agent, &question).await?;
-        let mut refused: BTreeMap<usize, String> = BTreeMap::new();
-        for reader in &readers {
-            let Some(why) = prove::against(reader) else {
-                continue;
-            };
-            let suspects = planned.iter().enumerate();
-            let suspects = suspects.filter(|(_, planned)| is_read(planned, reader));
-            for (index, _) in suspects {
-                refused.entry(index).or_insert_with(|| why.clone());
-            }
+        prove::readers(self.agent, &question).await
+    }
+
+    /// The message of a commit: what the template of the Repository makes, then the trailers.
+    fn message(&self, planned: &[&Planned], id: &str) -> Result<String, Failure> {
+        let write = tip::write_of(&self.repository)?;
+        let notes = planned.iter().flat_map(|one| {
+            let changes = one.edit.changes().iter();
+            changes.map(|change| change.note(&one.order.policy.name))
+        });
+        let notes: Vec<UpdateNote> = notes.collect();
+        let updates = planned.iter().map(|one| self.told(one));
+        let text = CommitText {
+            repository: self.repository.name.name.clone(),
+            branch: self.repository.branch.clone(),
+            updates: updates.collect(),
+        };
+        let message = message(&write.message, &text, write.skip_ci.as_deref(), id, &notes);
+        message.map_err(|error| Failure {
+            reason: Reason::InvalidSpec,
+            detail: format!("`spec.write.message`: {error}"),
+        })
+    }
+
+    /// What a message says of an update.
+    fn told(&self, planned: &Planned) -> UpdateText {
+        let (policy, edit) = (&planned.order.policy, &planned.edit);
+        let files: Vec<String> = edit.files().map(str::to_owned).collect();
+        let state = self.agent.state.lock();
+        let entry = state.policies.get(&policy.name);
+        let knowledge = entry.and_then(|entry| entry.memory.knowledge.as_ref());
+        let tag = edit.changes().first().map(|change| &change.version.tag);
+        let facts = tag.and_then(|tag| match knowledge?.facts.get(tag)? {
+            Examined::Facts(facts) => Some(facts),
+            Examined::Unreadable(_) => None,
+        });
+        let labels = facts.map(|facts| facts.labels.clone()).unwrap_or_default();
+        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+        let repository = state.repositories.get(&self.repository.name);
+        let readers = repository.map(|repository| repository.index.touched_by(&files));
+        UpdateText {
+            policy: policy.name.to_string(),
+            image: policy.image.to_string(),
+            old: edit.old(),
+            new: edit.new(),
+            files: edit.places(),
+            applications: readers.iter().flatten().map(ToString::to_string).collect(),
+            source: label("org.opencontainers.image.source"),
+            revision: label("org.opencontainers.image.revision"),
+            labels,
         }
-        for one in planned.iter_mut() {
-            let is_proved = readers.iter().any(|reader| is_read(one, reader));
-            one.note = if is_proved {
-                String::new()
-            } else {
-                "not proved: no application reads the file".to_owned()
-            };
-        }
-        let count = refused.len();
-        for (index, why) in refused.into_iter().rev() {
-            let Planned { order, edit, .. } = planned.remove(index);
-            let places = edit.places().join(", ");
-            order.answer(fail(Reason::EditRefused, format!("{places}: {why}")));
-        }
-        Ok(count)
     }
 
     async fn push(
@@ -306,10 +403,9 @@ impl Batch<'_> {
         tip: Tip,
         commit: CommitId,
         planned: Vec<Planned>,
-        write: &Write,
         id: String,
     ) -> Attempt<Once> {
-        let sending = tip::send(self.agent, &self.repository, write, &tip, &commit).await;
+        let sending = tip::send(self.agent, &self.repository, &tip, &commit).await;
         let sent = Sent {
             id,
             tip: tip.commit,
@@ -351,8 +447,8 @@ impl Batch<'_> {
                 policy: order.policy.name.clone(),
                 repository: self.repository.name.name.clone(),
                 image: order.policy.image.to_string(),
-                old: edit.old.to_string(),
-                new: edit.new.to_string(),
+                old: edit.old(),
+                new: edit.new(),
                 files: edit.places(),
                 commit: commit.clone(),
                 time: now,
@@ -379,40 +475,26 @@ impl Batch<'_> {
     }
 }
 
-fn is_read(planned: &Planned, reader: &Reader) -> bool {
-    planned.edit.files().any(|file| reader.files.contains(file))
+/// An order that nothing was decided for.
+fn undecided(order: Order) -> (Order, Option<Attempt<Decision>>) {
+    (order, None)
 }
 
-/// The message of a commit: the template of the Repository, or a line that says what changed; then
-/// every change, and the trailer with the id.
-fn message(planned: &[Planned], write: &Write, id: &str) -> String {
-    let subject = match planned {
-        [one] => {
-            let (policy, edit) = (&one.order.policy, &one.edit);
-            let (image, old, new) = (&policy.image, &edit.old, &edit.new);
-            if write.message.is_empty() {
-                format!("Update {image} from {old} to {new}")
-            } else {
-                write
-                    .message
-                    .replace("{image}", &image.to_string())
-                    .replace("{old}", old.as_str())
-                    .replace("{new}", new.as_str())
-                    .replace("{policy}", &policy.name.to_string())
-            }
-        }
-        several => format!("Update {} images", several.len()),
+/// Why there is no commit.
+enum Unmade {
+    /// An edit cannot be made; of which order it is, where that is known.
+    Edit(Failure, Option<usize>),
+    /// The commit cannot be made.
+    Commit(Failure),
+}
+
+/// Answers the order whose edit cannot be made; all of them where it is not known which.
+fn refuse_one(planned: &mut Vec<Planned>, whose: Option<usize>, failure: &Failure) {
+    let refused = match whose {
+        Some(index) => vec![planned.remove(index)],
+        None => std::mem::take(planned),
     };
-    let body = planned.iter().map(|one| {
-        let (policy, edit) = (&one.order.policy, &one.edit);
-        let places = edit.places().join("\n- ");
-        let (name, range, new) = (&policy.name, &policy.range, &edit.new);
-        format!(
-            "Policy {name} ({range}) chose {new}, was {}.\n- {places}",
-            edit.old
-        )
-    });
-    let body: Vec<String> = body.collect();
-    let (subject, body) = (subject.trim_end(), body.join("\n\n"));
-    format!("{subject}\n\n{body}\n\n{}: {id}\n", names::TRAILER_UPDATE)
+    for one in refused {
+        one.order.answer(Err((failure.clone(), None)));
+    }
 }

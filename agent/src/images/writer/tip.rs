@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use syncline_core::application::{Repository, Write};
+use syncline_core::image::update::History;
 use syncline_core::names;
 use syncline_core::outcome::Failure;
+use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
-use syncline_source::{Error, Mirror, Push};
+use syncline_source::{Error, HistoryLimits, Mirror, NewCommit, Push, SigningKey};
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
 use crate::repositories::access;
-
-/// How many commits may have come on top of one that is looked for.
-const MOST_SINCE: usize = 1000;
 
 /// The tip of a branch, with its files in the mirror.
 #[derive(Clone)]
@@ -56,14 +56,22 @@ pub(in crate::images) async fn fetch(
     fetched.await.map_err(|error: Error| failure(&error))
 }
 
+/// How the Repository is written to.
+pub(in crate::images) fn write_of(repository: &Repository) -> Result<&Write, Failure> {
+    repository.write.as_ref().ok_or_else(|| Failure {
+        reason: Reason::WriteNotConfigured,
+        detail: format!("`{}`", repository.name.name),
+    })
+}
+
 /// Sends a commit whose parent is the tip.
 pub(in crate::images) async fn send(
     agent: &Agent,
     repository: &Repository,
-    write: &Write,
     tip: &Tip,
     commit: &CommitId,
 ) -> Result<Sent, Failure> {
+    let write = write_of(repository)?;
     let writable = access(agent, repository, write.secret.as_deref()).await?;
     failpoint::reached("image.committed").await?;
     let (mirror, branch, commit) = (
@@ -80,7 +88,7 @@ pub(in crate::images) async fn send(
         Ok(Push::Lost { message }) => {
             Ok(Sent::Lost(format!("somebody else pushed first: {message}")))
         }
-        Err(error @ Error::PushUnclear { .. }) => Ok(Sent::Unclear(error.to_string())),
+        Ok(Push::Unclear { message }) => Ok(Sent::Unclear(message)),
         Err(error) => Err(failure(&error)),
     }
 }
@@ -93,17 +101,106 @@ pub(in crate::images) async fn landed(
     commit: &CommitId,
     id: &str,
 ) -> Result<Option<CommitId>, Failure> {
-    let trailer = format!("{}: {id}", names::TRAILER_UPDATE);
-    let (mirror, new) = (tip.mirror.clone(), tip.commit.clone());
+    let (mirror, new, id) = (tip.mirror.clone(), tip.commit.clone(), id.to_owned());
     let (old, commit) = (old.clone(), commit.clone());
     let found = blocking(move || {
         if mirror.is_ancestor(&commit, &new)? {
             return Ok(Some(commit));
         }
-        let since = mirror.commits_between(&old, &new, MOST_SINCE)?;
-        let mut since = since.into_iter();
-        let found = since.find(|(_, message)| message.lines().any(|line| line.trim() == trailer));
-        Ok(found.map(|(info, _)| info.id))
+        mirror.find_trailer(&new, &old, names::TRAILER_UPDATE, &id)
     });
     found.await.map_err(|error: Error| failure(&error))
+}
+
+/// A commit with the author and the signature of the Repository.
+pub(in crate::images) async fn signed(
+    agent: &Agent,
+    repository: &Repository,
+    message: String,
+) -> Result<NewCommit, Failure> {
+    let write = write_of(repository)?;
+    let signing = match &write.signing {
+        Some(secret) => Some(signing_key(agent, repository, secret).await?),
+        None => None,
+    };
+    Ok(NewCommit {
+        message,
+        author_name: write.author_name.clone(),
+        author_email: write.author_email.clone(),
+        time: agent.clock.now(),
+        signing,
+    })
+}
+
+/// The key that signs commits, from the Secret that the Repository names. It is read anew when the
+/// Secret is another one: to take a passphrase off may take a second.
+async fn signing_key(
+    agent: &Agent,
+    repository: &Repository,
+    secret: &str,
+) -> Result<SigningKey, Failure> {
+    let namespace = &repository.name.namespace;
+    let data = agent
+        .references
+        .secret(agent, namespace, &repository.account, secret)
+        .await?;
+    let print = data.fingerprint(agent.instance.key());
+    if let Some(key) = agent.writers.key(&repository.name, print) {
+        return Ok(key);
+    }
+    let key = data.text("identity").or_else(|| data.text("git.asc"));
+    let key = key.ok_or_else(|| Failure {
+        reason: Reason::SecretMissing,
+        detail: format!("secret `{namespace}/{secret}` needs `identity` or `git.asc`"),
+    })?;
+    let passphrase = data.text("passphrase");
+    let key = blocking(move || SigningKey::parse(&key, passphrase.as_ref())).await;
+    let key = key.map_err(|error| Failure {
+        reason: error.reason(),
+        detail: format!("secret `{namespace}/{secret}`: {error}"),
+    })?;
+    agent.writers.keep_key(&repository.name, print, key.clone());
+    Ok(key)
+}
+
+/// What the commits of the branch say to us, up to the tip.
+pub(in crate::images) async fn history(
+    agent: &Agent,
+    repository: &Repository,
+    tip: &Tip,
+) -> Result<Arc<History>, Failure> {
+    let before = agent.writers.history(repository);
+    if let Some(known) = before.as_ref().filter(|known| known.tip == tip.commit) {
+        return Ok(Arc::clone(known));
+    }
+    let most = agent.settings.image_history_commits;
+    let age = agent.settings.image_history_age;
+    let oldest = agent.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
+    let limits = HistoryLimits {
+        commits: most,
+        oldest,
+    };
+    let Tip { mirror, commit } = tip.clone();
+    let read = blocking(move || {
+        let follows = match &before {
+            Some(before) => mirror.is_ancestor(&before.tip, &commit)?,
+            None => false,
+        };
+        match before.filter(|_| follows) {
+            Some(before) => {
+                let newer = mirror.updates(&commit, Some(&before.tip), &limits)?;
+                let before = History::clone(&before);
+                Ok(before.newer(commit, newer, oldest, most))
+            }
+            None => {
+                let entries = mirror.updates(&commit, None, &limits)?;
+                let tip = commit;
+                Ok(History { tip, entries })
+            }
+        }
+    });
+    let history = read.await.map_err(|error: Error| failure(&error))?;
+    let history = Arc::new(history);
+    agent.writers.keep_history(repository, &history);
+    Ok(history)
 }
