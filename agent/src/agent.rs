@@ -2,7 +2,7 @@
 
 mod loops;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub(crate) struct Agent {
     /// What was rendered, for a commit that has the same files again.
     pub(crate) renders: Renders,
     pub(crate) registry: syncline_registry::Client,
+    /// The registries and chart repositories, as they are asked.
+    pub(crate) hosts: syncline_registry::Hosts,
     pub(crate) charts: syncline_registry::chart::Charts,
     pub(crate) mirrors: Arc<Mirrors>,
     pub(crate) references: References,
@@ -339,6 +341,29 @@ struct Process {
     probe: Probe,
 }
 
+fn registry_settings(settings: &AgentSettings) -> syncline_registry::Settings {
+    let mut token_hosts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (registry, host) in &settings.registry_token_hosts {
+        let hosts = token_hosts.entry(registry.clone()).or_default();
+        hosts.insert(host.clone());
+    }
+    syncline_registry::Settings {
+        timeout: settings.registry_timeout,
+        max_tags: settings.registry_max_tags,
+        requests_per_second: settings.registry_requests_per_second,
+        burst: settings.registry_requests_per_second,
+        max_wait: settings.registry_max_wait,
+        max_retry_after: settings.registry_max_retry_after,
+        rest_most: settings.registry_max_rest,
+        pull_reserve: settings.registry_pull_reserve,
+        facts_entries: settings.registry_facts,
+        max_manifest_bytes: settings.registry_manifest_bytes,
+        token_hosts,
+        plain_http: settings.plain_http_registries.iter().cloned().collect(),
+        ..Default::default()
+    }
+}
+
 async fn start(
     settings: AgentSettings,
     cluster: Cluster,
@@ -386,20 +411,15 @@ async fn start(
         idle_stop: settings.render_idle_stop,
         ..Default::default()
     });
-    let registry = syncline_registry::Client::new(syncline_registry::Settings {
-        timeout: settings.registry_timeout,
-        max_tags: settings.registry_max_tags,
-        plain_http: settings.plain_http_registries.iter().cloned().collect(),
-        ..Default::default()
-    })
-    .context("prepare the registry client")?;
+    let asked = registry_settings(&settings);
+    let hosts = syncline_registry::Hosts::new(&asked);
+    let registry = syncline_registry::Client::sharing(asked.clone(), &hosts)
+        .context("prepare the registry client")?;
     let charts = syncline_registry::chart::Settings::new(settings.data_dir.join("charts"));
-    let charts = syncline_registry::chart::Charts::new(syncline_registry::chart::Settings {
+    let chart_settings = syncline_registry::chart::Settings {
         hosts: syncline_registry::Settings {
             timeout: settings.chart_timeout,
-            max_tags: settings.registry_max_tags,
-            plain_http: settings.plain_http_registries.iter().cloned().collect(),
-            ..Default::default()
+            ..asked
         },
         max_index_bytes: settings.chart_index_bytes as usize,
         max_archive_bytes: settings.chart_archive_bytes as usize,
@@ -407,8 +427,9 @@ async fn start(
         interval: settings.chart_answer_age,
         failure_interval: charts.failure_interval.min(settings.chart_answer_age),
         ..charts
-    })
-    .context("prepare the chart client")?;
+    };
+    let charts = syncline_registry::chart::Charts::sharing(chart_settings, &hosts)
+        .context("prepare the chart client")?;
     let mirrors = Mirrors::new(syncline_source::Settings {
         dir: settings.data_dir.join("git"),
         connect_timeout: settings.git_connect_timeout,
@@ -466,6 +487,7 @@ async fn start(
             ..Default::default()
         }),
         registry,
+        hosts,
         charts,
         mirrors: Arc::new(mirrors),
         references: References::default(),

@@ -1,6 +1,8 @@
 //! The metrics of the agent, in the OpenMetrics text format.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -8,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use syncline_registry::HostState;
 use syncline_render::{Counters, cache};
 
 /// Labels of a sync.
@@ -33,6 +36,22 @@ pub(crate) struct PollLabels {
 pub(crate) struct ActionLabels {
     /// What was done with the object, or `failed`.
     pub(crate) action: &'static str,
+}
+
+/// Labels of the answers of a registry or chart repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    /// Host and port.
+    host: String,
+    /// The kind of status, or `none` for no answer.
+    status: &'static str,
+}
+
+/// One label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HostLabels {
+    /// Host and port.
+    host: String,
 }
 
 /// One label.
@@ -62,6 +81,16 @@ pub(crate) struct Metrics {
     render_cache: Family<CountLabels, Gauge>,
     /// What the renderer processes did.
     renderer: Family<CountLabels, Gauge>,
+    /// Answers of each registry and chart repository.
+    registry_answers: Family<AnswerLabels, Gauge>,
+    /// Requests that wait for their turn.
+    registry_waiting: Family<HostLabels, Gauge>,
+    /// How often a host is asked at most now.
+    registry_rate: Family<HostLabels, Gauge<f64, AtomicU64>>,
+    /// For how long a host is left alone.
+    registry_left_alone: Family<HostLabels, Gauge<f64, AtomicU64>>,
+    /// The hosts that are in these families.
+    registry_hosts: Mutex<BTreeSet<String>>,
     /// Commits of the image flow.
     pub(crate) commits: Counter,
     /// Updates in these commits.
@@ -103,6 +132,11 @@ impl Metrics {
             renders: Counter::default(),
             render_cache: Family::default(),
             renderer: Family::default(),
+            registry_answers: Family::default(),
+            registry_waiting: Family::default(),
+            registry_rate: Family::default(),
+            registry_left_alone: Family::default(),
+            registry_hosts: Mutex::default(),
             commits: Counter::default(),
             image_updates: Counter::default(),
             reverts: Counter::default(),
@@ -149,6 +183,26 @@ impl Metrics {
             "renderer",
             "Renders by the renderer processes since the start, how they ended, and how many wait",
             metrics.renderer.clone(),
+        );
+        registry.register(
+            "registry_answers",
+            "Answers of registries and chart repositories since the start, by host and kind of status",
+            metrics.registry_answers.clone(),
+        );
+        registry.register(
+            "registry_waiting",
+            "Requests to a registry or chart repository that wait for their turn",
+            metrics.registry_waiting.clone(),
+        );
+        registry.register(
+            "registry_requests_per_second_limit",
+            "How many requests a second a registry or chart repository is asked at most now",
+            metrics.registry_rate.clone(),
+        );
+        registry.register(
+            "registry_left_alone_seconds",
+            "For how long a registry or chart repository is not asked from now on",
+            metrics.registry_left_alone.clone(),
         );
         registry.register(
             "image_commits",
@@ -247,6 +301,42 @@ impl Metrics {
         );
     }
 
+    /// Takes over what is known of the registries and chart repositories.
+    pub(crate) fn registries(&self, states: Vec<HostState>) {
+        let mut known = self
+            .registry_hosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let hosts = states.iter().map(|state| state.host.clone()).collect();
+        if known.difference(&hosts).next().is_some() {
+            // Some host was forgotten; what is told of the others comes again below.
+            self.registry_answers.clear();
+            self.registry_waiting.clear();
+            self.registry_rate.clear();
+            self.registry_left_alone.clear();
+        }
+        *known = hosts;
+        for state in states {
+            for (status, count) in state.answers {
+                let host = state.host.clone();
+                self.registry_answers
+                    .get_or_create(&AnswerLabels { host, status })
+                    .set(count as i64);
+            }
+            let labels = HostLabels { host: state.host };
+            self.registry_waiting
+                .get_or_create(&labels)
+                .set(state.waiting as i64);
+            self.registry_rate.get_or_create(&labels).set(state.rate);
+            let left_alone = state
+                .left_alone
+                .map_or(0.0, |again| again.after.as_secs_f64());
+            self.registry_left_alone
+                .get_or_create(&labels)
+                .set(left_alone);
+        }
+    }
+
     /// The text of `/metrics`.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
@@ -259,6 +349,30 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_that_is_forgotten_is_told_of_no_more() {
+        let metrics = Metrics::new();
+        let state = |host: &str| HostState {
+            host: host.to_owned(),
+            answers: [("2xx", 3), ("429", 1)].into(),
+            waiting: 2,
+            rate: 0.5,
+            left_alone: None,
+        };
+        metrics.registries(vec![state("r.io"), state("s.io")]);
+        let text = metrics.text();
+        for line in [
+            r#"syncline_registry_answers{host="r.io",status="429"} 1"#,
+            r#"syncline_registry_waiting{host="s.io"} 2"#,
+            r#"syncline_registry_requests_per_second_limit{host="r.io"} 0.5"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        metrics.registries(vec![state("s.io")]);
+        let text = metrics.text();
+        assert!(!text.contains("r.io") && text.contains("s.io"), "{text}");
+    }
 
     #[test]
     fn the_text_has_every_metric_with_the_prefix() {

@@ -327,6 +327,46 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub registry_max_tags: usize,
+    /// How many requests a second one registry or chart repository is asked at most, whatever asks it,
+    /// and how many may go at once after a time without any.
+    #[arg(long, env = "SYNCLINE_REGISTRY_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Sources")]
+    pub registry_requests_per_second: u32,
+    /// How long a request to a registry waits for its turn; one that would wait longer is refused, with
+    /// the time at which it may go.
+    #[arg(long, env = "SYNCLINE_REGISTRY_MAX_WAIT", default_value = "10s", value_parser = duration, help_heading = "Sources")]
+    pub registry_max_wait: Duration,
+    /// The longest that a registry is left alone when it asks to slow down.
+    #[arg(long, env = "SYNCLINE_REGISTRY_MAX_RETRY_AFTER", default_value = "1h", value_parser = duration, help_heading = "Sources")]
+    pub registry_max_retry_after: Duration,
+    /// The longest that a registry is left alone after failures in a row, before one request tries.
+    #[arg(long, env = "SYNCLINE_REGISTRY_MAX_REST", default_value = "10s", value_parser = duration, help_heading = "Sources")]
+    pub registry_max_rest: Duration,
+    /// How many percent of a registry's limit of pulls are left for the nodes of the cluster, which
+    /// often pull from the same address. Docker Hub has such a limit.
+    #[arg(long, env = "SYNCLINE_REGISTRY_PULL_RESERVE", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Sources")]
+    pub registry_pull_reserve: u8,
+    /// Of how many images it is remembered when they were built, for which platforms and with which
+    /// labels; of how many tags, which image they name.
+    #[arg(
+        long,
+        env = "SYNCLINE_REGISTRY_FACTS",
+        default_value_t = 10_000,
+        help_heading = "Sources"
+    )]
+    pub registry_facts: usize,
+    /// Most bytes of the manifest or the configuration of an image.
+    #[arg(long, env = "SYNCLINE_REGISTRY_MANIFEST_BYTES", default_value_t = 4 * 1024 * 1024, help_heading = "Sources")]
+    pub registry_manifest_bytes: usize,
+    /// Token services on other hosts than their registry that get its credentials, each as
+    /// `registry.example.com=login.example.net`.
+    #[arg(
+        long,
+        env = "SYNCLINE_REGISTRY_TOKEN_HOSTS",
+        value_delimiter = ',',
+        value_parser = token_host,
+        help_heading = "Sources"
+    )]
+    pub registry_token_hosts: Vec<(String, String)>,
     /// How often a commit is made anew when somebody else pushed first.
     #[arg(
         long,
@@ -614,6 +654,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, humantime::DurationError>
     humantime::parse_duration(text)
 }
 
+/// A registry and a token service, as in `registry.example.com=login.example.net`.
+fn token_host(text: &str) -> Result<(String, String), &'static str> {
+    let plain = |host: &str| !host.is_empty() && !host.contains(['/', '=', '@', '*', ' ']);
+    match text.split_once('=') {
+        Some((registry, host)) if plain(registry) && plain(host) => {
+            Ok((registry.to_ascii_lowercase(), host.to_ascii_lowercase()))
+        }
+        _ => Err("it is a host, `=` and a host, such as `registry.example.com=login.example.net`"),
+    }
+}
+
 /// The arguments of the process, completed by the file that `--config` names: what neither a flag
 /// nor the environment gives is taken from the file.
 pub fn arguments_with_file(
@@ -784,6 +835,21 @@ mod tests {
         ] {
             let error = settings(&[flag, value]).check().unwrap_err();
             assert!(error.to_string().contains(flag), "{flag} {value}");
+        }
+    }
+
+    #[test]
+    fn a_token_host_is_two_plain_hosts() {
+        let pair = ("r.io:5000".to_owned(), "login.io".to_owned());
+        assert_eq!(token_host("R.io:5000=login.io"), Ok(pair));
+        for text in [
+            "r.io",
+            "=login.io",
+            "r.io=",
+            "r.io=https://login.io",
+            "*=login.io",
+        ] {
+            assert!(token_host(text).is_err(), "{text}");
         }
     }
 

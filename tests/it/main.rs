@@ -28,6 +28,7 @@ mod operate_cli;
 mod options;
 mod ownership;
 mod prune;
+mod registries;
 mod render_cli;
 mod rendering;
 mod rendering_charts;

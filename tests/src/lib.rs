@@ -1,8 +1,9 @@
 //! The harness: a real control plane, Git server and registry for tests and the demo.
 //!
 //! Everything listens on free loopback ports, keeps its files in a folder of its own and ends with
-//! the process that started it, also when a test panics or the process is killed. Nothing here
-//! plays a part: the programs are the real ones, built by `cargo xtask tools`.
+//! the process that started it, also when a test panics or the process is killed. The programs are
+//! the real ones, built by `cargo xtask tools`; only registries that cannot run here are played, see
+//! [`played_registry`].
 
 pub mod agent;
 pub mod bench;
@@ -11,6 +12,7 @@ pub mod demo;
 pub mod fault_proxy;
 pub mod git_server;
 pub mod objects;
+pub mod played_registry;
 pub mod process;
 pub mod programs;
 pub mod registry;
@@ -22,6 +24,7 @@ pub use agent::{AgentProcess, AgentSettings};
 pub use control_plane::{ControlPlane, Options, Parts};
 pub use fault_proxy::{Action, FaultProxy, Interruption, Rule};
 pub use git_server::{Access, Fault, GitServer, Repo};
+pub use played_registry::{PlayedImage, PlayedRegistry, Plays};
 pub use registry::Registry;
 pub use wait::wait_for;
 pub use world::World;

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod marker;
 pub mod message;
 pub mod order;
+pub mod listing;
 pub mod policy;
 pub mod prove;
 pub mod reference;

@@ -235,6 +235,7 @@ pub(super) async fn look_around(agent: Arc<Agent>) {
         }
         let (cache, renderer) = (agent.renders.counters(), agent.renderer.counters());
         agent.metrics.rendering(cache, renderer);
+        agent.metrics.registries(agent.hosts.states());
         agent
             .metrics
             .history_queued

@@ -19,8 +19,8 @@ use crate::hosts::Kind;
 use crate::link;
 use crate::settings::{api_host, documented_page_size};
 
-/// What is asked for where a registry refuses the usual number; every registry takes so many.
-const SMALL_PAGE: usize = 100;
+/// What is asked for, one after the other, where a registry refuses a larger number.
+const SMALLER_PAGES: [usize; 2] = [1000, 100];
 
 #[derive(Deserialize)]
 struct Page {
@@ -93,17 +93,28 @@ impl Client {
         etag: Option<HeaderValue>,
     ) -> Result<Read, Error> {
         let host = api_host(question.image);
-        let size = self.page_size(host);
-        match self.read_pages(question, size, etag.as_ref()).await {
+        let mut size = self.page_size(host);
+        loop {
+            let read = self.read_pages(question, size, etag.as_ref()).await;
             // Some registries refuse a number that is too large, where others give fewer.
-            Err(Error::Status { status: 400, .. }) if size > SMALL_PAGE => {
-                let read = self.read_pages(question, SMALL_PAGE, etag.as_ref()).await?;
-                let entries = self.shared.settings.cache_entries;
-                let host = host.to_owned();
-                remember(&mut self.memory().page_sizes, host, SMALL_PAGE, entries);
-                Ok(read)
+            let refused = matches!(
+                &read,
+                Err(Error::Status {
+                    status: 400 | 405,
+                    ..
+                })
+            );
+            match SMALLER_PAGES.into_iter().find(|smaller| *smaller < size) {
+                Some(smaller) if refused => size = smaller,
+                _ => {
+                    if read.is_ok() && size < self.page_size(host) {
+                        let entries = self.shared.settings.cache_entries;
+                        let host = host.to_owned();
+                        remember(&mut self.memory().page_sizes, host, size, entries);
+                    }
+                    return read;
+                }
             }
-            read => read,
         }
     }
 
