@@ -8,7 +8,7 @@ mod revert;
 
 use std::sync::Arc;
 
-use syncline_core::image::Rule;
+use syncline_core::image::Standing;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
@@ -249,14 +249,10 @@ fn why(statement: &Statement) -> Why {
 fn verdict(verdict: &syncline_core::image::Verdict) -> TagVerdict {
     TagVerdict {
         tag: verdict.tag.to_string(),
-        verdict: match verdict.rule {
-            Rule::Chosen => views::Verdict::Chosen,
-            Rule::Older | Rule::SameVersion | Rule::BelowCurrent => views::Verdict::Allowed,
-            Rule::OutsideRange
-            | Rule::PreRelease
-            | Rule::Short
-            | Rule::Unordered
-            | Rule::Attachment => views::Verdict::Refused,
+        verdict: match verdict.rule.standing() {
+            Standing::Chosen => views::Verdict::Chosen,
+            Standing::Allowed => views::Verdict::Allowed,
+            Standing::Refused | Standing::Pending => views::Verdict::Refused,
         },
         rule: verdict.sentence.clone(),
     }

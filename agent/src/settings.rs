@@ -391,6 +391,18 @@ pub struct AgentSettings {
         help_heading = "Sources"
     )]
     pub image_writers: usize,
+    /// How many lists in a row have to say so before a list of tags is believed that lost a tag which
+    /// Git names, or more than half of all.
+    #[arg(
+        long,
+        env = "SYNCLINE_REGISTRY_DOUBT_LISTINGS",
+        default_value_t = 3,
+        help_heading = "Sources"
+    )]
+    pub registry_doubt_listings: u32,
+    /// How long they have to say so at least.
+    #[arg(long, env = "SYNCLINE_REGISTRY_DOUBT_TIME", default_value = "10m", value_parser = duration, help_heading = "Sources")]
+    pub registry_doubt_time: Duration,
     /// How long the image that a tag stands for is believed before the registry is asked again.
     #[arg(long, env = "SYNCLINE_REGISTRY_TAG_AGE", default_value = "1h", value_parser = duration, help_heading = "Sources")]
     pub registry_tag_age: Duration,

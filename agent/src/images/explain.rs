@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use syncline_cluster::kinds::ImagePolicyStatus;
 use syncline_core::image::hold::{Alternation, Hold};
 use syncline_core::image::limits::Limited;
+use syncline_core::image::listing;
 use syncline_core::image::{
     Choice, CommitPlace, Context, Examined, Held, Limits, Policy, Rule, Tag, Verdict, Version,
     choose, judge,
@@ -22,6 +23,8 @@ use crate::agent::Agent;
 pub(crate) struct Memory {
     /// What was chosen from; `None` before the first complete list.
     pub(crate) knowledge: Option<Knowledge>,
+    /// What is remembered of the lists before.
+    pub(super) listing: listing::Memory,
     /// When the registry gave a complete list.
     pub(crate) scanned_at: Option<Timestamp>,
     /// Why the registry does not give one, and since when.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use syncline_core::application::Referent;
+use syncline_core::image::listing::{self, Asked, Rules};
 use syncline_core::image::policy::By;
-use syncline_core::image::{CommitPlace, Examined, Needs, Order, Pin};
+use syncline_core::image::{CommitPlace, Examined, Needs, Order, Pin, Tag};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::Name;
@@ -13,8 +14,8 @@ use syncline_core::redacted::Redacted;
 use syncline_core::trigger::Cause;
 use syncline_registry::{Age, Auth, Error};
 
-use super::Attempt;
 use super::explain::{Knowledge, Memory, limits};
+use super::{Attempt, fail};
 use crate::agent::{Agent, blocking};
 use crate::conversion::ImageUpdate;
 
@@ -65,13 +66,19 @@ async fn read(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<Know
     };
     let listing = agent.registry.tags(&policy.image, &auth, age).await;
     let listing = listing.map_err(failed)?;
-    let (currents, before) = {
-        let state = agent.state.lock();
-        let memory = state.policies.get(&policy.name).map(|entry| &entry.memory);
-        let currents = memory.map(Memory::currents).unwrap_or_default();
-        let before = memory.and_then(|memory| memory.knowledge.clone());
-        (currents, before.unwrap_or_default())
+    let (currents, before, doubt) = {
+        let mut state = agent.state.lock();
+        let Some(entry) = state.policies.get_mut(&policy.name) else {
+            return fail(Reason::Internal, "the policy is gone");
+        };
+        let memory = &mut entry.memory;
+        let doubt = believed(agent, memory, &listing.tags, cause).err();
+        let before = memory.knowledge.clone().unwrap_or_default();
+        (memory.currents(), before, doubt)
     };
+    if let Some(failure) = doubt {
+        return Err((failure, Some(policy.interval)));
+    }
     let mut known = Knowledge {
         tags: listing.tags,
         facts: Arc::default(),
@@ -135,6 +142,28 @@ async fn read(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<Know
         }
     }
     Ok(known)
+}
+
+/// Whether a list is to be believed after those before it.
+fn believed(agent: &Agent, memory: &mut Memory, tags: &[Tag], cause: Cause) -> Result<(), Failure> {
+    let current = memory.currents().into_iter().flatten();
+    let current: BTreeSet<Tag> = current.map(|version| version.tag).collect();
+    let asked = match cause {
+        Cause::User => Asked::ByPerson,
+        _ => Asked::Routinely,
+    };
+    let rules = Rules {
+        listings: agent.settings.registry_doubt_listings,
+        time: agent.settings.registry_doubt_time,
+        ..Rules::default()
+    };
+    let now = agent.clock.now();
+    let judged = listing::judge(&memory.listing, tags, &current, asked, now, &rules);
+    memory.listing = judged.memory;
+    match judged.doubt {
+        Some(doubt) => Err(doubt.failure()),
+        None => Ok(()),
+    }
 }
 
 /// Where commits stand in the branch that orders the tags of a policy.

@@ -12,6 +12,7 @@
 mod batch;
 mod findings;
 pub(in crate::images) mod tip;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,7 +132,9 @@ pub(super) async fn update(
         answer,
     };
     let branch = Branch::of(repository);
-    let window = repository.write.as_ref().map(|write| write.window);
+    // A person waits for it.
+    let write = repository.write.as_ref().filter(|_| cause != Cause::User);
+    let window = write.map(|write| write.window);
     let due = agent.clock.monotonic() + window.unwrap_or_default();
     agent
         .writers

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_core::application::{Repository, TreePath};
-use syncline_core::image::Examined;
-use syncline_core::image::message::{CommitText, UpdateText, message};
-use syncline_core::image::update::UpdateNote;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, UpdateRecord};
@@ -16,6 +13,7 @@ use syncline_core::trigger::Cause;
 
 use super::findings::{Findings, expected, is_read};
 use super::tip::{self, Tip};
+use super::words::words;
 use super::{Order, pause};
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
@@ -252,7 +250,8 @@ impl Batch<'_> {
         let edits: Vec<&Edit> = planned.iter().map(|planned| &planned.edit).collect();
         let made = decide::compose(files, &edits);
         let made = made.map_err(|(failure, whose)| Unmade::Edit(failure, whose))?;
-        let message = self.message(planned, id).map_err(Unmade::Commit)?;
+        let message = words(self.agent, &self.repository, planned, id);
+        let message = message.map_err(Unmade::Commit)?;
         let new = tip::signed(self.agent, &self.repository, message).await;
         let new = new.map_err(Unmade::Commit)?;
         let (mirror, base) = (tip.mirror.clone(), tip.commit.clone());
@@ -346,56 +345,6 @@ impl Batch<'_> {
             only,
         };
         prove::readers(self.agent, &question).await
-    }
-
-    /// The message of a commit: what the template of the Repository makes, then the trailers.
-    fn message(&self, planned: &[&Planned], id: &str) -> Result<String, Failure> {
-        let write = tip::write_of(&self.repository)?;
-        let notes = planned.iter().flat_map(|one| {
-            let changes = one.edit.changes().iter();
-            changes.map(|change| change.note(&one.order.policy.name))
-        });
-        let notes: Vec<UpdateNote> = notes.collect();
-        let updates = planned.iter().map(|one| self.told(one));
-        let text = CommitText {
-            repository: self.repository.name.name.clone(),
-            branch: self.repository.branch.clone(),
-            updates: updates.collect(),
-        };
-        let message = message(&write.message, &text, write.skip_ci.as_deref(), id, &notes);
-        message.map_err(|error| Failure {
-            reason: Reason::InvalidSpec,
-            detail: format!("`spec.write.message`: {error}"),
-        })
-    }
-
-    /// What a message says of an update.
-    fn told(&self, planned: &Planned) -> UpdateText {
-        let (policy, edit) = (&planned.order.policy, &planned.edit);
-        let files: Vec<String> = edit.files().map(str::to_owned).collect();
-        let state = self.agent.state.lock();
-        let entry = state.policies.get(&policy.name);
-        let knowledge = entry.and_then(|entry| entry.memory.knowledge.as_ref());
-        let tag = edit.changes().first().map(|change| &change.version.tag);
-        let facts = tag.and_then(|tag| match knowledge?.facts.get(tag)? {
-            Examined::Facts(facts) => Some(facts),
-            Examined::Unreadable(_) => None,
-        });
-        let labels = facts.map(|facts| facts.labels.clone()).unwrap_or_default();
-        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        let repository = state.repositories.get(&self.repository.name);
-        let readers = repository.map(|repository| repository.index.touched_by(&files));
-        UpdateText {
-            policy: policy.name.to_string(),
-            image: policy.image.to_string(),
-            old: edit.old(),
-            new: edit.new(),
-            files: edit.places(),
-            applications: readers.iter().flatten().map(ToString::to_string).collect(),
-            source: label("org.opencontainers.image.source"),
-            revision: label("org.opencontainers.image.revision"),
-            labels,
-        }
     }
 
     async fn push(

@@ -40,7 +40,8 @@ pub(in crate::images) fn failure(error: &Error) -> Failure {
     }
 }
 
-/// Fetches the tip.
+/// Fetches the tip. One that does not contain the commit that was read last is refused, as for syncs,
+/// until a person approves it.
 pub(in crate::images) async fn fetch(
     agent: &Agent,
     repository: &Repository,
@@ -48,12 +49,31 @@ pub(in crate::images) async fn fetch(
     let readable = access(agent, repository, repository.secret.as_deref()).await?;
     let mirrors = Arc::clone(&agent.mirrors);
     let (url, branch) = (repository.url.clone(), repository.branch.clone());
+    let (known, approved) = {
+        let state = agent.state.lock();
+        let entry = state.repositories.get(&repository.name);
+        let head = entry.and_then(|entry| entry.head.as_ref());
+        let head = head.map(|head| head.info.id.clone());
+        let known = head.or_else(|| entry.and_then(|entry| entry.recorded.clone()));
+        (known, entry.and_then(|entry| entry.approve.clone()))
+    };
     let fetched = blocking(move || {
         let mirror = mirrors.get(&url)?;
         let commit = mirror.fetch(&readable, &branch)?.commit;
-        Ok(Tip { mirror, commit })
+        let follows = match &known {
+            Some(known) => mirror.is_ancestor(known, &commit)?,
+            None => true,
+        };
+        Ok((Tip { mirror, commit }, follows))
     });
-    fetched.await.map_err(|error: Error| failure(&error))
+    let (tip, follows) = fetched.await.map_err(|error: Error| failure(&error))?;
+    if !follows && approved.as_deref() != Some(tip.commit.as_str()) {
+        return Err(Failure {
+            reason: Reason::HistoryRewritten,
+            detail: format!("`{}` points to {} now", repository.branch, tip.commit),
+        });
+    }
+    Ok(tip)
 }
 
 /// How the Repository is written to.
