@@ -32,8 +32,10 @@ use crate::conversion::ImageUpdate;
 use crate::jitter::later;
 use crate::metrics::PollLabels;
 use crate::report;
+use crate::state::PolicyState;
 
-pub(crate) use explain::{Memory, explain, judge_one};
+use explain::Basis;
+pub(crate) use explain::{Knowledge, Memory, Place, explain, judge_one};
 pub(crate) use writer::{Writers, write_branches};
 
 /// How a look went, or why it came to nothing and after how long to look again, where that is known.
@@ -86,6 +88,12 @@ pub(crate) async fn look(
             reason: reason.name().to_owned(),
         })
         .inc();
+    let holds = {
+        let state = agent.state.lock();
+        let held = |entry: &&PolicyState| !entry.memory.holds.is_empty();
+        state.policies.values().filter(held).count()
+    };
+    agent.metrics.image_holds.set(holds as i64);
     report::policy(agent, name).await;
     delay
 }
@@ -99,9 +107,35 @@ async fn flow(
 ) -> Attempt<Settled> {
     scan::scan(agent, policy, cause).await?;
     let repository = destination(agent, policy)?;
+    if cause != Cause::User
+        && let Some(detail) = stands(agent, policy)
+    {
+        return Ok(Settled {
+            reason: Reason::UpToDate,
+            detail,
+            update: None,
+        });
+    }
     // Who waits for a writer holds up no look.
     drop(permit);
     writer::update(agent, &repository, policy, cause).await
+}
+
+/// What Git names, where nothing has changed since that was found to be right: neither the tags nor
+/// the branch nor the policy.
+fn stands(agent: &Agent, policy: &ImageUpdate) -> Option<String> {
+    let state = agent.state.lock();
+    let entry = state.policies.get(&policy.name)?;
+    let repository = Name::new(&policy.name.namespace, &policy.repository);
+    let head = state.repositories.get(&repository)?.head.as_ref()?;
+    let (memory, said) = (&entry.memory, &entry.statement);
+    let basis = Basis {
+        fingerprint: memory.knowledge.as_ref()?.fingerprint,
+        tip: head.info.id.clone(),
+        generation: entry.generation,
+    };
+    let same = memory.basis.as_ref() == Some(&basis) && said.reason == Reason::UpToDate;
+    same.then(|| said.detail.clone())
 }
 
 /// Takes in how a look ended: the statement, and after how long to look again.

@@ -99,6 +99,8 @@ pub(crate) struct Metrics {
     pub(crate) reverts: Counter,
     /// Pushes that somebody else was faster with, or that got no answer.
     pub(crate) lost_pushes: Counter,
+    /// Policies of which a version is held.
+    pub(crate) image_holds: Gauge<i64, AtomicI64>,
     /// Policies that wait for the writer of a branch.
     pub(crate) image_orders: Gauge<i64, AtomicI64>,
     /// Webhook deliveries that asked for a look.
@@ -141,6 +143,7 @@ impl Metrics {
             image_updates: Counter::default(),
             reverts: Counter::default(),
             lost_pushes: Counter::default(),
+            image_holds: Gauge::default(),
             image_orders: Gauge::default(),
             deliveries: Counter::default(),
             webhook_refused: Gauge::default(),
@@ -219,6 +222,11 @@ impl Metrics {
             "image_pushes_lost",
             "Pushes that were made anew because somebody else was faster, or that got no answer",
             metrics.lost_pushes.clone(),
+        );
+        registry.register(
+            "image_holds",
+            "Image policies of which somebody took a version back",
+            metrics.image_holds.clone(),
         );
         registry.register(
             "image_orders",

@@ -19,10 +19,12 @@ use crate::agent::Agent;
 #[derive(Debug, Default)]
 pub(crate) struct References {
     entries: Mutex<HashMap<Key, Entry>>,
-    /// The names of the pull secrets of a service account, by namespace and name, and when they
-    /// were read.
-    pull_secrets: Mutex<HashMap<(String, String), (Instant, Vec<String>)>>,
+    /// The names of the pull secrets of service accounts, and when they were read.
+    pull_secrets: Mutex<PullSecrets>,
 }
+
+/// By namespace and name of the account.
+type PullSecrets = HashMap<(String, String), (Instant, Vec<String>)>;
 
 /// What it is, the namespace, the account and the name.
 type Key = (Referent, String, String, String);
@@ -135,9 +137,7 @@ impl References {
         Ok(names)
     }
 
-    fn lock_pull_secrets(
-        &self,
-    ) -> MutexGuard<'_, HashMap<(String, String), (Instant, Vec<String>)>> {
+    fn lock_pull_secrets(&self) -> MutexGuard<'_, PullSecrets> {
         self.pull_secrets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -202,6 +202,8 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
                 tag: verdict.tag.to_string(),
                 verdict: format!("{}: {}", verdict.rule.as_str(), verdict.sentence),
             });
+        let held = memory.holds.iter().take(VERDICTS);
+        let held = held.map(|hold| hold.to_string().chars().take(1000).collect());
         let conditions = told(
             agent,
             &entry.status.conditions,
@@ -216,6 +218,7 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
                 .as_ref()
                 .map(|update| update.commit.to_string())
                 .or(entry.status.last_update_commit.clone()),
+            held: held.collect(),
             verdicts: verdicts.collect(),
             observed_generation: entry.generation,
             // The time alone is no news: at rest nothing is written.

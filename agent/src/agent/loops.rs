@@ -192,7 +192,7 @@ pub(super) async fn work(agent: Arc<Agent>) {
             if deleting {
                 deletion::delete(&agent, &name).await;
             } else {
-                sync::sync(&agent, &name, &trigger).await;
+                Box::pin(sync::sync(&agent, &name, &trigger)).await;
             }
         };
         // A panic is confined to its application (inv_i15).

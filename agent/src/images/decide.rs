@@ -10,8 +10,8 @@ use syncline_core::image::hold::{self, Hold, Suspect, Values};
 use syncline_core::image::prove::Expected;
 use syncline_core::image::update::{self, History, UpdateNote};
 use syncline_core::image::{
-    Choice, Digest, FileEdit, Held, ImageName, Refusal, Site, Tag, Version, Wanted, edit_files,
-    find, find_in, limits,
+    Choice, Digest, FileEdit, Held, ImageName, Order, Pin, Refusal, Site, Tag, Version, Wanted,
+    edit_files, find, find_in, limits,
 };
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -19,7 +19,7 @@ use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
 use syncline_source::{Error, Mirror, SourceFile};
 
-use super::explain::{self, Place};
+use super::explain::{self, Basis, Place};
 use super::{Attempt, Settled, fail, left};
 use crate::agent::Agent;
 use crate::conversion::ImageUpdate;
@@ -30,7 +30,7 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 /// What is to be done for a policy.
 pub(super) enum Decision {
     /// Nothing.
-    Settled(Settled),
+    Settled(Box<Settled>),
     /// These places get a version.
     Edit(Edit),
 }
@@ -84,7 +84,7 @@ impl Edit {
     }
 
     /// What the first place names.
-    pub(super) fn old(&self) -> String {
+    pub(super) fn old_version(&self) -> String {
         self.changes
             .first()
             .map(|change| change.site.value())
@@ -92,7 +92,7 @@ impl Edit {
     }
 
     /// What the first place is to name.
-    pub(super) fn new(&self) -> String {
+    pub(super) fn new_version(&self) -> String {
         self.changes
             .first()
             .map(|change| change.version.to_string())
@@ -157,11 +157,12 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
         ..
     } = ground;
     let (knowledge, release) = {
-        let state = agent.state.lock();
-        let entry = state.policies.get(&policy.name);
-        let release = entry.and_then(|entry| entry.release.clone());
-        let knowledge = entry.and_then(|entry| entry.memory.knowledge.clone());
-        (knowledge, release)
+        let mut state = agent.state.lock();
+        let Some(entry) = state.policies.get_mut(&policy.name) else {
+            return fail(Reason::Internal, "the policy is gone");
+        };
+        entry.memory.basis = None;
+        (entry.memory.knowledge.clone(), entry.release.clone())
     };
     let Some(mut knowledge) = knowledge else {
         return fail(Reason::NoCandidate, "the registry was not asked yet");
@@ -205,9 +206,8 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
     let holds = hold::unreleased(holds, release.as_deref());
     let held = holds.iter().filter_map(held);
     knowledge.held = held.collect();
-    let ours = history.entries.iter();
-    let ours = ours.filter(|entry| entry.update().is_some());
-    knowledge.ours = Arc::new(ours.map(|entry| entry.commit.clone()).collect());
+    knowledge.ours = ours(history);
+    let fingerprint = knowledge.fingerprint;
     let alternation = hold::alternation(&values, history, release.as_deref());
     let (most, now) = (explain::limits(agent), agent.clock.now());
     let currents: BTreeSet<Option<Version>> = found.sites.iter().map(current).collect();
@@ -299,15 +299,35 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
         (None, Some(failure), _) => Err((failure, None)),
         (None, None, Some(failure)) => Err((failure, after)),
         (None, None, None) => {
+            let order = &policy.policy.order;
+            let only_tags = matches!(
+                order,
+                Order::Semver(_) | Order::Numerical(_) | Order::Alphabetical(_)
+            );
+            if let Some(entry) = agent.state.lock().policies.get_mut(&policy.name) {
+                let pins = policy.policy.pin == Pin::Digest;
+                entry.memory.basis = (only_tags && !pins).then(|| Basis {
+                    fingerprint,
+                    tip: history.tip.clone(),
+                    generation: entry.generation,
+                });
+            }
             let named = currents.iter().flatten().map(ToString::to_string);
             let named: Vec<String> = named.collect();
-            Ok(Decision::Settled(Settled {
+            Ok(Decision::Settled(Box::new(Settled {
                 reason: Reason::UpToDate,
                 detail: named.join(", "),
                 update: None,
-            }))
+            })))
         }
     }
+}
+
+/// The commits that we made.
+pub(super) fn ours(history: &History) -> Arc<BTreeSet<CommitId>> {
+    let entries = history.entries.iter();
+    let ours = entries.filter(|entry| entry.update().is_some());
+    Arc::new(ours.map(|entry| entry.commit.clone()).collect())
 }
 
 /// The name of a place in the history.

@@ -23,6 +23,8 @@ use crate::agent::Agent;
 pub(crate) struct Memory {
     /// What was chosen from; `None` before the first complete list.
     pub(crate) knowledge: Option<Knowledge>,
+    /// What the last decision was made on that changed nothing; `None` where more than that counts.
+    pub(super) basis: Option<Basis>,
     /// What is remembered of the lists before.
     pub(super) listing: listing::Memory,
     /// When the registry gave a complete list.
@@ -49,11 +51,24 @@ pub(crate) struct Memory {
     pub(crate) limited: Option<Limited>,
 }
 
+/// What a decision was made on: as long as all of it is the same, the decision is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Basis {
+    /// The list of tags.
+    pub(super) fingerprint: u64,
+    /// The commit.
+    pub(super) tip: CommitId,
+    /// The spec.
+    pub(super) generation: Option<i64>,
+}
+
 /// What a choice is made from. A cheap copy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Knowledge {
     /// The last complete list of the registry.
     pub(crate) tags: Arc<[Tag]>,
+    /// Another list has another one.
+    pub(super) fingerprint: u64,
     /// What was found out about some of the images.
     pub(crate) facts: Arc<BTreeMap<Tag, Examined>>,
     /// Where commits stand in the branch that orders them.

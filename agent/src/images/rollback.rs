@@ -10,10 +10,12 @@ mod make;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use syncline_cluster::kinds::RollbackStatus;
 use syncline_core::application::{OnFailure, Repository};
 use syncline_core::names;
 use syncline_core::outcome::Failure;
+use syncline_core::owner::public_hash;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
@@ -63,6 +65,11 @@ impl Rollback {
         }
     }
 
+    /// Whether it is the same one, which is answered once.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.application == other.application && self.key() == other.key()
+    }
+
     fn reason(&self) -> String {
         match &self.why {
             Why::Asked(request) => request.reason.clone(),
@@ -94,12 +101,12 @@ pub(crate) async fn asked(agent: &Arc<Agent>, name: &Name) {
             Ok(request) if is_answered(entry, &request.key()) => return,
             Ok(request) => Ok(request),
             Err(failure) => {
-                let told = entry.rollback.as_ref();
-                let told = told.and_then(|told| told.message.as_ref());
-                if told == Some(&failure.detail) {
+                // What cannot be read has no id.
+                let key = format!("unreadable:{}", public_hash(&Value::from(text.as_str())));
+                if is_answered(entry, &key) {
                     return;
                 }
-                Err(failure)
+                Err((key, failure))
             }
         }
     };
@@ -112,7 +119,7 @@ pub(crate) async fn asked(agent: &Arc<Agent>, name: &Name) {
             };
             order(agent, rollback, Duration::ZERO).await;
         }
-        Err(failure) => tell(agent, name, String::new(), Err(failure)).await,
+        Err((key, failure)) => tell(agent, name, key, Err(failure)).await,
     }
 }
 
@@ -404,7 +411,7 @@ async fn tell(agent: &Arc<Agent>, name: &Name, key: String, ended: Result<Made, 
     } else {
         format!("{sentence}: {detail}")
     };
-    status.reason = reason.name().to_owned();
+    reason.name().clone_into(&mut status.reason);
     status.message = Some(message.chars().take(4000).collect());
     if let Some(entry) = agent.state.lock().applications.get_mut(name) {
         entry.rollback = Some(status);

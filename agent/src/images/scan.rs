@@ -14,8 +14,9 @@ use syncline_core::redacted::Redacted;
 use syncline_core::trigger::Cause;
 use syncline_registry::{Age, Auth, Error};
 
+use super::decide::ours;
 use super::explain::{Knowledge, Memory, limits};
-use super::{Attempt, fail};
+use super::{Attempt, destination, fail};
 use crate::agent::{Agent, blocking};
 use crate::conversion::ImageUpdate;
 
@@ -81,11 +82,17 @@ async fn read(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<Know
     }
     let mut known = Knowledge {
         tags: listing.tags,
+        fingerprint: listing.fingerprint,
         facts: Arc::default(),
         commits: Arc::default(),
         held: before.held,
         ours: before.ours,
     };
+    // Before the first turn for this policy others may have written.
+    let repository = destination(agent, policy).ok();
+    if let Some(history) = repository.and_then(|found| agent.writers.history(&found)) {
+        known.ours = ours(&history);
+    }
     let limits = limits(agent);
     let now = agent.clock.now();
     for _ in 0..limits.facts.saturating_add(MORE_ROUNDS) {

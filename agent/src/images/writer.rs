@@ -155,13 +155,15 @@ pub(super) async fn update(
 pub(super) fn rollback(agent: &Agent, repository: Repository, rollback: Rollback, delay: Duration) {
     let branch = Branch::of(&repository);
     let due = agent.clock.monotonic() + delay;
-    agent
-        .writers
-        .lock()
-        .entry(branch.clone())
-        .or_default()
-        .rollbacks
-        .push((repository, rollback));
+    {
+        let mut orders = agent.writers.lock();
+        let waiting = &mut orders.entry(branch.clone()).or_default().rollbacks;
+        // It may be asked for by each event until it is answered.
+        if waiting.iter().any(|(_, known)| known.is(&rollback)) {
+            return;
+        }
+        waiting.push((repository, rollback));
+    }
     agent.writers.schedule.ask(&branch, due);
 }
 

@@ -180,7 +180,8 @@ pub(super) async fn finish(
     };
     if let (Some(failure), Some(good)) = (&rollout.failed, &start.applied) {
         let commit = rollout.commit.as_ref().unwrap_or(&start.target.info.id);
-        images::rollback::failed(agent, name, good, commit, failure).await;
+        let reverting = images::rollback::failed(agent, name, good, commit, failure);
+        Box::pin(reverting).await;
     }
     if plan.count(ActionKind::Prune) > 0 {
         end_idle_watches(agent);

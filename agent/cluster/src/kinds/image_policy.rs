@@ -139,6 +139,11 @@ pub struct ImagePolicyStatus {
     /// The commit of the last update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_commit: Option<String>,
+    /// What somebody took back in Git and is not written again: the version and who took it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 1024)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub held: Vec<String>,
     /// What was thought of the newest tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]

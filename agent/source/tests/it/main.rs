@@ -10,6 +10,7 @@ mod fetch_commit;
 mod fetch_reference;
 mod fixture;
 mod history;
+mod line;
 mod local_clone;
 mod push;
 mod read;

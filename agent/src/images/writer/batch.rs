@@ -198,7 +198,7 @@ impl Batch<'_> {
         for (order, decision) in decided {
             match decision {
                 None => self.orders.push(order),
-                Some(Ok(Decision::Settled(settled))) => order.answer(Ok(settled)),
+                Some(Ok(Decision::Settled(settled))) => order.answer(Ok(*settled)),
                 Some(Err(refused)) => order.answer(Err(refused)),
                 Some(Ok(Decision::Edit(edit))) => match self.allowed(&order, &edit) {
                     Ok(()) => planned.push(Planned {
@@ -219,7 +219,7 @@ impl Batch<'_> {
 
     /// Whether an update may be committed now.
     fn allowed(&self, order: &Order, edit: &Edit) -> Attempt<()> {
-        let (old, new) = (edit.old(), edit.new());
+        let (old, new) = (edit.old_version(), edit.new_version());
         if self.repository.write.is_none() {
             let change = format!("{old} should become {new}");
             return fail(Reason::WriteNotConfigured, change);
@@ -396,8 +396,8 @@ impl Batch<'_> {
                 policy: order.policy.name.clone(),
                 repository: self.repository.name.name.clone(),
                 image: order.policy.image.to_string(),
-                old: edit.old(),
-                new: edit.new(),
+                old: edit.old_version(),
+                new: edit.new_version(),
                 files: edit.places(),
                 commit: commit.clone(),
                 time: now,

@@ -56,8 +56,8 @@ fn told(agent: &Agent, repository: &Repository, planned: &Planned) -> UpdateText
     UpdateText {
         policy: policy.name.to_string(),
         image: policy.image.to_string(),
-        old: edit.old(),
-        new: edit.new(),
+        old: edit.old_version(),
+        new: edit.new_version(),
         files: edit.places(),
         applications: readers.iter().flatten().map(ToString::to_string).collect(),
         source: label("org.opencontainers.image.source"),
