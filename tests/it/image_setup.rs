@@ -124,22 +124,30 @@ impl Images {
 
     /// Installs a hook that runs before a push is taken, or removes it.
     pub(crate) fn pre_receive(&self, script: Option<&str>) -> Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let file = self.bare()?.join("hooks/pre-receive");
         match script {
-            Some(script) => {
-                if let Some(folder) = file.parent() {
-                    std::fs::create_dir_all(folder)?;
-                }
-                // Written beside and renamed: a file that is open for writing cannot be run.
-                let new = file.with_extension("new");
-                std::fs::write(&new, script)?;
-                std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755))?;
-                std::fs::rename(&new, &file)?;
-            }
-            None => std::fs::remove_file(&file)?,
+            Some(script) => self.hook("pre-receive", script),
+            None => Ok(std::fs::remove_file(
+                self.bare()?.join("hooks/pre-receive"),
+            )?),
         }
-        Ok(())
+    }
+
+    /// Installs a hook that runs when a push was taken, before it is answered.
+    pub(crate) fn post_receive(&self, script: &str) -> Result<()> {
+        self.hook("post-receive", script)
+    }
+
+    fn hook(&self, name: &str, script: &str) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.bare()?.join("hooks").join(name);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        // Written beside and renamed: a file that is open for writing cannot be run.
+        let new = file.with_extension("new");
+        std::fs::write(&new, script)?;
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755))?;
+        Ok(std::fs::rename(&new, &file)?)
     }
 
     /// Prepares human commits that are not on `main` yet: `refs/waiting/1` on top of `main`,

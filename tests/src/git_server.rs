@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::process::state_folder;
 
+pub(crate) use repo::log_of;
 pub use repo::{Commit, Delivery, Repo, git, signature};
 
 /// Who may read and push.
@@ -38,6 +39,8 @@ pub enum Fault {
     Hang,
     /// The request is answered with this status.
     Status(u16),
+    /// A push is taken, and the connection is closed in place of the answer. All else works.
+    CutAfterPush,
 }
 
 /// One request that arrived.

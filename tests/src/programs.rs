@@ -35,6 +35,14 @@ pub fn kustomize() -> Result<PathBuf> {
     }
 }
 
+/// The folder of Gitea's program `gitea` and of the files that it reads.
+pub fn gitea() -> Result<PathBuf> {
+    match std::env::var_os("SYNCLINE_GITEA_DIR") {
+        Some(path) => existing(path.into()),
+        None => newest("gitea"),
+    }
+}
+
 /// The registry program.
 pub fn registry() -> Result<PathBuf> {
     match std::env::var_os("SYNCLINE_REGISTRY_BIN") {

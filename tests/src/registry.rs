@@ -1,5 +1,6 @@
 //! A real OCI registry, and images that are as small as an image can be.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -76,12 +77,24 @@ impl Registry {
 
     /// Pushes a small image that differs for each tag. Answers with the digest of its manifest.
     pub async fn push_image(&self, repository: &str, tag: &str) -> Result<String> {
+        self.push_build(repository, tag, &[]).await
+    }
+
+    /// The same with labels of its configuration: another image for the same tag.
+    pub async fn push_build(
+        &self,
+        repository: &str,
+        tag: &str,
+        labels: &[(&str, &str)],
+    ) -> Result<String> {
         // An empty tar archive: two blocks of zeros.
         let layer = vec![0; 1024];
+        let mut all = BTreeMap::from([("org.opencontainers.image.version", tag)]);
+        all.extend(labels.iter().copied());
         let config = json!({
             "architecture": "amd64",
             "os": "linux",
-            "config": { "Labels": { "org.opencontainers.image.version": tag } },
+            "config": { "Labels": all },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
         let config = serde_json::to_vec(&config)?;
@@ -221,7 +234,8 @@ fn serve(folder: &TempDir, address: SocketAddr, access: &Access) -> Result<Proce
     Process::start("registry", registry, &folder.path().join("log"))
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The digest of some bytes, as registries write it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes)
         .iter()

@@ -270,6 +270,7 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
         .env("SYNCLINE_RENDERER", &tools.renderer)
         .env("SYNCLINE_HELM", &tools.helm)
         .env("SYNCLINE_KUSTOMIZE", &tools.kustomize)
+        .env("SYNCLINE_GITEA_DIR", &tools.gitea)
         .env("SYNCLINE_AGENT", built(cache, "syncline"));
     match chromium() {
         Ok(program) => step.env("SYNCLINE_CHROMIUM", program),

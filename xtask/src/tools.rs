@@ -20,6 +20,8 @@ pub(crate) struct Tools {
     pub(crate) helm: PathBuf,
     /// Kustomize's program, whose output the tests compare with.
     pub(crate) kustomize: PathBuf,
+    /// Folder of Gitea's program and of the files that it reads.
+    pub(crate) gitea: PathBuf,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -76,12 +78,14 @@ impl Tools {
         let renderer = renderer(cache)?;
         let helm = helm(cache)?;
         let kustomize = kustomize(cache)?;
+        let gitea = gitea(cache)?;
         front_end(cache)?;
         Ok(Self {
             control_plane,
             renderer,
             helm,
             kustomize,
+            gitea,
         })
     }
 
@@ -140,8 +144,8 @@ fn control_plane(cache: &Cache) -> Result<PathBuf> {
         .text(tools_flags)
         .text(&STAGES.join(" "))
         .folder(&root, |name| {
-            // Helm and Kustomize are built apart.
-            let here = !name.starts_with("helm/") && !name.starts_with("kustomize/");
+            let apart = ["helm/", "kustomize/", "gitea/"];
+            let here = !apart.iter().any(|folder| name.starts_with(folder));
             here && (name.ends_with("go.mod") || name.ends_with("go.sum"))
         })?;
     let folder = cache.get_or_build("control-plane", key, |folder| {
@@ -243,6 +247,34 @@ fn helm(cache: &Cache) -> Result<PathBuf> {
 /// Kustomize's program, of the version that the renderer embeds.
 fn kustomize(cache: &Cache) -> Result<PathBuf> {
     go_program(cache, "kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+}
+
+/// Gitea, a Git host, and the folders of its module that it reads when it runs. Its web pages lack
+/// their built scripts and styles, which nobody looks at.
+fn gitea(cache: &Cache) -> Result<PathBuf> {
+    const INSIDE: &str = "tests/control-plane/gitea";
+    const READ: [&str; 3] = ["options", "public", "templates"];
+    let (tags, flags) = ("sqlite sqlite_unlock_notify", "-s -w");
+    let root = repository_root().join(INSIDE);
+    let key = Key::default()
+        .text(tags)
+        .text(flags)
+        .text(&READ.join(" "))
+        .folder(&root, |file| matches!(file, "go.mod" | "go.sum"))?;
+    cache.get_or_build("gitea", key, |folder| {
+        let out = folder.join("gitea").display().to_string();
+        let arguments = ["build", "-v", "-trimpath", "-tags", tags, "-ldflags", flags];
+        go(INSIDE, &arguments)
+            .arguments(&["-o", &out, "code.gitea.io/gitea"])
+            // Its database is a C library.
+            .env("CGO_ENABLED", "1")
+            .build("Gitea")?;
+        let module = ["list", "-m", "-f", "{{.Dir}}", "code.gitea.io/gitea"];
+        let module = go(INSIDE, &module).read()?;
+        READ.iter().try_for_each(|name| {
+            copy_files(&Path::new(module.trim()).join(name), &folder.join(name))
+        })
+    })
 }
 
 /// A program of the Go module of its name in `tests/control-plane`.

@@ -40,7 +40,7 @@ pub(super) async fn answer(State(server): State<Arc<Server>>, request: Request) 
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return (status, "a fault that the test asked for\n").into_response();
         }
-        None => {}
+        Some(Fault::CutAfterPush) | None => {}
     }
     let access = lock(&server.access).get(&name).cloned();
     let Some(access) = access else {
@@ -59,10 +59,25 @@ pub(super) async fn answer(State(server): State<Arc<Server>>, request: Request) 
             {
                 call(&name);
             }
+            if pushed && fault == Some(Fault::CutAfterPush) {
+                return cut();
+            }
             response
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
+}
+
+/// An answer whose connection is closed before its first byte of content.
+fn cut() -> Response {
+    let nothing = futures::stream::once(async {
+        Err::<bytes::Bytes, _>(std::io::Error::other("the test asked for it"))
+    });
+    let kind = [(
+        header::CONTENT_TYPE,
+        "application/x-git-receive-pack-result",
+    )];
+    (kind, Body::from_stream(nothing)).into_response()
 }
 
 fn text_of(request: &Request, name: &header::HeaderName) -> Option<String> {

@@ -154,28 +154,9 @@ impl Repo {
             .to_owned())
     }
 
-    /// Author, subject and id of the commits of `main`, newest first.
+    /// The commits of `main`, newest first.
     pub fn log(&self) -> Result<Vec<Commit>> {
-        let text = git(
-            &self.bare,
-            &["log", "--format=%H%x00%an%x00%ae%x00%B%x01", "main"],
-        )?;
-        let commits = text
-            .split('\u{1}')
-            .map(|entry| entry.trim_start_matches('\n'));
-        commits
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| {
-                let mut fields = entry.split('\0').map(str::to_owned);
-                let mut next = || fields.next().context("git log left a field out");
-                Ok(Commit {
-                    id: next()?,
-                    author: next()?,
-                    email: next()?,
-                    message: next()?,
-                })
-            })
-            .collect()
+        log_of(&self.bare, "main")
     }
 
     /// The content of a file at a commit, or at `main`.
@@ -245,6 +226,28 @@ pub struct Commit {
     pub email: String,
     /// The whole message.
     pub message: String,
+}
+
+/// The commits of a reference of the repository in a folder, newest first.
+pub(crate) fn log_of(folder: &Path, reference: &str) -> Result<Vec<Commit>> {
+    let format = "--format=%H%x00%an%x00%ae%x00%B%x01";
+    let text = git(folder, &["log", format, reference])?;
+    let commits = text
+        .split('\u{1}')
+        .map(|entry| entry.trim_start_matches('\n'));
+    commits
+        .filter(|entry| !entry.is_empty())
+        .map(|entry| {
+            let mut fields = entry.split('\0').map(str::to_owned);
+            let mut next = || fields.next().context("git log left a field out");
+            Ok(Commit {
+                id: next()?,
+                author: next()?,
+                email: next()?,
+                message: next()?,
+            })
+        })
+        .collect()
 }
 
 /// `sha256=<hex of HMAC-SHA256>`, as GitHub signs a delivery.

@@ -7,6 +7,7 @@
 
 mod fetch;
 mod fetch_commit;
+mod fetch_cut;
 mod fetch_reference;
 mod fixture;
 mod history;
