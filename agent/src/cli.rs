@@ -6,6 +6,7 @@ mod diff;
 mod failures;
 mod freeze;
 mod get;
+mod images;
 mod options;
 mod render;
 mod request;
@@ -86,6 +87,8 @@ pub enum Command {
     /// With `--wait` it ends with 0 where the sync ended well, 1 where it did not or waits for a
     /// person.
     Sync(Box<request::SyncArguments>),
+    /// Look at image policies.
+    Images(Box<images::ImagesArguments>),
     /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
     Link {
         /// Data folder of the agent.
@@ -130,6 +133,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Approve(arguments) => wait(change::approve(&arguments)),
         Command::Rollback(arguments) => wait(rollback::run(&arguments)),
         Command::Sync(arguments) => wait(request::run(&arguments)),
+        Command::Images(arguments) => images::run(&arguments),
         Command::Link { data_dir } => link(&data_dir),
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! What the CRD's schema refuses is refused here again: an object may be older than the schema.
 
+mod image;
 mod order;
 mod rendering;
 mod rollout;
 
+pub(crate) use image::{ImageUpdate, image_policy};
 pub(crate) use order::health as health_rules;
 
 use std::time::Duration;
@@ -17,45 +19,15 @@ use syncline_core::application::{
 };
 use syncline_core::field_path::FieldPath;
 use syncline_core::image::message::MessageTemplate;
-use syncline_core::image::{ImageName, Policy};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
-use syncline_core::record::Name;
 use syncline_core::url::RepoUrl;
-use syncline_core::window::Window;
 
 pub(crate) use rollout::{ledger, rollout};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// A checked ImagePolicy.
-#[derive(Clone, Debug)]
-pub(crate) struct ImageUpdate {
-    /// Namespace and name.
-    pub(crate) name: Name,
-    /// The image.
-    pub(crate) image: ImageName,
-    /// How often its tags are listed.
-    pub(crate) interval: Duration,
-    /// Service account that reads the Secret.
-    pub(crate) account: String,
-    /// Secret with the credentials of the registry.
-    pub(crate) secret: Option<String>,
-    /// Which tags are allowed.
-    pub(crate) policy: Policy,
-    /// The range as it was written.
-    pub(crate) range: String,
-    /// The Repository whose files are edited.
-    pub(crate) repository: String,
-    /// Where in it; everywhere where empty.
-    pub(crate) paths: Vec<TreePath>,
-    /// When updates may be committed; at any time where it is empty.
-    pub(crate) windows: Vec<Window>,
-    /// Why it is suspended; `None` where it is not.
-    pub(crate) suspend: Option<Suspension>,
-}
 
 fn invalid(field: &str, why: impl std::fmt::Display) -> Failure {
     Failure {
@@ -250,41 +222,6 @@ fn resolve(path: &TreePath, file: &str) -> Result<TreePath, Failure> {
         }
     }
     TreePath::parse(&parts.join("/"))
-}
-
-/// Checks an ImagePolicy.
-pub(crate) fn image_policy(
-    wire: &kinds::ImagePolicy,
-    default_account: &str,
-) -> Result<ImageUpdate, Failure> {
-    let spec = &wire.spec;
-    Ok(ImageUpdate {
-        name: kinds::name_of(wire),
-        image: ImageName::parse(&spec.image).map_err(|error| Failure {
-            reason: Reason::InvalidImage,
-            detail: format!("`spec.image`: {error}"),
-        })?,
-        interval: check_period("spec.interval", spec.interval.get(), SECOND, DAY)?,
-        account: spec
-            .service_account
-            .clone()
-            .unwrap_or_else(|| default_account.to_owned()),
-        secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
-        policy: Policy::parse(&spec.select.semver).map_err(|error| Failure {
-            reason: Reason::InvalidRange,
-            detail: format!("`spec.select.semver`: {error}"),
-        })?,
-        range: spec.select.semver.clone(),
-        repository: spec.update.repository.clone(),
-        paths: spec
-            .update
-            .paths
-            .iter()
-            .map(|path| TreePath::parse(path).map_err(|f| invalid("spec.update.paths", f.detail)))
-            .collect::<Result<_, _>>()?,
-        windows: order::windows("spec.windows", &spec.windows)?,
-        suspend: suspended(spec.suspend.as_ref()),
-    })
 }
 
 #[cfg(test)]

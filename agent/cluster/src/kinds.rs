@@ -51,7 +51,8 @@ pub use application::{
 };
 pub use conditions::{Condition, ConditionStatus, conditions};
 pub use image_policy::{
-    ImagePolicy, ImagePolicySpec, ImagePolicyStatus, MAX_VERDICTS, Select, Update, Verdict,
+    Alphabetical, Commits, ImagePin, ImagePolicy, ImagePolicySpec, ImagePolicyStatus, MAX_VERDICTS,
+    Newest, Numerical, Select, TagFilter, TakeName, TakeNumber, Update, Verdict,
 };
 pub use period::{InvalidPeriod, Period};
 pub use reference::{SecretReference, Suspend};

@@ -57,6 +57,9 @@ pub const MAX_VERDICTS: usize = 10;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.select.digestOf) || !has(self.tags) || !(has(self.tags.match) || has(self.tags.extract) || has(self.tags.exclude) || has(self.tags.suffix))").message("`digestOf` names its tag itself: leave `match`, `extract`, `exclude` and `suffix` away").field_path(".tags"))]
+#[x_kube(validation = Rule::new("!has(self.select.digestOf) || !has(self.pin) || self.pin.digest").message("`digestOf` writes a digest: `pin.digest` cannot be false").field_path(".pin"))]
+#[x_kube(validation = Rule::new("!has(self.select.digestOf) || !self.allowDowngrade").message("`digestOf` goes wherever its tag goes: leave `allowDowngrade` away").field_path(".allowDowngrade"))]
 pub struct ImagePolicySpec {
     /// The image without tag and digest, for example `registry.example.com/shop/web`.
     #[schemars(
@@ -78,8 +81,17 @@ pub struct ImagePolicySpec {
     /// Secret with the registry's credentials: `.dockerconfigjson`, or `username` and `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
-    /// Which tags are allowed and which of them is the newest.
+    /// Which tags are considered; all of them where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<TagFilter>,
+    /// Which of them is the newest.
     pub select: Select,
+    /// Whether a tag may be chosen that is older than the one that Git names.
+    #[serde(default)]
+    pub allow_downgrade: bool,
+    /// Whether the digest is written behind the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<ImagePin>,
     /// Where the tag is written.
     pub update: Update,
     /// When updates may be committed; at any time where there is none.
@@ -92,13 +104,143 @@ pub struct ImagePolicySpec {
     pub suspend: Option<Suspend>,
 }
 
-/// Which tags are allowed and which of them is the newest.
+/// Which tags are considered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.extract) || has(self.match)").message("`extract` takes a part of what `match` found: name `match` too").field_path(".extract"))]
+pub struct TagFilter {
+    /// A regular expression in the syntax of Go that is found in the tag, for example
+    /// `^v(?P<version>.*)$`.
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub match_: Option<String>,
+    /// What is compared in place of the tag: text with the groups of `match`, for example
+    /// `$version` or `${1}.${2}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub extract: Option<String>,
+    /// Regular expressions; a tag in which one is found is left out. Signatures and attestations
+    /// always are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub exclude: Vec<String>,
+    /// How a tag has to end, for example `-alpine`; what stands before it is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-zA-Z0-9._-]+$"))]
+    pub suffix: Option<String>,
+    /// How long ago the image has to be built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('8760h')").message("an age is between 1s and 8760h"))]
+    pub min_age: Option<Period>,
+    /// What the image has to run on, for example `linux/amd64`; all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(
+            length(max = 64),
+            regex(pattern = r"^[a-zA-Z0-9._-]+/[a-zA-Z0-9._-]+(/[a-zA-Z0-9._-]+)?$")
+        )
+    )]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub platforms: Vec<String>,
+}
+
+/// Which tag is the newest: exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.semver), has(self.numerical), has(self.alphabetical), has(self.newest), has(self.digestOf), has(self.commits)].filter(it, it).size() == 1").message("name exactly one of `semver`, `numerical`, `alphabetical`, `newest`, `digestOf` and `commits`"))]
+pub struct Select {
+    /// The newest version of a range of semantic versions, for example `>=1.0 <2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub semver: Option<String>,
+    /// The highest number, of any length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numerical: Option<Numerical>,
+    /// The last in the order of the bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabetical: Option<Alphabetical>,
+    /// The one whose image was built last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
+    /// One tag, such as `stable`, by the digest that it stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]*$")
+    )]
+    pub digest_of: Option<String>,
+    /// Tags are ids of commits: the newest commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<Commits>,
+}
+
+/// Tags are numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Numerical {
+    /// Which number is taken.
+    #[serde(default)]
+    pub take: TakeNumber,
+}
+
+/// Which number is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TakeNumber {
+    /// The highest; `order: asc` of Flux.
+    #[default]
+    Highest,
+    /// The lowest; `order: desc` of Flux.
+    Lowest,
+}
+
+/// Tags are compared by their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alphabetical {
+    /// Which one is taken.
+    #[serde(default)]
+    pub take: TakeName,
+}
+
+/// Which end of the alphabet is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TakeName {
+    /// The last; `order: asc` of Flux.
+    #[default]
+    Last,
+    /// The first; `order: desc` of Flux.
+    First,
+}
+
+/// The image that was built last is the newest; written as `{}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Newest {}
+
+/// Tags are ids of commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.branch) || has(self.repository)").message("a branch is one of a `repository`: name it too").field_path(".branch"))]
+pub struct Commits {
+    /// Name of a Repository of the same namespace whose history orders the commits; without it the
+    /// one is taken whose image was built last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub repository: Option<String>,
+    /// A branch of it; that of the Repository where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub branch: Option<String>,
+}
+
+/// What is written beside the tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Select {
-    /// A range of semantic versions, for example `>=1.0 <2`.
-    #[schemars(length(min = 1, max = 128))]
-    pub semver: String,
+pub struct ImagePin {
+    /// Whether the digest that the tag stands for is written behind it.
+    pub digest: bool,
 }
 
 /// Where the tag is written.

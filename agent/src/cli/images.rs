@@ -1,0 +1,32 @@
+//! `syncline images`: what image policies choose, and why.
+
+mod policy_file;
+mod tag_file;
+mod try_policy;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+/// Arguments of `syncline images`.
+#[derive(Args, Clone, Debug)]
+pub struct ImagesArguments {
+    #[command(subcommand)]
+    command: ImagesCommand,
+}
+
+/// The subcommands of `syncline images`.
+#[derive(Clone, Debug, Subcommand)]
+enum ImagesCommand {
+    /// Print what an ImagePolicy chooses among tags of a file. Needs neither cluster nor registry.
+    ///
+    /// Ends with 0 where a tag is chosen, 1 where none is, 2 where a file cannot be used.
+    Try(Box<try_policy::TryArguments>),
+}
+
+/// Does what was asked for.
+pub(super) fn run(arguments: &ImagesArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        ImagesCommand::Try(arguments) => try_policy::run(arguments),
+    }
+}
