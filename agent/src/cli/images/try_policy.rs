@@ -24,7 +24,7 @@ const SHOWN: usize = 20;
 
 /// Arguments of `syncline images try`.
 #[derive(Args, Clone, Debug)]
-pub struct TryArguments {
+pub(super) struct TryArguments {
     /// File with the ImagePolicy.
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,

@@ -20,9 +20,9 @@ fn any_tag() -> impl Strategy<Value = Tag> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    let ranges = ["*", "^1", ">=1.0.0-0 <3", "0.x || 2.x", "*-0"];
+    const RANGES: [&str; 5] = ["*", "^1", ">=1.0.0-0 <3", "0.x || 2.x", "*-0"];
     let order = prop_oneof![
-        proptest::sample::select(&ranges[..]).prop_map(|range| Policy::parse(range).unwrap().order),
+        proptest::sample::select(&RANGES[..]).prop_map(|range| Policy::parse(range).unwrap().order),
         Just(Order::Numerical(Take::Greatest)),
         Just(Order::Numerical(Take::Least)),
         Just(Order::Alphabetical(Take::Greatest)),
