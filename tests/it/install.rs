@@ -25,7 +25,11 @@ fn kustomize(folder: &str) -> Result<Vec<Value>> {
 
 /// Lets the API server judge objects without keeping them; unknown fields are errors. Answers with
 /// what it says: also warnings. `namespace` is for objects that name none.
-fn dry_run(control_plane: &ControlPlane, namespace: &str, all: &[Value]) -> Result<String> {
+pub(crate) fn dry_run(
+    control_plane: &ControlPlane,
+    namespace: &str,
+    all: &[Value],
+) -> Result<String> {
     let (named, others): (Vec<&Value>, Vec<&Value>) = all
         .iter()
         .partition(|object| object["metadata"]["namespace"].is_string());
@@ -66,7 +70,7 @@ fn judge(control_plane: &ControlPlane, flags: &[&str], all: &[&Value]) -> Result
     Ok(errors)
 }
 
-async fn make_namespaces(control_plane: &ControlPlane, names: &[&str]) -> Result<()> {
+pub(crate) async fn make_namespaces(control_plane: &ControlPlane, names: &[&str]) -> Result<()> {
     let client = control_plane.admin().await?;
     for name in names {
         let namespace = objects::reference("v1", "Namespace", name);

@@ -16,6 +16,7 @@ mod harness;
 mod health;
 mod hooks;
 mod image_flow;
+mod image_policy;
 mod image_push;
 mod image_registry;
 mod image_setup;
