@@ -7,9 +7,10 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use syncline_tests::agent::install_rights;
 use syncline_tests::{ControlPlane, programs};
 
-use crate::install::{dry_run, install_rights, make_namespaces};
+use crate::install::{dry_run, make_namespaces};
 
 const POLICY: &str = "\
 apiVersion: syncline.dev/v1alpha1
@@ -139,7 +140,10 @@ fn a_policy_is_tried_on_a_list_of_tags_without_a_cluster() -> Result<()> {
         text.contains("1.2.0   no-match       does not match `^v(?P<version>.*)$`"),
         "{text}"
     );
-    ensure!(said.contains("-:6: `1.2.3+b` is not a tag"), "{said}");
+    ensure!(
+        said.contains("standard input:6: `1.2.3+b` is not a tag"),
+        "{said}"
+    );
 
     let out = run(
         folder.path(),

@@ -72,7 +72,10 @@ struct Answer<'a> {
 /// Reads the files, chooses and prints.
 pub(super) fn run(arguments: &TryArguments) -> anyhow::Result<ExitCode> {
     let policy = policy_file::read(&arguments.policy, arguments.name.as_deref())?;
-    let shown = arguments.tags.display().to_string();
+    let shown = match arguments.tags.to_str() {
+        Some("-") => "standard input".to_owned(),
+        _ => arguments.tags.display().to_string(),
+    };
     let tags = TagFile::parse(&shown, &text_of(&arguments.tags)?)?;
     let mut warnings = policy.warnings;
     warnings.extend(tags.warnings.iter().cloned());

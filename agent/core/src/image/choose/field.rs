@@ -80,6 +80,8 @@ fn newest_first(
     match (&a.key, &b.key) {
         (Some(x), Some(y)) => compare(&policy.order, (y, &b.value), (x, &a.value))
             .then_with(|| is_named(b, context).cmp(&is_named(a, context)))
+            // So that a hold is met before another spelling of the same.
+            .then_with(|| is_held(b, context).cmp(&is_held(a, context)))
             .then_with(|| b.tag.cmp(a.tag)),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
@@ -249,6 +251,12 @@ pub(super) fn is_named(one: &Considered<'_>, context: &Context<'_>) -> bool {
     context
         .current
         .is_some_and(|current| current.tag == *one.tag)
+}
+
+/// Whether a hold is on this tag, with whatever digest.
+fn is_held(one: &Considered<'_>, context: &Context<'_>) -> bool {
+    let mut held = context.held.iter();
+    held.any(|held| held.version.tag == *one.tag)
 }
 
 /// Whether it is older than what Git names, where that matters.
