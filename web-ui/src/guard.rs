@@ -1,15 +1,15 @@
 //! What every request passes first, and the headers that every response carries.
 //!
 //! Loopback is no protection by itself: any page that a browser shows can send requests to it. So
-//! the host name must be ours (DNS rebinding), the session's cookie must be there, and what other
-//! sites send is refused.
+//! the host name must be ours (DNS rebinding), the session's cookie or, to read the API, the key of
+//! the agent's data folder must be there, and what other sites send is refused.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName,
+    ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::Instant;
@@ -57,12 +57,17 @@ fn admit(shared: &Shared, request: &mut Request) -> Result<(), Error> {
         return Err(Error::CrossOrigin);
     }
     if !is_open(path) {
-        let cookies = request.headers().get_all(COOKIE);
-        let ends = cookies
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .find_map(|value| shared.sessions.find(value))
-            .ok_or(Error::Unauthenticated)?;
+        let values = |name| {
+            let all = request.headers().get_all(name).iter();
+            all.filter_map(|value| value.to_str().ok())
+        };
+        let mut browsers = values(COOKIE).map(|value| shared.sessions.find(value));
+        let mut programs = values(AUTHORIZATION)
+            .filter(|_| reads && is_api(path))
+            .map(|value| shared.sessions.reads(value));
+        let ends = browsers.find_map(|ends| ends);
+        let ends = ends.or_else(|| programs.find_map(|ends| ends));
+        let ends = ends.ok_or(Error::Unauthenticated)?;
         request.extensions_mut().insert(SessionEnds(ends));
     }
     if !reads && !is_json(request.headers()) {

@@ -3,7 +3,7 @@
 pub(crate) mod about;
 pub(crate) mod applications;
 pub(crate) mod health_changes;
-pub(crate) mod image_policies;
+pub(crate) mod images;
 pub(crate) mod login;
 pub(crate) mod openapi;
 pub(crate) mod preview;

@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 use crate::error::ErrorBody;
 use crate::feed::Change;
 use crate::handlers::{
-    about, applications, health_changes, image_policies, preview, repositories, stream, syncs,
+    about, applications, health_changes, images, preview, repositories, stream, syncs,
 };
 
 #[derive(OpenApi)]
@@ -21,7 +21,11 @@ use crate::handlers::{
         applications::show,
         applications::request_sync,
         health_changes::list,
-        image_policies::list,
+        images::list,
+        images::show,
+        images::tag,
+        images::tags,
+        images::updates,
         preview::show,
         repositories::list,
         stream::open,

@@ -5,8 +5,8 @@ use syncline_core::record::Name;
 
 use crate::feed::Feed;
 use crate::views::{
-    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImagePolicyView, PreviewView,
-    RepositoryView, SyncDetail, SyncSummary,
+    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImageDetail, ImageSummary,
+    ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer, TagVerdict,
 };
 
 /// An answer that arrives later.
@@ -37,7 +37,21 @@ pub trait Questions: Send + Sync + 'static {
     fn sync(&self, id: String) -> Answer<'_, Option<SyncDetail>>;
 
     /// All image policies, in any order.
-    fn image_policies(&self) -> Answer<'_, Vec<ImagePolicyView>>;
+    fn images(&self) -> Answer<'_, Vec<ImageSummary>>;
+
+    /// One image policy.
+    fn image(&self, name: Name) -> Answer<'_, Option<ImageDetail>>;
+
+    /// Every tag that the registry listed at the last look, with its verdict, in the order of the
+    /// policy; none where the registry was not read yet.
+    fn image_tags(&self, name: Name) -> Answer<'_, Option<Vec<TagVerdict>>>;
+
+    /// What an image policy says of a tag, or would say if the registry listed it.
+    /// [`Unanswered::Refused`] where the policy cannot judge, with why.
+    fn image_tag(&self, name: Name, tag: String) -> Answer<'_, Option<TagAnswer>>;
+
+    /// Commits of one image policy, newest first; `None` where the policy was never heard of.
+    fn image_updates(&self, name: Name, page: Page) -> Answer<'_, Option<Vec<ImageUpdate>>>;
 
     /// All repositories, in any order.
     fn repositories(&self) -> Answer<'_, Vec<RepositoryView>>;

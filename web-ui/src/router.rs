@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::error::Error;
 use crate::guard::{guard, is_api};
 use crate::handlers::{
-    about, applications, health_changes, image_policies, login, openapi, preview, repositories,
-    stream, syncs,
+    about, applications, health_changes, images, login, openapi, preview, repositories, stream,
+    syncs,
 };
 use crate::questions::Questions;
 use crate::sessions::Sessions;
@@ -55,7 +55,11 @@ pub fn router(settings: Settings, sessions: Sessions, questions: Arc<dyn Questio
             get(health_changes::list),
         )
         .route("/syncs/{id}", get(syncs::show))
-        .route("/image-policies", get(image_policies::list))
+        .route("/images", get(images::list))
+        .route("/images/{namespace}/{name}", get(images::show))
+        .route("/images/{namespace}/{name}/tags", get(images::tags))
+        .route("/images/{namespace}/{name}/tags/{tag}", get(images::tag))
+        .route("/images/{namespace}/{name}/updates", get(images::updates))
         .route("/repositories", get(repositories::list))
         .route("/about", get(about::show))
         .route("/stream", get(stream::open))

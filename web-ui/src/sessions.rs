@@ -1,9 +1,11 @@
-//! Who may use the UI: one-time links, and the browsers that used one. In memory only.
+//! Who may use the UI: one-time links, the browsers that used one, and programs beside the agent
+//! that know its key. In memory only.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
+use syncline_core::redacted::Redacted;
 use tokio::time::Instant;
 
 use crate::settings::Settings;
@@ -13,6 +15,8 @@ use crate::settings::Settings;
 pub struct Sessions {
     held: Arc<Mutex<Held>>,
     cookie: Arc<str>,
+    /// Another one in each process.
+    key: Redacted,
     session_lifetime: Duration,
     max_sessions: usize,
     link_lifetime: Duration,
@@ -51,6 +55,7 @@ impl Sessions {
             held: Arc::default(),
             // Cookies ignore the port: a name of its own keeps two agents on one host apart.
             cookie: format!("syncline-{}", random_hex::<4>()?).into(),
+            key: Redacted::new(random_hex::<32>()?),
             session_lifetime: settings.session_lifetime,
             max_sessions: settings.max_sessions,
             link_lifetime: settings.link_lifetime,
@@ -69,6 +74,21 @@ impl Sessions {
     /// Whether a link still works: it was neither used nor has it expired.
     pub fn is_waiting(&self, token: &str) -> bool {
         self.with(|held| held.links.iter().any(|link| link.is(token)))
+    }
+
+    /// What a program sends as `Authorization: Bearer <key>` to read the API. Give it to nobody who may
+    /// not have a link: it works as long as this process lives. A program that signed in with links
+    /// would sign browsers out.
+    pub fn key(&self) -> &Redacted {
+        &self.key
+    }
+
+    /// Until when an `Authorization` header lets a request read; `None` where it holds another key.
+    pub(crate) fn reads(&self, header: &str) -> Option<Instant> {
+        let (scheme, key) = header.split_once(' ')?;
+        let is_ours: bool = self.key.expose().as_bytes().ct_eq(key.as_bytes()).into();
+        (scheme.eq_ignore_ascii_case("bearer") && is_ours)
+            .then(|| Instant::now() + self.session_lifetime)
     }
 
     /// Uses a token up and signs a browser in; `None` where the token is unknown, used or old.
@@ -227,6 +247,7 @@ mod tests {
     fn nothing_secret_is_printed_by_debug() {
         let sessions = Sessions::new(&Settings::default()).unwrap();
         let token = sessions.one_time_link().unwrap();
-        assert!(!format!("{sessions:?}").contains(&token));
+        let shown = format!("{sessions:?}");
+        assert!(!shown.contains(&token) && !shown.contains(sessions.key().expose()));
     }
 }

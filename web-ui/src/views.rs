@@ -13,7 +13,7 @@ mod rollout;
 mod sync;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::{object, revision};
@@ -28,7 +28,10 @@ pub use gate::{
     WindowView, WindowsView, ZonedTime,
 };
 pub use health::{Health, HealthCause, HealthChangeList, HealthChangeView};
-pub use image::{ImagePolicyList, ImagePolicyView, ImageUpdate, TagVerdict, Verdict};
+pub use image::{
+    HeldTag, ImageDetail, ImageList, ImagePlace, ImagePolicyName, ImageSummary, ImageUpdate,
+    ImageUpdateList, ImageUser, RuleCount, TagAnswer, TagFacts, TagList, TagVerdict, Verdict,
+};
 pub use preview::{PlannedAction, PlannedCounts, PlannedHook, PreviewView};
 pub use repository::{About, RepositoryList, RepositoryView};
 pub use rollout::{
@@ -40,7 +43,7 @@ pub use sync::{
 };
 
 /// Why something is in the state that it is in, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
     /// Name of the state or failure, a row of the table of reasons.
@@ -80,7 +83,7 @@ impl From<&Failure> for Why {
 }
 
 /// What kind of state a reason is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonClass {
     /// All is as it should be.

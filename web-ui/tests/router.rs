@@ -531,14 +531,147 @@ async fn a_refusal_of_the_agent_is_a_conflict_with_its_words() {
 #[tokio::test]
 async fn the_other_resources_are_served() {
     let ui = Ui::signed_in(Settings::default()).await;
-    let images = ui.get("/api/v1/image-policies").await.json();
-    assert_eq!(images["items"][1]["verdicts"][2]["verdict"], "chosen");
     let repositories = ui.get("/api/v1/repositories").await.json();
     assert_eq!(
         repositories["items"][0]["why"]["reason"],
         "SourceUnavailable"
     );
     assert_eq!(ui.get("/api/v1/about").await.json()["instance"], "sample");
+}
+
+#[tokio::test]
+async fn image_policies_are_listed_by_name_and_shown_with_the_counts_of_their_rules() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let list = ui.get("/api/v1/images").await.json();
+    let names = list["items"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cart", "ledger", "search", "web"]);
+    assert_eq!(list["items"][1]["severity"], "failing");
+    assert!(list["items"][1]["nextScan"].is_string());
+
+    let web = ui.get("/api/v1/images/shop/web").await.json();
+    assert_eq!(web["summary"]["chosen"], "2.4.1");
+    assert_eq!(web["places"][0]["file"], "apps/web/deployment.yaml");
+    let counts = web["counts"].as_array().unwrap();
+    let tags: u64 = counts.iter().map(|c| c["tags"].as_u64().unwrap()).sum();
+    assert_eq!(tags, 5);
+    let cart = ui.get("/api/v1/images/shop/cart").await.json();
+    let held = &cart["held"][0];
+    assert_eq!(
+        held["command"],
+        "kubectl -n shop annotate imagepolicies.syncline.dev cart --overwrite \
+         syncline.dev/release=2.5.0"
+    );
+    assert_eq!(held["trailer"], "Syncline-Release: shop/cart 2.5.0");
+    for path in ["", "/tags", "/tags/1.0.0", "/updates"] {
+        let answer = ui.get(&format!("/api/v1/images/shop/none{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        let message = answer.json()["error"]["message"].clone();
+        assert_eq!(message, "there is no image policy `shop/none`");
+    }
+}
+
+#[tokio::test]
+async fn tags_are_told_in_parts_by_rule_and_by_text() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let tags = "/api/v1/images/shop/ledger/tags";
+    let first = ui.get(tags).await.json();
+    assert_eq!(first["total"], 1_201);
+    assert_eq!(first["items"].as_array().unwrap().len(), 200);
+    assert_eq!(first["items"][0]["verdict"], "chosen");
+    let mut seen = 0;
+    let mut from = Some(0);
+    while let Some(next) = from {
+        let part = ui.get(&format!("{tags}?from={next}&limit=150")).await;
+        let part = part.json();
+        seen += part["items"].as_array().unwrap().len();
+        from = part["next"].as_u64();
+    }
+    assert_eq!(seen, 1_201);
+    let outside = ui.get(&format!("{tags}?rule=outside-range")).await.json();
+    assert_eq!(outside["total"], 1_200);
+    let some = ui
+        .get(&format!("{tags}?rule=outside-range&search=119."))
+        .await;
+    assert_eq!(some.json()["total"], 10);
+    let none = ui.get(&format!("{tags}?search=%3Cb%3E")).await.json();
+    assert!(none["total"] == 0 && none["next"].is_null(), "{none}");
+    let beyond = ui.get(&format!("{tags}?from=4294967295")).await.json();
+    assert!(beyond["items"] == serde_json::json!([]) && beyond["next"].is_null());
+    let long = "x".repeat(129);
+    for query in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "from=-1",
+        "rule=a&rule=b",
+        &format!("search={long}"),
+    ] {
+        let answer = ui.get(&format!("{tags}?{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_is_judged_whether_the_registry_lists_it_or_not() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let listed = ui.get("/api/v1/images/shop/web/tags/2.4.0").await.json();
+    assert_eq!(listed["listed"], true);
+    assert_eq!(listed["verdict"]["rule"], "older");
+    let other = ui.get("/api/v1/images/shop/web/tags/9.9.9").await.json();
+    assert_eq!(other["listed"], false);
+    assert_eq!(other["verdict"]["verdict"], "refused");
+    for tag in [
+        ".hidden",
+        "-x",
+        "a%2Fb",
+        "a%20b",
+        "%C3%A4",
+        &"1".repeat(129),
+    ] {
+        let answer = ui.get(&format!("/api/v1/images/shop/web/tags/{tag}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn the_commits_of_an_image_policy_are_told_page_by_page() {
+    let ui = Ui::signed_in(Settings::default()).await;
+    let path = "/api/v1/images/shop/web/updates";
+    let first = ui.get(path).await.json();
+    assert_eq!(first["items"].as_array().unwrap().len(), 30);
+    let next = first["next"].as_str().unwrap();
+    let rest = ui.get(&format!("{path}?before={next}")).await.json();
+    assert_eq!(rest["items"].as_array().unwrap().len(), 5);
+    assert!(rest["next"].is_null());
+    let answer = ui.get(&format!("{path}?before=1")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_key_of_a_program_reads_the_api_and_nothing_else() {
+    let ui = Ui::signed_out(Settings::default());
+    let key = ui.sessions.key().expose().to_owned();
+    let ask = async |method: &str, path: &str, key: &str| {
+        let request = request(method, path)
+            .header("authorization", format!("Bearer {key}"))
+            .header(CONTENT_TYPE, "application/json");
+        ui.ask(request).await.status
+    };
+    assert_eq!(ask("GET", "/api/v1/images", &key).await, StatusCode::OK);
+    for (method, path, key) in [
+        ("GET", "/api/v1/images", ""),
+        ("GET", "/api/v1/images", &key[1..]),
+        ("GET", "/", key.as_str()),
+        ("POST", "/api/v1/applications/shop/web/sync", key.as_str()),
+    ] {
+        let status = ask(method, path, key).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
+    }
+    let foreign = request("GET", "/api/v1/images")
+        .header("authorization", format!("Bearer {key}"))
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(ui.ask(foreign).await.status, StatusCode::FORBIDDEN);
 }
 
 struct Stream {

@@ -10,7 +10,10 @@
 //     "objects": ["Deployment web"],           objects, a history, and a sync with steps
 //     "syncNow": true,                         and is asked for a sync
 //     "change": "spec.replicas",               is a field that a sync of its history changed
-//     "waiting": "pay/audit-log" }             has a plan that waits for approval
+//     "waiting": "pay/audit-log",              has a plan that waits for approval
+//     "image": "roar/web",                     is an image policy that is looked at closely:
+//     "chosen": "1.2.0",                       this tag is chosen,
+//     "rules": ["older"] }                     these rules decided others
 import { readFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -58,6 +61,7 @@ try {
   await theList(page);
   await closely(page);
   await waiting(page);
+  await imagePolicy(page);
   for (const [name, heading] of [['images', 'Images'], ['repositories', 'Repositories']]) {
     await open(page, `#/${name}`);
     check((await page.textContent('h1')) === heading, `the page of ${name} has its heading`);
@@ -195,6 +199,41 @@ async function waiting(page) {
   await look(page, 'approval');
 }
 
+/** An image policy says why each tag was chosen or not, and what another one would be. */
+async function imagePolicy(page) {
+  if (!expect.image) return;
+  await open(page, '#/images');
+  await settled(page);
+  const row = `a[data-row][href="#/images/${expect.image}"]`;
+  await page.waitForSelector(row, { timeout: 15_000 }).catch(() => check(false, `${expect.image} is in the list`));
+  await page.click(row);
+  await page.waitForSelector('table.tags tbody tr');
+  check((await page.textContent('h1')) === expect.image.split('/')[1], `${expect.image} has its heading`);
+  const chosen = await page.$$eval('table.tags tbody tr', (rows) => rows.filter((row) => row.querySelector('.mark').textContent === 'chosen').map((row) => row.querySelector('code').textContent));
+  if (expect.chosen) check(chosen.includes(expect.chosen), `${expect.chosen} is chosen (${chosen})`);
+  await look(page, 'image');
+  for (const rule of expect.rules ?? []) {
+    await page.click(`section[aria-labelledby=tags] a.chip[href*="rule=${rule}"]`);
+    await page.waitForFunction((word) => window.location.hash.includes(`rule=${word}`), rule);
+    await page.waitForSelector('a.chip[aria-current]');
+    await page.waitForFunction(() => document.querySelectorAll('table.tags tbody .mark.good').length === 0);
+    check((await page.$$('table.tags tbody tr')).length > 0, `tags that ${rule} decided are shown`);
+    await page.click('a.chip[aria-current]');
+    await page.waitForSelector('a.chip[aria-current]', { state: 'detached' });
+  }
+  await page.fill('#what-if', 'no tag');
+  await page.waitForFunction(() => document.querySelector('#what-if-says').textContent.includes('No registry'));
+  await page.fill('#what-if', expect.chosen ?? 'latest');
+  await page.waitForSelector('#what-if-says .mark');
+  check(!expect.chosen || (await page.textContent('#what-if-says')).startsWith('chosen'), 'a tag that is typed in is judged');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('/');
+  check((await page.evaluate(() => document.activeElement?.id)) === 'search', '`/` goes to the search of tags');
+  await page.keyboard.type('no-such-tag');
+  await page.waitForSelector('section[aria-labelledby=tags] .nothing');
+  check((await page.textContent('section[aria-labelledby=tags] .nothing')).includes('No tag matches'), 'a search without a hit says so');
+}
+
 /** A journey without a mouse: search, go down, open, and back. */
 async function keyboard(page) {
   await open(page, '#/');
@@ -233,6 +272,8 @@ async function otherSights(context) {
     await page.setViewportSize({ width, height: 860 });
     await page.goto(`${origin}/`);
     const places = [['applications', '#/'], ['images', '#/images'], ['repositories', '#/repositories']];
+    if (expect.image) places.push(['image', `#/images/${expect.image}`]);
+    // The last one: its history is looked at next.
     if (name) places.push(['application', `#/applications/${name}`]);
     for (const [place, hash] of places) {
       await open(page, hash);

@@ -39,7 +39,7 @@ export function start(): void {
 }
 
 function go(key: string): boolean {
-  const pages = { a: link({ page: 'applications', query: '' }), i: link({ page: 'images' }), r: link({ page: 'repositories' }) };
+  const pages = { a: link({ page: 'applications', query: '' }), i: link({ page: 'images', query: '' }), r: link({ page: 'repositories' }) };
   const target = key in pages ? pages[key as keyof typeof pages] : undefined;
   if (target === undefined) return false;
   window.location.hash = target;

@@ -8,6 +8,7 @@ import { useLoaded } from './load.ts';
 import type { About } from './model.ts';
 import { ApplicationPage } from './pages/application.tsx';
 import { ApplicationsPage } from './pages/applications.tsx';
+import { ImagePage } from './pages/image.tsx';
 import { ImagesPage } from './pages/images.tsx';
 import { RepositoriesPage } from './pages/repositories.tsx';
 import { SyncPage } from './pages/sync.tsx';
@@ -24,7 +25,7 @@ window.addEventListener('hashchange', () => {
 function Frame() {
   const current = route.value;
   const about = useLoaded<About>('about', ({ topic }) => topic === 'agent').data;
-  const key = current.page === 'applications' ? 'applications' : link(current);
+  const key = pageOf(current);
   useEffect(() => {
     window.scrollTo(0, 0);
     // Whoever reads with a screen reader hears which page this is now.
@@ -45,7 +46,7 @@ function Frame() {
           <Tab to={{ page: 'applications', query: '' }} on={['applications', 'application', 'sync']}>
             Applications
           </Tab>
-          <Tab to={{ page: 'images' }} on={['images']}>
+          <Tab to={{ page: 'images', query: '' }} on={['images', 'image']}>
             Images
           </Tab>
           <Tab to={{ page: 'repositories' }} on={['repositories']}>
@@ -59,6 +60,19 @@ function Frame() {
       <Page current={current} key={key} />
     </>
   );
+}
+
+/** Names what is looked at; another search is the same page. */
+function pageOf(route: Route): string {
+  switch (route.page) {
+    case 'applications':
+    case 'images':
+      return link({ ...route, query: '' });
+    case 'image':
+      return link({ ...route, rule: '', query: '' });
+    default:
+      return link(route);
+  }
 }
 
 function skip(event: Event): void {
@@ -118,7 +132,9 @@ function Page({ current }: { current: Route }) {
     case 'sync':
       return <SyncPage id={current.id} />;
     case 'images':
-      return <ImagesPage />;
+      return <ImagesPage query={current.query} />;
+    case 'image':
+      return <ImagePage {...current} />;
     case 'repositories':
       return <RepositoriesPage />;
     case 'nowhere':

@@ -1,5 +1,13 @@
 // What comes first, and how the groups are counted.
-import type { Application, Severity } from './model.ts';
+import type { Severity, Why } from './model.ts';
+
+/** What has a name and a state. */
+interface Judged {
+  namespace: string;
+  name: string;
+  severity: Severity;
+  why: Why;
+}
 
 /** From what needs attention most to what is well. */
 export const severities: readonly Severity[] = [
@@ -11,8 +19,8 @@ export const severities: readonly Severity[] = [
 ];
 
 /** Failing first, then what is in its state longest, then by name. Leaves the argument alone. */
-export function failingFirst(applications: readonly Application[]): Application[] {
-  return [...applications].sort(
+export function failingFirst<T extends Judged>(items: readonly T[]): T[] {
+  return [...items].sort(
     (a, b) =>
       severities.indexOf(a.severity) - severities.indexOf(b.severity) ||
       (a.severity === 'healthy' ? 0 : since(a) - since(b)) ||
@@ -22,17 +30,17 @@ export function failingFirst(applications: readonly Application[]): Application[
 }
 
 /** How many of each severity, those that are there only, in order. */
-export function tally(applications: readonly Application[]): [Severity, number][] {
+export function tally(items: readonly Judged[]): [Severity, number][] {
   return severities
     .map((severity): [Severity, number] => [
       severity,
-      applications.filter((application) => application.severity === severity).length,
+      items.filter((item) => item.severity === severity).length,
     ])
     .filter(([, count]) => count > 0);
 }
 
-function since(application: Application): number {
-  const time = application.why.since;
+function since(item: Judged): number {
+  const time = item.why.since;
   return time ? Date.parse(time) : Number.MAX_SAFE_INTEGER;
 }
 

@@ -4,7 +4,8 @@ export type Route =
   | { page: 'applications'; query: string }
   | { page: 'application'; namespace: string; name: string }
   | { page: 'sync'; id: string }
-  | { page: 'images' }
+  | { page: 'images'; query: string }
+  | { page: 'image'; namespace: string; name: string; rule: string; query: string }
   | { page: 'repositories' }
   | { page: 'nowhere' };
 
@@ -12,14 +13,17 @@ export function read(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#/, '').split('?', 2);
   const parts = path.split('/').filter((part) => part !== '').map(decode);
   const [first, second, third] = parts;
-  if (first === undefined) {
-    return { page: 'applications', query: new URLSearchParams(search).get('q') ?? '' };
-  }
+  const given = new URLSearchParams(search);
+  const query = given.get('q') ?? '';
+  if (first === undefined) return { page: 'applications', query };
   if (first === 'applications' && second && third && parts.length === 3) {
     return { page: 'application', namespace: second, name: third };
   }
   if (first === 'syncs' && second && parts.length === 2) return { page: 'sync', id: second };
-  if (first === 'images' && parts.length === 1) return { page: 'images' };
+  if (first === 'images' && parts.length === 1) return { page: 'images', query };
+  if (first === 'images' && second && third && parts.length === 3) {
+    return { page: 'image', namespace: second, name: third, rule: given.get('rule') ?? '', query };
+  }
   if (first === 'repositories' && parts.length === 1) return { page: 'repositories' };
   return { page: 'nowhere' };
 }
@@ -27,18 +31,34 @@ export function read(hash: string): Route {
 export function link(route: Route): string {
   switch (route.page) {
     case 'applications':
-      return route.query ? `#/?${new URLSearchParams({ q: route.query })}` : '#/';
+      return `#/${search({ q: route.query })}`;
     case 'application':
       return `#/applications/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
     case 'sync':
       return `#/syncs/${encodeURIComponent(route.id)}`;
     case 'images':
-      return '#/images';
+      return `#/images${search({ q: route.query })}`;
+    case 'image': {
+      const place = `${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+      return `#/images/${place}${search({ rule: route.rule, q: route.query })}`;
+    }
     case 'repositories':
       return '#/repositories';
     case 'nowhere':
       return '#/';
   }
+}
+
+/** The part after `?`; what is empty is left out. */
+function search(given: Record<string, string>): string {
+  const said = Object.entries(given).filter(([, value]) => value !== '');
+  return said.length > 0 ? `?${new URLSearchParams(said)}` : '';
+}
+
+/** Shows another search of the same page. Every letter would be an entry of the browser's history. */
+export function searchFor(route: Route): void {
+  window.history.replaceState(null, '', link(route));
+  window.dispatchEvent(new HashChangeEvent('hashchange'));
 }
 
 function decode(part: string): string {

@@ -1,9 +1,9 @@
 // The search box: plain words and `key:value` terms, all of which must match.
-import type { Application } from './model.ts';
+import type { Application, Image } from './model.ts';
 
-export interface Query {
+export interface Query<K extends string = Key> {
   words: string[];
-  terms: { key: Key; value: string }[];
+  terms: { key: K; value: string }[];
   /** Terms whose key is not known: shown, never silently ignored. */
   unknown: string[];
 }
@@ -14,8 +14,22 @@ type Key = (typeof keys)[number];
 /** The keys that a term may have, for the help text. */
 export const searchKeys: readonly string[] = keys;
 
+const ofImages = ['state', 'ns', 'repo'] as const;
+type ImageKey = (typeof ofImages)[number];
+
+/** The keys that a term may have in a search for image policies. */
+export const imageKeys: readonly string[] = ofImages;
+
 export function parse(text: string): Query {
-  const query: Query = { words: [], terms: [], unknown: [] };
+  return read(text, keys);
+}
+
+export function parseForImages(text: string): Query<ImageKey> {
+  return read(text, ofImages);
+}
+
+function read<K extends string>(text: string, keys: readonly K[]): Query<K> {
+  const query: Query<K> = { words: [], terms: [], unknown: [] };
   for (const part of text.toLowerCase().split(/\s+/)) {
     if (part === '') continue;
     const colon = part.indexOf(':');
@@ -74,6 +88,31 @@ function termMatches(application: Application, key: Key, value: string): boolean
     case 'result':
       return wild(application.lastSync?.result);
   }
+}
+
+/** Whether an image policy is meant. */
+export function matchesImage(image: Image, { words, terms }: Query<ImageKey>): boolean {
+  const told: Record<ImageKey, string[]> = {
+    state: [image.severity, image.why.reason],
+    ns: [image.namespace],
+    repo: [image.repository],
+  };
+  return (
+    terms.every(({ key, value }) => told[key].some((text) => like(text.toLowerCase(), value))) &&
+    words.every((word) =>
+      [
+        image.name,
+        image.namespace,
+        image.image,
+        image.select,
+        image.current ?? '',
+        image.chosen ?? '',
+        image.why.reason,
+        image.why.sentence,
+        image.why.detail,
+      ].some((text) => text.toLowerCase().includes(word)),
+    )
+  );
 }
 
 /** `pay*` matches what begins with `pay`; without a star the whole text must be equal. */

@@ -121,6 +121,7 @@ export function verdict(value: Verdict): Look {
     chosen: good('chosen'),
     allowed: none('allowed'),
     refused: idle('refused'),
+    pending: busy('to be read'),
   };
   return { ...looks[value], shape: value === 'refused' ? 'cross' : looks[value].shape };
 }
@@ -221,6 +222,11 @@ export function planned(value: PlannedCounts): string {
   ];
   const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
   return said.length > 0 ? said.join(', ') : 'nothing to do';
+}
+
+/** `outside-range` reads `outside range`. */
+export function rule(name: string): string {
+  return name.replaceAll('-', ' ');
 }
 
 /** `YamlSyntax` reads `Yaml syntax`. */

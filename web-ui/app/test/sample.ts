@@ -1,4 +1,4 @@
-import type { Application } from '../src/model.ts';
+import type { Application, Image } from '../src/model.ts';
 
 /** An application that is well, but for what is said. */
 export function application(but: Partial<Application>): Application {
@@ -32,6 +32,31 @@ export function application(but: Partial<Application>): Application {
     lastSync: null,
     objects: 1,
     images: [],
+    ...but,
+  };
+}
+
+/** An image policy that is well, but for what is said. */
+export function image(but: Partial<Image>): Image {
+  return {
+    namespace: 'shop',
+    name: 'web',
+    image: 'registry.example.com/acme/web',
+    select: '>=2.0 <3',
+    repository: 'config',
+    current: '2.4.1',
+    chosen: '2.4.1',
+    severity: 'healthy',
+    why: {
+      reason: 'UpToDate',
+      class: 'good',
+      sentence: 'Git already names the newest image that the policy allows',
+      detail: '2.4.1',
+      remedy: '',
+      since: '2026-01-01T00:00:00Z',
+    },
+    scannedAt: '2026-01-01T00:00:00Z',
+    nextScan: null,
     ...but,
   };
 }

@@ -43,14 +43,17 @@ test('every page has an address that leads back to it', () => {
     { page: 'applications', query: 'health:degraded ns:pay* a/b?c&d' },
     { page: 'application', namespace: 'shop', name: 'a.b-c' },
     { page: 'sync', id: '01JD4Z7Q2M8X5T3V9W6Y1B0C4D' },
-    { page: 'images' },
+    { page: 'images', query: '' },
+    { page: 'images', query: 'state:failing 1.x' },
+    { page: 'image', namespace: 'shop', name: 'a.b-c', rule: '', query: '' },
+    { page: 'image', namespace: 'shop', name: 'web', rule: 'outside-range', query: '1.2&rule=x' },
     { page: 'repositories' },
   ];
   for (const route of routes) assert.deepEqual(read(link(route)), route);
 });
 
 test('an address that means nothing is no error', () => {
-  for (const hash of ['#/nowhere', '#/applications/only', '#/syncs/a/b', '#/applications/%E0%A4%A/x/y']) {
+  for (const hash of ['#/nowhere', '#/applications/only', '#/images/only', '#/images/a/b/c', '#/syncs/a/b', '#/applications/%E0%A4%A/x/y']) {
     assert.deepEqual(read(hash), { page: 'nowhere' }, hash);
   }
 });

@@ -1,7 +1,7 @@
 //! An application and its objects.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use syncline_core::names;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::Name;
@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 use super::sync::{Action, SyncResult};
 use super::{
-    Commit, DependencyView, GateView, Health, HealthCause, Hold, NeededByView, ObjectName, Origin,
-    RetryView, Revision, RolloutView, Why, WindowsView,
+    Commit, DependencyView, GateView, Health, HealthCause, Hold, ImagePolicyName, NeededByView,
+    ObjectName, Origin, RetryView, Revision, RolloutView, Why, WindowsView,
 };
 
 /// How much an application needs attention. Lists begin with the worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Something failed or does not work.
@@ -150,6 +150,8 @@ pub struct ApplicationDetail {
     pub needed_by: Vec<NeededByView>,
     /// How a failed sync is tried again.
     pub retry: RetryView,
+    /// The image policies that speak for images that it runs.
+    pub policies: Vec<ImagePolicyName>,
     /// Its objects.
     pub objects: Vec<ObjectView>,
 }

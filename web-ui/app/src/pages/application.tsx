@@ -1,10 +1,11 @@
 // One application: why it is as it is, its objects, its history.
 import { useEffect, useState } from 'preact/hooks';
-import { Failed, get, post } from '../client.ts';
+import { Failed, post } from '../client.ts';
 import { useLoaded } from '../load.ts';
-import type { Application, ApplicationDetail, Change, ObjectView, Sync, SyncList } from '../model.ts';
+import type { Application, ApplicationDetail, Change, ImagePolicyName, ObjectView, Sync } from '../model.ts';
 import { HealthTimeline } from '../parts/health.tsx';
 import { Mark } from '../parts/mark.tsx';
+import { Older } from '../parts/older.tsx';
 import { OrderAndTime } from '../parts/order.tsx';
 import { WaitingPlan } from '../parts/plan.tsx';
 import { RolloutStrip } from '../parts/rollout.tsx';
@@ -191,14 +192,32 @@ function Facts({ detail }: { detail: ApplicationDetail }) {
           <dt>Images</dt>
           <dd>
             {summary.images.map((image) => (
-              <code key={image} class="image">
-                {image}
-              </code>
+              <ImageLine key={image} image={image} policies={detail.policies} />
             ))}
           </dd>
         </div>
       ) : null}
     </dl>
+  );
+}
+
+/** An image, and the policies that speak for it. */
+function ImageLine({ image, policies }: { image: string; policies: ImagePolicyName[] }) {
+  return (
+    <span class="image">
+      <code>{image}</code>
+      {policies
+        .filter((policy) => policy.image === image)
+        .map(({ namespace, name }) => (
+          <span key={name} class="quiet">
+            {' by '}
+            <a href={link({ page: 'image', namespace, name, rule: '', query: '' })}>
+              <span class="unseen">the image policy </span>
+              {name}
+            </a>
+          </span>
+        ))}
+    </span>
   );
 }
 
@@ -252,44 +271,12 @@ function Objects({ objects, home }: { objects: ObjectView[]; home: string }) {
 }
 
 function History({ path, concerns }: { path: string; concerns: (change: Change) => boolean }) {
-  const loaded = useLoaded<SyncList>(path, concerns);
-  const [older, setOlder] = useState<{ path: string; items: Sync[]; next: string | null }>();
-  const [failed, setFailed] = useState('');
-  const extra = older?.path === path ? older : undefined;
   return (
     <section aria-labelledby="history">
       <h2 id="history">History</h2>
-      <Shown of={loaded}>
-        {(first) => {
-          const known = new Set(first.items.map((sync) => sync.id));
-          const items = [...first.items, ...(extra?.items ?? []).filter((sync) => !known.has(sync.id))];
-          const next = extra ? extra.next : (first.next ?? null);
-          const more = async () => {
-            try {
-              const page = await get<SyncList>(`${path}?before=${encodeURIComponent(next ?? '')}`);
-              // The first page moves on as syncs are added: keep what it showed when this began.
-              setOlder({ path, items: [...items, ...page.items], next: page.next ?? null });
-              setFailed('');
-            } catch (error) {
-              setFailed(error instanceof Failed ? error.message : 'something failed');
-            }
-          };
-          if (items.length === 0) return <p class="nothing">No sync has run yet.</p>;
-          return (
-            <>
-              <Syncs items={items} />
-              {next ? (
-                <p class="more">
-                  <button type="button" onClick={() => void more()}>
-                    Show older
-                  </button>{' '}
-                  <span role="status">{failed}</span>
-                </p>
-              ) : null}
-            </>
-          );
-        }}
-      </Shown>
+      <Older<Sync> path={path} concerns={concerns} none="No sync has run yet.">
+        {(items) => <Syncs items={items} />}
+      </Older>
     </section>
   );
 }

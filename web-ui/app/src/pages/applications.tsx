@@ -7,7 +7,7 @@ import { CommitId, CommitLine, Time, Until } from '../parts/text.tsx';
 import { useLoaded } from '../load.ts';
 import type { Application, ApplicationList } from '../model.ts';
 import { failingFirst, tally } from '../order.ts';
-import { link } from '../route.ts';
+import { link, searchFor } from '../route.ts';
 import { matches, parse, searchKeys } from '../search.ts';
 import { hold, result, severity, state } from '../words.ts';
 
@@ -182,12 +182,7 @@ function Search({ query }: { query: string }) {
         spellcheck={false}
         autocomplete="off"
         value={query}
-        onInput={(event) => {
-          const text = event.currentTarget.value;
-          // Every letter would be an entry of the browser's history.
-          window.history.replaceState(null, '', link({ page: 'applications', query: text }));
-          window.dispatchEvent(new HashChangeEvent('hashchange'));
-        }}
+        onInput={(event) => searchFor({ page: 'applications', query: event.currentTarget.value })}
       />
     </search>
   );

@@ -1,18 +1,24 @@
-// Image policies: what runs, what could run, and why each tag was chosen or not.
-import { useEffect } from 'preact/hooks';
+// The list of image policies, failing first: what Git names, what would be chosen, when it is looked again.
+import { useEffect, useState } from 'preact/hooks';
 import { useLoaded } from '../load.ts';
-import type { ImagePolicy, ImagePolicyList } from '../model.ts';
+import type { Image, ImageList } from '../model.ts';
+import { failingFirst, tally } from '../order.ts';
 import { Mark } from '../parts/mark.tsx';
 import { Shown } from '../parts/states.tsx';
-import { CommitId, Time } from '../parts/text.tsx';
-import { WhyPanel } from '../parts/why.tsx';
-import * as words from '../words.ts';
+import { Prose, Time, Until } from '../parts/text.tsx';
+import { link, searchFor } from '../route.ts';
+import { imageKeys, matchesImage, parseForImages } from '../search.ts';
+import { severity, state } from '../words.ts';
 
-export function ImagesPage() {
-  const loaded = useLoaded<ImagePolicyList>('image-policies', ({ topic }) => topic === 'image-policy');
+/** More rows than this are drawn only when asked for. */
+const atOnce = 200;
+
+export function ImagesPage({ query }: { query: string }) {
+  const loaded = useLoaded<ImageList>('images', ({ topic }) => topic === 'image-policy');
+  const failing = loaded.data?.items.filter((item) => item.severity === 'failing').length ?? 0;
   useEffect(() => {
-    document.title = 'Images · Syncline';
-  }, []);
+    document.title = failing > 0 ? `(${failing} failing) Images · Syncline` : 'Images · Syncline';
+  }, [failing]);
   return (
     <main id="main">
       <h1 tabIndex={-1}>Images</h1>
@@ -20,11 +26,11 @@ export function ImagesPage() {
         {({ items }) =>
           items.length === 0 ? (
             <p class="nothing">
-              There is no ImagePolicy yet. One names an image and a range of versions; a newer tag then becomes
-              a commit in your repository.
+              There is no ImagePolicy yet. One names an image and which of its tags may run; a newer tag then
+              becomes a commit in your repository.
             </p>
           ) : (
-            items.map((policy) => <Policy key={`${policy.namespace}/${policy.name}`} policy={policy} />)
+            <List items={items} query={query} />
           )
         }
       </Shown>
@@ -32,94 +38,121 @@ export function ImagesPage() {
   );
 }
 
-function Policy({ policy }: { policy: ImagePolicy }) {
-  const id = `policy-${policy.namespace}-${policy.name}`;
-  const { lastUpdate, verdicts } = policy;
+function List({ items, query }: { items: Image[]; query: string }) {
+  const [all, setAll] = useState(false);
+  const parsed = parseForImages(query);
+  const found = failingFirst(items.filter((item) => matchesImage(item, parsed)));
+  const rows = all ? found : found.slice(0, atOnce);
   return (
-    <section class="policy" aria-labelledby={id}>
-      <h2 id={id}>
-        <span class="quiet">{policy.namespace}/</span>
-        {policy.name}
-      </h2>
-      <WhyPanel why={policy.why} look={words.reason(policy.why)} />
-      <dl class="facts">
-        <div class="broad">
-          <dt>Image</dt>
-          <dd>
-            <code>{policy.image}</code>
-          </dd>
-        </div>
-        <div>
-          <dt>Allowed</dt>
-          <dd>
-            <code>{policy.range}</code>
-          </dd>
-        </div>
-        <div>
-          <dt>In Git</dt>
-          <dd>{policy.current ? <code>{policy.current}</code> : <span class="quiet">nowhere</span>}</dd>
-        </div>
-        <div>
-          <dt>Newest allowed</dt>
-          <dd>{policy.latest ? <code>{policy.latest}</code> : <span class="quiet">none</span>}</dd>
-        </div>
-        <div>
-          <dt>Registry read</dt>
-          <dd>
-            {policy.scannedAt ? (
-              <>
-                <Time at={policy.scannedAt} /> ago
-              </>
-            ) : (
-              <span class="quiet">not yet</span>
-            )}
-          </dd>
-        </div>
-        {lastUpdate ? (
-          <div class="broad">
-            <dt>Last update</dt>
-            <dd>
-              <code>{lastUpdate.old}</code> to <code>{lastUpdate.new}</code> in <CommitId id={lastUpdate.commit} />,{' '}
-              <Time at={lastUpdate.time} /> ago
-              <br />
-              {lastUpdate.files.map((file) => (
-                <code key={file} class="place">
-                  {file}
-                </code>
-              ))}
-            </dd>
-          </div>
-        ) : null}
-      </dl>
-      {verdicts.length > 0 ? (
-        <details open={verdicts.length <= 12}>
-          <summary>
-            {verdicts.length} {verdicts.length === 1 ? 'tag' : 'tags'}
-          </summary>
-          <table class="list">
-            <thead>
-              <tr>
-                <th scope="col">Verdict</th>
-                <th scope="col">Tag</th>
-                <th scope="col">Why</th>
-              </tr>
-            </thead>
-            <tbody>
-              {verdicts.map((verdict) => (
-                <tr key={verdict.tag}>
-                  <td class="state">
-                    <Mark look={words.verdict(verdict.verdict)} />
-                  </td>
-                  <td>
-                    <code>{verdict.tag}</code>
-                  </td>
-                  <td class="quiet">{verdict.rule}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </details>
+    <>
+      <div class="tools">
+        <search>
+          <input
+            id="search"
+            type="search"
+            aria-label="Search image policies"
+            placeholder="Search: words, tags, state:failing, ns:pay*"
+            title={`Words, and terms with ${imageKeys.map((key) => `${key}:`).join(' ')}`}
+            spellcheck={false}
+            autocomplete="off"
+            value={query}
+            onInput={(event) => searchFor({ page: 'images', query: event.currentTarget.value })}
+          />
+        </search>
+        <p class="tally" role="status">
+          {tally(items).map(([kind, count]) => {
+            const look = severity(kind);
+            const term = `state:${kind}`;
+            const chosen = query === term;
+            return (
+              <a
+                key={kind}
+                class={chosen ? 'chip chosen' : 'chip'}
+                aria-current={chosen ? 'true' : undefined}
+                href={link({ page: 'images', query: chosen ? '' : term })}
+              >
+                <Mark look={{ ...look, word: `${count} ${look.word}` }} />
+              </a>
+            );
+          })}
+        </p>
+      </div>
+      {parsed.unknown.length > 0 ? (
+        <p class="banner" role="status">
+          Not understood: {parsed.unknown.join(' ')}. Terms are {imageKeys.map((key) => `${key}:`).join(' ')}
+        </p>
       ) : null}
-    </section>
+      {found.length === 0 ? (
+        <p class="nothing">
+          No image policy matches. <a href={link({ page: 'images', query: '' })}>Show all {items.length}</a>
+        </p>
+      ) : (
+        <table class="list applications images">
+          <thead>
+            <tr>
+              <th scope="col">State</th>
+              <th scope="col">Policy</th>
+              <th scope="col" class="wide">In Git</th>
+              <th scope="col" class="wide">Chosen</th>
+              <th scope="col" class="wide number">Read</th>
+              <th scope="col" class="wide number">Next</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((item) => (
+              <Row key={`${item.namespace}/${item.name}`} item={item} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {found.length > rows.length ? (
+        <p class="more">
+          <button type="button" onClick={() => setAll(true)}>
+            Show all {found.length}
+          </button>
+        </p>
+      ) : null}
+    </>
   );
+}
+
+function Row({ item }: { item: Image }) {
+  const { namespace, name } = item;
+  const speaks = item.severity === 'failing' || item.severity === 'waiting';
+  return (
+    <tr class={item.severity}>
+      <td class="state">
+        <Mark look={state(item.severity, item.why)} />
+      </td>
+      <td class="application">
+        <a data-row href={link({ page: 'image', namespace, name, rule: '', query: '' })}>
+          <span class="quiet">{namespace}/</span>
+          {name}
+        </a>
+        <p class="remark">
+          {item.image ? <code>{item.image}</code> : null} {item.select}
+        </p>
+        {speaks ? (
+          <p class="because">
+            <Prose text={item.why.detail || item.why.sentence} />
+          </p>
+        ) : null}
+        <span class="narrow quiet">
+          in Git <Tag tag={item.current} />, chosen <Tag tag={item.chosen} />
+        </span>
+      </td>
+      <td class="wide">
+        <Tag tag={item.current} />
+      </td>
+      <td class="wide">
+        <Tag tag={item.chosen} />
+      </td>
+      <td class="wide number">{item.scannedAt ? <Time at={item.scannedAt} /> : 'not yet'}</td>
+      <td class="wide number">{item.nextScan ? <Until at={item.nextScan} /> : 'now'}</td>
+    </tr>
+  );
+}
+
+function Tag({ tag }: { tag: string | null | undefined }) {
+  return tag ? <code>{tag}</code> : <span class="quiet">none</span>;
 }
