@@ -126,7 +126,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/image-policies": {
+    "/api/v1/images": {
         parameters: {
             query?: never;
             header?: never;
@@ -134,7 +134,75 @@ export interface paths {
             cookie?: never;
         };
         /** All image policies, by namespace and name. */
-        get: operations["listImagePolicies"];
+        get: operations["listImages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{namespace}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One image policy: what it chose, how many tags each rule decided, where Git names the image. */
+        get: operations["showImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{namespace}/{name}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tags that the registry listed at the last look, each with its verdict. */
+        get: operations["listTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{namespace}/{name}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the policy says of a tag, or would say if the registry listed it. */
+        get: operations["judgeTag"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{namespace}/{name}/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commits of an image policy, the newest first. */
+        get: operations["listUpdates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -242,6 +310,8 @@ export interface components {
             notes: string;
             /** @description Its objects. */
             objects: components["schemas"]["ObjectView"][];
+            /** @description The image policies that speak for images that it runs. */
+            policies: components["schemas"]["ImagePolicyName"][];
             /** @description How a failed sync is tried again. */
             retry: components["schemas"]["RetryView"];
             rollout?: components["schemas"]["RolloutView"] | null;
@@ -521,6 +591,22 @@ export interface components {
              */
             time: string;
         };
+        /** @description A tag that is held, and how it is released. */
+        HeldTag: {
+            /** @description A shell command that releases it. */
+            command: string;
+            /** @description Why, for people. */
+            sentence: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /** @description The tag, with its digest where that was written. */
+            tag: string;
+            /** @description The last line of the message of a commit that releases it. */
+            trailer: string;
+        };
         /**
          * @description Why an application waits or stands still. A list shows it as one word beside the state.
          * @enum {string}
@@ -557,26 +643,76 @@ export interface components {
             /** @description How it is. */
             state: components["schemas"]["HookState"];
         };
-        /** @description All image policies. */
-        ImagePolicyList: {
-            /** @description By namespace and name. */
-            items: components["schemas"]["ImagePolicyView"][];
+        /** @description The page of an image policy. */
+        ImageDetail: {
+            /** @description The applications of the namespace that run the image. */
+            applications: components["schemas"]["ImageUser"][];
+            /** @description How many tags each rule decided, over all tags that the registry lists. */
+            counts: components["schemas"]["RuleCount"][];
+            /**
+             * @description What a tag has to be to be considered, in words; nothing where every tag is.
+             * @example [
+             *       "ends with `-alpine`"
+             *     ]
+             */
+            filter: string[];
+            /** @description Tags that are not chosen because a person took them back, or a rollback did. */
+            held: components["schemas"]["HeldTag"][];
+            /** @description Where Git names the image. */
+            places: components["schemas"]["ImagePlace"][];
+            skipped?: components["schemas"]["Why"] | null;
+            /** @description As in the list. */
+            summary: components["schemas"]["ImageSummary"];
+            /** @description What a person should know of the policy although it is valid. */
+            warnings: string[];
+            withheld?: components["schemas"]["Why"] | null;
         };
-        /** @description An image policy. */
-        ImagePolicyView: {
+        /** @description All image policies. */
+        ImageList: {
+            /** @description By namespace and name. */
+            items: components["schemas"]["ImageSummary"][];
+        };
+        /** @description A place in Git that names the image. */
+        ImagePlace: {
+            /** @description Path from the root of the repository. */
+            file: string;
+            /**
+             * Format: int32
+             * @description Line, from 1; absent where it is the whole file.
+             */
+            line?: number | null;
+            /** @description Whether a marker in a comment says that it is of this policy. */
+            marked: boolean;
+            refused?: components["schemas"]["Why"] | null;
+            /** @description What stands there, the tag with its digest where there is one; absent where it cannot be read. */
+            tag?: string | null;
+        };
+        /** @description An image policy that speaks for an image of an application. */
+        ImagePolicyName: {
+            /** @description The reference that the application runs. */
+            image: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Namespace of the ImagePolicy. */
+            namespace: string;
+        };
+        /** @description One line of the list of image policies. */
+        ImageSummary: {
+            /** @description The tag that the policy chooses. */
+            chosen?: string | null;
             /** @description The tag that Git names now. */
             current?: string | null;
-            /** @description The image, without tag. */
+            /** @description The image, without tag. Empty where the policy's spec is wrong. */
             image: string;
-            lastUpdate?: components["schemas"]["ImageUpdate"] | null;
-            /** @description The newest tag that the policy allows. */
-            latest?: string | null;
             /** @description Its name. */
             name: string;
             /** @description Namespace of the ImagePolicy object. */
             namespace: string;
-            /** @description The range of versions that it allows. */
-            range: string;
+            /**
+             * Format: date-time
+             * @description When it is read again; absent while it is being read.
+             */
+            nextScan?: string | null;
             /** @description The Repository that is edited, in the same namespace. */
             repository: string;
             /**
@@ -584,9 +720,14 @@ export interface components {
              * @description When the registry was last read.
              */
             scannedAt?: string | null;
-            /** @description What the policy says of each tag, the newest first. May be cut. */
-            verdicts: components["schemas"]["TagVerdict"][];
-            /** @description Its state in words. */
+            /**
+             * @description Which of two allowed tags is the newer one, in words.
+             * @example >=1.0 <2
+             */
+            select: string;
+            /** @description How much it needs attention. */
+            severity: components["schemas"]["Severity"];
+            /** @description Its state in words; where the registry cannot be read, that. */
             why: components["schemas"]["Why"];
         };
         /** @description A commit of the image flow. */
@@ -606,6 +747,22 @@ export interface components {
              * @description When it was pushed.
              */
             time: string;
+        };
+        /** @description Commits of an image policy. */
+        ImageUpdateList: {
+            /** @description The newest first. */
+            items: components["schemas"]["ImageUpdate"][];
+            /** @description The `before` of the next page; absent at the end. */
+            next?: string | null;
+        };
+        /** @description An application that runs the image. */
+        ImageUser: {
+            /** @description The references that it runs, with tag or digest. */
+            images: string[];
+            /** @description Its name. */
+            name: string;
+            /** @description Namespace of the Application. */
+            namespace: string;
         };
         /** @description How the last sync of an application went. */
         LastSync: {
@@ -893,6 +1050,21 @@ export interface components {
              */
             waves: number;
         };
+        /** @description How many tags a rule decided. */
+        RuleCount: {
+            /**
+             * @description The rule, a word for programs.
+             * @example outside-range
+             */
+            rule: string;
+            /**
+             * Format: int32
+             * @description How many tags.
+             */
+            tags: number;
+            /** @description How its tags came out. */
+            verdict: components["schemas"]["Verdict"];
+        };
         /**
          * @description How much an application needs attention. Lists begin with the worst.
          * @enum {string}
@@ -966,10 +1138,50 @@ export interface components {
              */
             startedAt: string;
         };
+        /** @description What a policy would say of a tag. */
+        TagAnswer: {
+            /** @description Whether the registry lists it; where it does not, this is what would be if it did. */
+            listed: boolean;
+            /** @description The verdict. */
+            verdict: components["schemas"]["TagVerdict"];
+        };
+        /** @description What was read of the image behind a tag. */
+        TagFacts: {
+            /**
+             * Format: date-time
+             * @description When it was built, as the image says.
+             */
+            created?: string | null;
+            /** @description Digest of the manifest or index, `sha256:` and 64 hexadecimal digits. */
+            digest: string;
+            /** @description What it runs on, for example `linux/arm64`. */
+            platforms: string[];
+        };
+        /** @description A part of the tags of an image, each with its verdict. */
+        TagList: {
+            /** @description The newest first, in the order of the policy; then those that have no order. */
+            items: components["schemas"]["TagVerdict"][];
+            /**
+             * Format: int32
+             * @description The `from` of the next part; absent at the end.
+             */
+            next?: number | null;
+            /**
+             * Format: int32
+             * @description How many match what was asked for.
+             */
+            total: number;
+        };
         /** @description What a policy says of one tag. */
         TagVerdict: {
-            /** @description The rule that decided, for people. */
+            facts?: components["schemas"]["TagFacts"] | null;
+            /**
+             * @description The rule that decided, a word for programs.
+             * @example outside-range
+             */
             rule: string;
+            /** @description The same for people. */
+            sentence: string;
             /** @description The tag. */
             tag: string;
             /** @description Whether it was chosen. */
@@ -984,7 +1196,7 @@ export interface components {
          * @description Whether a tag was chosen.
          * @enum {string}
          */
-        Verdict: "chosen" | "allowed" | "refused";
+        Verdict: "chosen" | "allowed" | "refused" | "pending";
         /** @description Why something is in the state that it is in, in words. */
         Why: {
             /** @description What kind of state that is. */
@@ -1281,7 +1493,7 @@ export interface operations {
             };
         };
     };
-    listImagePolicies: {
+    listImages: {
         parameters: {
             query?: never;
             header?: never;
@@ -1295,7 +1507,142 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImagePolicyList"];
+                    "application/json": components["schemas"]["ImageList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    showImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listTags: {
+        parameters: {
+            query?: {
+                /** @description Only tags that this rule decided */
+                rule?: string;
+                /** @description Only tags that hold this text */
+                search?: string;
+                /** @description Without so many first ones */
+                from?: number;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    judgeTag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listUpdates: {
+        parameters: {
+            query?: {
+                /** @description Only commits older than this one */
+                before?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageUpdateList"];
                 };
             };
             default: {
