@@ -8,9 +8,11 @@ mod freeze;
 mod get;
 mod images;
 mod options;
+mod page;
 mod render;
 mod request;
 mod rollback;
+mod table;
 mod why;
 mod yaml;
 
@@ -87,7 +89,7 @@ pub enum Command {
     /// With `--wait` it ends with 0 where the sync ended well, 1 where it did not or waits for a
     /// person.
     Sync(Box<request::SyncArguments>),
-    /// Look at image policies.
+    /// Print the ImagePolicies, and why an image was chosen.
     Images(Box<images::ImagesArguments>),
     /// Print a one-time link to the web UI of the agent that runs on this machine or in this pod.
     Link {

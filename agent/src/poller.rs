@@ -92,6 +92,13 @@ impl Poller {
         self.changed.notify_waiters();
     }
 
+    /// When a target is looked at next; `None` while it is, or where it is not watched.
+    pub(crate) fn due(&self, target: &Target) -> Option<Instant> {
+        let entries = self.lock();
+        let entry = entries.get(target).filter(|entry| !entry.running)?;
+        Some(entry.due)
+    }
+
     /// Stops looking.
     pub(crate) fn forget(&self, target: &Target) {
         self.lock().remove(target);
@@ -229,6 +236,18 @@ mod tests {
         assert!(looks.iter().all(|look| near.contains(look)), "{looks:?}");
         looks.dedup();
         assert!(looks.len() > 10, "{looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_is_due_at_a_known_time_unless_it_is_being_looked_at() {
+        let poller = Poller::default();
+        assert_eq!(poller.due(&target()), None);
+        poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
+        assert_eq!(poller.due(&target()), Some(Instant::now()));
+        poller.take(Instant::now).await;
+        assert_eq!(poller.due(&target()), None);
+        poller.done(&target(), Some(5 * MINUTE), Instant::now());
+        assert_eq!(poller.due(&target()), Some(Instant::now() + 5 * MINUTE));
     }
 
     #[tokio::test(start_paused = true)]

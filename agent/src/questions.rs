@@ -3,18 +3,18 @@
 mod application;
 mod dependencies;
 mod history;
+mod images;
 mod order;
 mod revert;
 
 use std::sync::Arc;
 
-use syncline_core::image::Standing;
 use syncline_core::record::Name;
 use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
-    self, About, ApplicationDetail, ApplicationSummary, FreezeView, HealthChangeView,
-    ImagePolicyView, ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagVerdict,
-    Why,
+    self, About, ApplicationDetail, ApplicationSummary, FreezeView, HealthChangeView, ImageDetail,
+    ImageSummary, ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer,
+    TagVerdict, Why,
 };
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
@@ -114,37 +114,40 @@ impl Questions for Answers {
         })
     }
 
-    fn image_policies(&self) -> Answer<'_, Vec<ImagePolicyView>> {
+    fn images(&self) -> Answer<'_, Vec<ImageSummary>> {
         Box::pin(async {
-            let mut views: Vec<ImagePolicyView> = {
-                let state = self.agent.state.lock();
-                let entries = state.policies.iter();
-                entries
-                    .map(|(name, entry)| {
-                        let spec = entry.spec.as_ref().ok();
-                        ImagePolicyView {
-                            namespace: name.namespace.clone(),
-                            name: name.name.clone(),
-                            image: spec.map(|spec| spec.image.to_string()).unwrap_or_default(),
-                            range: spec.map(|spec| spec.range.clone()).unwrap_or_default(),
-                            repository: spec.map(|s| s.repository.clone()).unwrap_or_default(),
-                            current: entry.current.clone(),
-                            latest: entry.memory.latest.clone(),
-                            why: why(&entry.statement),
-                            scanned_at: entry.memory.scanned_at,
-                            verdicts: entry.memory.verdicts.iter().map(verdict).collect(),
-                            last_update: entry.last_update.as_ref().map(ImageUpdate::from),
-                        }
-                    })
-                    .collect()
-            };
-            for view in views.iter_mut().filter(|view| view.last_update.is_none()) {
-                let name = Name::new(&view.namespace, &view.name);
-                let updates = self.agent.history.updates(Some(&name), None, 1).await;
-                let updates = updates.map_err(|error| Unanswered::Internal(error.into()))?;
-                view.last_update = updates.first().map(ImageUpdate::from);
+            let agent = &self.agent;
+            let state = agent.state.lock();
+            let entries = state.policies.iter();
+            let summaries = entries.map(|(name, entry)| images::summary(agent, name, entry));
+            Ok(summaries.collect())
+        })
+    }
+
+    fn image(&self, name: Name) -> Answer<'_, Option<ImageDetail>> {
+        Box::pin(async move { Ok(images::detail(&self.agent, &name)) })
+    }
+
+    fn image_tags(&self, name: Name) -> Answer<'_, Option<Vec<TagVerdict>>> {
+        Box::pin(async move { Ok(images::tags(&self.agent, &name)) })
+    }
+
+    fn image_tag(&self, name: Name, tag: String) -> Answer<'_, Option<TagAnswer>> {
+        Box::pin(async move { images::tag(&self.agent, &name, &tag) })
+    }
+
+    fn image_updates(&self, name: Name, page: Page) -> Answer<'_, Option<Vec<ImageUpdate>>> {
+        Box::pin(async move {
+            let known = self.agent.state.lock().policies.contains_key(&name);
+            let history = &self.agent.history;
+            let found = history
+                .updates(Some(&name), page.before.as_deref(), page.limit)
+                .await
+                .map_err(|error| Unanswered::Internal(error.into()))?;
+            if found.is_empty() && !known {
+                return Ok(None);
             }
-            Ok(views)
+            Ok(Some(found.iter().map(ImageUpdate::from).collect()))
         })
     }
 
@@ -244,16 +247,4 @@ fn why(statement: &Statement) -> Why {
         statement.detail.clone(),
         Some(statement.since),
     )
-}
-
-fn verdict(verdict: &syncline_core::image::Verdict) -> TagVerdict {
-    TagVerdict {
-        tag: verdict.tag.to_string(),
-        verdict: match verdict.rule.standing() {
-            Standing::Chosen => views::Verdict::Chosen,
-            Standing::Allowed => views::Verdict::Allowed,
-            Standing::Refused | Standing::Pending => views::Verdict::Refused,
-        },
-        rule: verdict.sentence.clone(),
-    }
 }

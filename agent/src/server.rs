@@ -71,6 +71,7 @@ pub(crate) async fn serve(
     let ui_address = listeners.ui.local_addr()?;
     let addresses = json!({
         "ui": ui_address.to_string(),
+        "uiKey": sessions.key().expose(),
         "webhook": listeners.webhook.local_addr()?.to_string(),
         "metrics": listeners.metrics.to_string(),
     });

@@ -21,7 +21,7 @@ pub(super) const MANAGER: &str = "syncline-cli";
 /// Which cluster, and which namespace of it.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Connection {
-    /// Namespace of the Application; that of the kubeconfig's context where it is left out.
+    /// Namespace of what is named; that of the kubeconfig's context where it is left out.
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     /// Kubeconfig file; as with `kubectl` where it is left out.
@@ -40,6 +40,7 @@ pub(super) struct Connection {
 
 /// A connected cluster that serves our kinds.
 pub(super) struct Place {
+    cluster: Cluster,
     person: Account,
     resource: Resource,
     /// The namespace that is meant.
@@ -71,12 +72,28 @@ impl Connection {
             resource: resource.context("does this cluster have Syncline?")?,
             namespace: namespace.unwrap_or(cluster.default_namespace()).to_owned(),
             person: cluster.person(),
+            cluster,
         })
+    }
+
+    /// The namespace that was given.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// Deadline of one request.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// Deadline of a connection.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 }
 
 impl Place {
-    /// The full name of an Application that was named as `NAME` or `NAMESPACE/NAME`.
+    /// The full name of what was named as `NAME` or `NAMESPACE/NAME`.
     pub(super) fn name(&self, text: &str) -> Name {
         match text.split_once('/') {
             Some((namespace, name)) => Name::new(namespace, name),
@@ -102,6 +119,35 @@ impl Place {
         all.into_iter().map(read).collect()
     }
 
+    /// Reads one ImagePolicy; `None` where there is none.
+    pub(super) async fn image_policy(
+        &self,
+        name: &Name,
+    ) -> anyhow::Result<Option<kinds::ImagePolicy>> {
+        let resource = self.image_policies_kind().await?;
+        let key = resource.key(Some(name.namespace.clone()), &*name.name);
+        let found = self.person.get_full(&resource, &key).await;
+        let found = found.with_context(|| format!("read the ImagePolicy `{name}`"))?;
+        found.map(policy).transpose()
+    }
+
+    /// Reads the ImagePolicies of a namespace, or all.
+    pub(super) async fn image_policies(
+        &self,
+        namespace: Option<&str>,
+    ) -> anyhow::Result<Vec<kinds::ImagePolicy>> {
+        let resource = self.image_policies_kind().await?;
+        let all = self.person.list_full(&resource, namespace).await;
+        let all = all.context("list the ImagePolicies")?;
+        all.into_iter().map(policy).collect()
+    }
+
+    async fn image_policies_kind(&self) -> anyhow::Result<Resource> {
+        let kind = kinds::Kind::ImagePolicy.as_str();
+        let found = self.cluster.discovery().preferred(names::GROUP, kind).await;
+        found.context("does this cluster have Syncline?")
+    }
+
     /// Changes an Application as it was read; refused where somebody changed it meanwhile.
     pub(super) async fn change(&self, found: &Found, mut patch: Value) -> anyhow::Result<Found> {
         let name = &found.name;
@@ -114,6 +160,10 @@ impl Place {
             .await;
         read(changed.with_context(|| format!("change the Application `{name}`"))?)
     }
+}
+
+fn policy(object: Value) -> anyhow::Result<kinds::ImagePolicy> {
+    serde_json::from_value(object).context("an ImagePolicy is not what its schema promises")
 }
 
 fn read(object: Value) -> anyhow::Result<Found> {

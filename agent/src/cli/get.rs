@@ -1,14 +1,14 @@
 //! `syncline get`: the Applications in a table.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::connection::{Connection, Found, apart, plain};
+use super::connection::{Connection, Found, apart};
 use super::print;
+use super::table::table;
 
 /// Arguments of `syncline get`.
 #[derive(Args, Clone, Debug)]
@@ -50,28 +50,13 @@ pub(super) async fn run(arguments: &GetArguments) -> anyhow::Result<ExitCode> {
             print(&format!("{}\n", serde_json::to_string_pretty(&list)?))
         }
         Format::Text if found.is_empty() => print("no Application\n"),
-        Format::Text => print(&table(&found, Timestamp::now())),
+        Format::Text => print(&listed(&found, Timestamp::now())),
     }
 }
 
-/// A line each under a head; the columns are as wide as they must be.
-fn table(found: &[Found], now: Timestamp) -> String {
+fn listed(found: &[Found], now: Timestamp) -> String {
     let head = ["NAME", "SYNC", "HEALTH", "REVISION", "SINCE", "WAITS FOR"];
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(found.iter().map(|one| row(one, now)));
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths);
-        let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-    out
+    table(head, found.iter().map(|one| row(one, now)).collect())
 }
 
 fn row(found: &Found, now: Timestamp) -> [String; 6] {
@@ -87,7 +72,7 @@ fn row(found: &Found, now: Timestamp) -> [String; 6] {
         [only] => only.clone(),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
     };
-    let cells = [
+    [
         found.name.to_string(),
         status.sync.unwrap_or_else(|| "-".to_owned()),
         status.health.unwrap_or_else(|| "-".to_owned()),
@@ -96,8 +81,7 @@ fn row(found: &Found, now: Timestamp) -> [String; 6] {
             apart(now, ready.last_transition_time)
         }),
         waits,
-    ];
-    cells.map(|cell| plain(&cell))
+    ]
 }
 
 #[cfg(test)]
@@ -143,7 +127,7 @@ pub(super) mod tests {
         let new = application("new", json!({}), json!({}));
         let now = "2026-12-01T12:00:00Z".parse().unwrap();
         assert_eq!(
-            table(&[web, new], now),
+            listed(&[web, new], now),
             "NAME      SYNC     HEALTH   REVISION      SINCE  WAITS FOR\n\
              shop/web  Blocked  Healthy  main@4c1d9ab  4m     Application shop/search and 1 more\n\
              shop/new  -        -\n"

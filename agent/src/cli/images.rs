@@ -1,7 +1,10 @@
 //! `syncline images`: what image policies choose, and why.
 
+mod agent;
 mod policy_file;
+mod show;
 mod tag_file;
+mod told;
 mod try_policy;
 
 use std::process::ExitCode;
@@ -10,9 +13,12 @@ use clap::{Args, Subcommand};
 
 /// Arguments of `syncline images`.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ImagesArguments {
     #[command(subcommand)]
-    command: ImagesCommand,
+    command: Option<ImagesCommand>,
+    #[command(flatten)]
+    show: show::ShowArguments,
 }
 
 /// The subcommands of `syncline images`.
@@ -24,9 +30,10 @@ enum ImagesCommand {
     Try(Box<try_policy::TryArguments>),
 }
 
-/// Does what was asked for.
+/// Does what was asked for; without a subcommand it shows the policies of a cluster.
 pub(super) fn run(arguments: &ImagesArguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        ImagesCommand::Try(arguments) => try_policy::run(arguments),
+        None => super::wait(show::run(&arguments.show)),
+        Some(ImagesCommand::Try(arguments)) => try_policy::run(arguments),
     }
 }

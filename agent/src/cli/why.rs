@@ -10,6 +10,7 @@ use syncline_cluster::kinds::{self, ApplicationStatus, RolloutStatus};
 use syncline_core::reason::Reason;
 
 use super::connection::{Connection, Found, apart, plain, shown};
+use super::page::{Page, since};
 use super::print;
 
 /// Arguments of `syncline why`.
@@ -119,10 +120,6 @@ fn stops(page: &mut Page, spec: &kinds::ApplicationSpec, now: Timestamp) {
         let text = format!("to {}: {}{}", pin.commit, pin.reason, ends(pin.until));
         page.line("pinned", &text);
     }
-}
-
-fn since(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ({} ago)", shown(at), apart(now, at))
 }
 
 /// What it depends on, and what that depends on, each once; further away is further in.
@@ -253,27 +250,6 @@ fn rollout_lines(
         lines.push(format!("  failed: {message}"));
     }
     lines
-}
-
-/// Lines with a name before each.
-struct Page(String);
-
-impl Page {
-    fn line(&mut self, name: &str, text: &str) {
-        let _ = writeln!(self.0, "  {name:10}  {}", plain(text));
-    }
-
-    fn option(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.line(name, text);
-        }
-    }
-
-    fn list(&mut self, name: &str, lines: &[String]) {
-        for (index, line) in lines.iter().enumerate() {
-            self.line(if index == 0 { name } else { "" }, line);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use syncline_web_ui::views::{
 };
 
 use super::order::Moment;
-use super::{dependencies, order, why};
+use super::{dependencies, images, order, why};
 use crate::agent::Agent;
 use crate::state::{ApplicationState, State};
 
@@ -57,6 +57,7 @@ pub(super) fn detail(
             failures: entry.failures,
             limit: policy.and_then(|policy| policy.retry.limit),
         },
+        policies: images::policies_of(state, name, entry),
         objects: objects(state, entry),
     }
 }
