@@ -22,6 +22,7 @@ mod image_registry;
 mod image_setup;
 mod image_update;
 mod images;
+mod images_api;
 mod install;
 mod layout;
 mod lifecycle;

@@ -204,12 +204,7 @@ async fn everything_shown(world: &World) -> Result<Vec<(String, Vec<u8>)>> {
         .await?;
     all.push(("a metric".to_owned(), metrics.into_bytes()));
     let person = Person::sign_in(world.agent()).await?;
-    for path in [
-        "/applications",
-        "/repositories",
-        "/image-policies",
-        "/about",
-    ] {
+    for path in ["/applications", "/repositories", "/images", "/about"] {
         all.push((format!("GET {path}"), person.read(path).await?.into_bytes()));
     }
     for name in ["web", "work", "bad", "broken"] {

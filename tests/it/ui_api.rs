@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{World, wait_for};
 
-use crate::image_setup::Images;
 use crate::ui_session::{Session, client, cookie_of, current_link, redeem};
 
 const FILES: [(&str, &str); 2] = [
@@ -281,48 +280,6 @@ async fn a_plan_that_waits_is_told_with_the_command_that_approves_it() -> Result
 }
 
 #[tokio::test]
-async fn an_image_policy_is_listed_with_its_verdicts_and_its_last_update() -> Result<()> {
-    let images = Images::new("ui-image", &["1.0.0", "1.1.0", "2.0.0", "latest"]).await?;
-    let world = &images.world;
-    let session = Session::open(world.agent()).await?;
-    world
-        .repo
-        .commit(&[("app/web.yaml", &images.manifest("1.0.0"))], "Start")?;
-    images.writable().await?;
-    images.policy("^1", json!({})).await?;
-    images.wait_for_tag("1.1.0").await?;
-    let list = session.get("/api/v1/image-policies").await?;
-    let policy = entry_of(&list, &world.namespace, "web")?;
-    ensure!(
-        policy["image"] == images.web()
-            && policy["range"] == "^1"
-            && policy["repository"] == "config"
-            && policy["current"] == "1.1.0"
-            && policy["latest"] == "1.1.0",
-        "{policy:#}"
-    );
-    let verdict = |tag: &str| {
-        let all = policy["verdicts"].as_array().into_iter().flatten();
-        all.filter(|verdict| verdict["tag"] == tag)
-            .map(|verdict| verdict["verdict"].clone())
-            .next()
-    };
-    ensure!(verdict("1.1.0") == Some("chosen".into()), "{policy:#}");
-    ensure!(verdict("1.0.0") == Some("allowed".into()), "{policy:#}");
-    ensure!(verdict("2.0.0") == Some("refused".into()), "{policy:#}");
-    ensure!(verdict("latest") == Some("refused".into()), "{policy:#}");
-    let update = &policy["lastUpdate"];
-    ensure!(
-        update["old"] == "1.0.0"
-            && update["new"] == "1.1.0"
-            && update["commit"] == world.repo.head()?.as_str()
-            && update["files"] == json!(["app/web.yaml:6"]),
-        "{update:#}"
-    );
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_sync_that_is_asked_for_in_the_ui_runs_and_the_stream_tells_of_it() -> Result<()> {
     let world = World::new("ui-sync").await?;
     let session = Session::open(world.agent()).await?;
@@ -394,7 +351,11 @@ async fn the_openapi_document_is_served_and_names_every_path_that_answers() -> R
         "/api/v1/applications/{namespace}/{name}/sync",
         "/api/v1/applications/{namespace}/{name}/syncs",
         "/api/v1/syncs/{id}",
-        "/api/v1/image-policies",
+        "/api/v1/images",
+        "/api/v1/images/{namespace}/{name}",
+        "/api/v1/images/{namespace}/{name}/tags",
+        "/api/v1/images/{namespace}/{name}/tags/{tag}",
+        "/api/v1/images/{namespace}/{name}/updates",
         "/api/v1/repositories",
         "/api/v1/about",
         "/api/v1/stream",
