@@ -77,7 +77,10 @@ pub(super) fn detail(agent: &Agent, name: &Name) -> Option<ImageDetail> {
 
 /// Every tag of the last list; `None` where there is no such policy.
 pub(super) fn tags(agent: &Agent, name: &Name) -> Option<Vec<TagVerdict>> {
-    let knowledge = knowledge(agent, name)?.unwrap_or_default();
+    if !is_known(agent, name) {
+        return None;
+    }
+    let knowledge = knowledge(agent, name).unwrap_or_default();
     let choice = images::explain(agent, name);
     let verdicts = choice.map(|choice| choice.verdicts).unwrap_or_default();
     let verdicts = verdicts.iter();
@@ -86,10 +89,10 @@ pub(super) fn tags(agent: &Agent, name: &Name) -> Option<Vec<TagVerdict>> {
 
 /// What a policy says of one tag; `None` where there is no such policy.
 pub(super) fn tag(agent: &Agent, name: &Name, text: &str) -> Result<Option<TagAnswer>, Unanswered> {
-    let Some(knowledge) = knowledge(agent, name) else {
+    if !is_known(agent, name) {
         return Ok(None);
-    };
-    let Some(knowledge) = knowledge else {
+    }
+    let Some(knowledge) = knowledge(agent, name) else {
         let why = "the registry was not read yet".to_owned();
         return Err(Unanswered::Refused(why));
     };
@@ -101,11 +104,14 @@ pub(super) fn tag(agent: &Agent, name: &Name, text: &str) -> Result<Option<TagAn
     }))
 }
 
-/// What the last choice was made from; `None` within where there was none.
-fn knowledge(agent: &Agent, name: &Name) -> Option<Option<Knowledge>> {
+fn is_known(agent: &Agent, name: &Name) -> bool {
+    agent.state.lock().policies.contains_key(name)
+}
+
+/// What the last choice was made from; `None` where there was none.
+fn knowledge(agent: &Agent, name: &Name) -> Option<Knowledge> {
     let state = agent.state.lock();
-    let entry = state.policies.get(name)?;
-    Some(entry.memory.knowledge.clone())
+    state.policies.get(name)?.memory.knowledge.clone()
 }
 
 /// The applications of the namespace that run the image.
