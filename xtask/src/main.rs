@@ -45,6 +45,10 @@ Usage: cargo xtask COMMAND
   bench chain [FLAG...]
                        measure how long a chain of dependencies takes, the first time and for a
                        commit that changes all of it. --links 10 --quick
+  bench images [FLAG...]
+                       measure what image policies cost at rest, and how soon a new tag is pushed as
+                       a commit. --images 1000 --tags 1000 --quick
+  bench git [--quick]  measure looks, fetches and pushes beside the program git
   bench render [--quick]
                        measure renders, cold, warm and cached, beside the real helm and kustomize
   tools                build or find what all of these need, where it is missing
@@ -85,7 +89,7 @@ fn command(words: &[&str]) -> Result<ExitCode> {
             stages::bench_sync(&cache, &tools, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
-        ["bench", kind @ ("health" | "chain"), rest @ ..] => {
+        ["bench", kind @ ("health" | "chain" | "images"), rest @ ..] => {
             let cache = Cache::open()?;
             let tools = Tools::for_tests(&cache)?;
             let flags = [&[*kind], rest].concat();
@@ -95,6 +99,11 @@ fn command(words: &[&str]) -> Result<ExitCode> {
         ["bench", "render", rest @ ..] => {
             let cache = Cache::open()?;
             stages::bench_render(&cache, rest)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ["bench", "git", rest @ ..] => {
+            let cache = Cache::open()?;
+            stages::bench_git(&cache, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
         ["bench"] => demo(&["--check", "--rounds", "5"]),

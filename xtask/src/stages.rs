@@ -10,7 +10,7 @@ use crate::cargo;
 use crate::generated::{self, Mode};
 use crate::links;
 use crate::run::{Count, Step, time};
-use crate::tools::{Tools, cargo_deny, chromium, front_end, go, node_modules, npm};
+use crate::tools::{Tools, cargo_deny, check_machine, chromium, front_end, go, node_modules, npm};
 
 /// A check, what it needs, and its work.
 struct Stage {
@@ -193,8 +193,8 @@ pub(crate) fn demo(cache: &Cache, tools: &Tools, arguments: &[&str]) -> Result<S
     Ok(with_programs(Step::new(&program, arguments), cache, tools))
 }
 
-/// The bench of the sync, of health or of a chain, as a step that is still to be run: the agent as
-/// it is released, and the client that measures it built in the same way.
+/// The bench of the sync, of health, of a chain or of images, as a step that is still to be run: the
+/// agent as it is released, and the client that measures it built in the same way.
 pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
     cargo(cache, &build)
@@ -216,18 +216,28 @@ pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result
 /// The bench of the renders, as a step that is still to be run. It needs no control plane.
 pub(crate) fn bench_render(cache: &Cache, flags: &[&str]) -> Result<Step> {
     let (renderer, helm, kustomize) = Tools::for_renders(cache)?;
+    Ok(bench_alone(cache, "render", flags)?
+        .env("SYNCLINE_RENDERER", renderer)
+        .env("SYNCLINE_HELM", helm)
+        .env("SYNCLINE_KUSTOMIZE", kustomize))
+}
+
+/// The bench of Git, as a step that is still to be run. It needs no control plane.
+pub(crate) fn bench_git(cache: &Cache, flags: &[&str]) -> Result<Step> {
+    check_machine()?;
+    bench_alone(cache, "git", flags)
+}
+
+/// A kind of bench that runs without the agent's program.
+fn bench_alone(cache: &Cache, kind: &str, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
     cargo(cache, &build)
         .arguments(&["--package", "syncline-tests", "--bin", "bench"])
         .run()?;
     let program = cache.cargo_target().join("release").join("bench");
     let out = cache.cargo_target().join("bench").display().to_string();
-    let step = Step::new(&program.display().to_string(), &["render", "--out", &out]);
-    Ok(step
-        .arguments(flags)
-        .env("SYNCLINE_RENDERER", renderer)
-        .env("SYNCLINE_HELM", helm)
-        .env("SYNCLINE_KUSTOMIZE", kustomize))
+    let step = Step::new(&program.display().to_string(), &[kind, "--out", &out]);
+    Ok(step.arguments(flags))
 }
 
 /// The agent of the tests has failpoints; a released one has not.

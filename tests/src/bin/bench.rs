@@ -1,7 +1,9 @@
 //! Measures the sync against a bare client, see `cargo xtask bench sync`; with `render` as the first
 //! argument renders against the real programs, see `cargo xtask bench render`; with `health` how
 //! soon a change of health is told, see `cargo xtask bench health`; with `chain` how long a chain of
-//! dependencies takes, see `cargo xtask bench chain`.
+//! dependencies takes, see `cargo xtask bench chain`; with `images` what image policies cost, see
+//! `cargo xtask bench images`; with `git` what Git costs beside the program, see `cargo xtask bench
+//! git`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -15,7 +17,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 use syncline_tests::bench::report::Report;
 use syncline_tests::bench::scene::Accounts;
-use syncline_tests::bench::{Effort, Wish, chain, health, render, run};
+use syncline_tests::bench::{Effort, Wish, chain, git, health, images, render, run};
 
 /// What is asked for.
 struct Arguments {
@@ -45,6 +47,12 @@ async fn bench() -> Result<()> {
     }
     if words.first().is_some_and(|word| word == "chain") {
         return bench_chain(&words[1..]).await;
+    }
+    if words.first().is_some_and(|word| word == "images") {
+        return bench_images(&words[1..]).await;
+    }
+    if words.first().is_some_and(|word| word == "git") {
+        return bench_git(&words[1..]).await;
     }
     let Arguments { wish, out } = read(words.into_iter())?;
     std::fs::create_dir_all(&out)?;
@@ -150,6 +158,60 @@ async fn bench_chain(words: &[String]) -> Result<()> {
     let measured = chain::run(links, effort, |line| println!("  {line}"));
     let report = uninterrupted(measured).await?;
     keep("chain", &out, &report.table(), &report)
+}
+
+async fn bench_images(words: &[String]) -> Result<()> {
+    let mut wish = images::Wish {
+        images: 1_000,
+        tags: 1_000,
+        effort: Effort::Thorough,
+    };
+    let mut out = PathBuf::from("target/bench");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            words
+                .next()
+                .with_context(|| format!("`{word}` needs a value"))
+        };
+        match word.as_str() {
+            "--quick" => {
+                wish = images::Wish {
+                    images: 50,
+                    tags: 200,
+                    effort: Effort::Quick,
+                }
+            }
+            "--images" => wish.images = value()?.parse().context("`--images`")?,
+            "--tags" => wish.tags = value()?.parse().context("`--tags`")?,
+            "--out" => out = value()?.into(),
+            other => {
+                bail!("`{other}` is not an argument: --images N --tags N --quick --out FOLDER")
+            }
+        }
+    }
+    ensure!(
+        wish.images > 0 && wish.tags > 0,
+        "there is at least one image, with one tag"
+    );
+    let measured = images::run(wish, |line| println!("  {line}"));
+    let report = uninterrupted(measured).await?;
+    keep("images", &out, &report.table(), &report)
+}
+
+async fn bench_git(words: &[String]) -> Result<()> {
+    let mut effort = Effort::Thorough;
+    let mut out = PathBuf::from("target/bench");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => effort = Effort::Quick,
+            "--out" => out = words.next().context("`--out` needs a folder")?.into(),
+            other => bail!("`{other}` is not an argument: --quick --out FOLDER"),
+        }
+    }
+    let report = git::run(effort, |line| println!("  {line}")).await?;
+    keep("git", &out, &report.table(), &report)
 }
 
 fn read(words: impl Iterator<Item = String>) -> Result<Arguments> {
