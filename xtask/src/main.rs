@@ -85,13 +85,13 @@ fn command(words: &[&str]) -> Result<ExitCode> {
         ["demo", "--check"] => demo(&["--check"]),
         ["bench", "sync", rest @ ..] => {
             let cache = Cache::open()?;
-            let tools = Tools::for_tests(&cache)?;
+            let tools = Tools::for_demo(&cache)?;
             stages::bench_sync(&cache, &tools, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
         ["bench", kind @ ("health" | "chain" | "images"), rest @ ..] => {
             let cache = Cache::open()?;
-            let tools = Tools::for_tests(&cache)?;
+            let tools = Tools::for_demo(&cache)?;
             let flags = [&[*kind], rest].concat();
             stages::bench_sync(&cache, &tools, &flags)?.run()?;
             Ok(ExitCode::SUCCESS)
@@ -137,7 +137,7 @@ fn command(words: &[&str]) -> Result<ExitCode> {
 
 fn demo(arguments: &[&str]) -> Result<ExitCode> {
     let cache = Cache::open()?;
-    let tools = Tools::for_tests(&cache)?;
+    let tools = Tools::for_demo(&cache)?;
     stages::demo(&cache, &tools, arguments)?.run()?;
     Ok(ExitCode::SUCCESS)
 }

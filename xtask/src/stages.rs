@@ -280,8 +280,11 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
         .env("SYNCLINE_RENDERER", &tools.renderer)
         .env("SYNCLINE_HELM", &tools.helm)
         .env("SYNCLINE_KUSTOMIZE", &tools.kustomize)
-        .env("SYNCLINE_GITEA_DIR", &tools.gitea)
         .env("SYNCLINE_AGENT", built(cache, "syncline"));
+    let step = match &tools.gitea {
+        Some(folder) => step.env("SYNCLINE_GITEA_DIR", folder),
+        None => step,
+    };
     match chromium() {
         Ok(program) => step.env("SYNCLINE_CHROMIUM", program),
         // Only the browser tests need it, and they say so.
@@ -378,7 +381,7 @@ fn tests(cache: &Cache, counted: &mut Count) -> Result<()> {
 }
 
 fn story(cache: &Cache, counted: &mut Count) -> Result<()> {
-    let tools = Tools::for_tests(cache)?;
+    let tools = Tools::for_demo(cache)?;
     let browser = chromium().context("the browser tests need Chromium")?;
     if !browser.exists() {
         bail!("{} does not exist", browser.display());

@@ -20,8 +20,8 @@ pub(crate) struct Tools {
     pub(crate) helm: PathBuf,
     /// Kustomize's program, whose output the tests compare with.
     pub(crate) kustomize: PathBuf,
-    /// Folder of Gitea's program and of the files that it reads.
-    pub(crate) gitea: PathBuf,
+    /// Folder of Gitea's program and of the files that it reads, where tests are run.
+    pub(crate) gitea: Option<PathBuf>,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -71,21 +71,28 @@ impl Tools {
         Ok(tools)
     }
 
-    /// What the integration tests and the demo need.
+    /// What the integration tests need.
     pub(crate) fn for_tests(cache: &Cache) -> Result<Self> {
+        Ok(Self {
+            gitea: Some(gitea(cache)?),
+            ..Self::for_demo(cache)?
+        })
+    }
+
+    /// What the demo and the benches of the agent need.
+    pub(crate) fn for_demo(cache: &Cache) -> Result<Self> {
         check_machine()?;
         let control_plane = control_plane(cache)?;
         let renderer = renderer(cache)?;
         let helm = helm(cache)?;
         let kustomize = kustomize(cache)?;
-        let gitea = gitea(cache)?;
         front_end(cache)?;
         Ok(Self {
             control_plane,
             renderer,
             helm,
             kustomize,
-            gitea,
+            gitea: None,
         })
     }
 
