@@ -11,6 +11,7 @@
 mod cache;
 mod generated;
 mod links;
+mod packages;
 mod proof;
 mod run;
 mod stages;

@@ -9,8 +9,9 @@ use crate::cache::Cache;
 use crate::cargo;
 use crate::generated::{self, Mode};
 use crate::links;
+use crate::packages::CHROMIUM;
 use crate::run::{Count, Step, time};
-use crate::tools::{Tools, cargo_deny, check_machine, chromium, front_end, go, node_modules, npm};
+use crate::tools::{Tools, cargo_deny, check_machine, front_end, go, node_modules, npm};
 
 /// A check, what it needs, and its work.
 struct Stage {
@@ -281,11 +282,15 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
         .env("SYNCLINE_HELM", &tools.helm)
         .env("SYNCLINE_KUSTOMIZE", &tools.kustomize)
         .env("SYNCLINE_AGENT", built(cache, "syncline"));
-    let step = match &tools.gitea {
-        Some(folder) => step.env("SYNCLINE_GITEA_DIR", folder),
-        None => step,
-    };
-    match chromium() {
+    let of_tests = [
+        ("SYNCLINE_GITEA_DIR", &tools.gitea),
+        ("SYNCLINE_SSHD", &tools.sshd),
+    ];
+    let step = of_tests
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path.as_ref()?)))
+        .fold(step, |step, (name, path)| step.env(name, path));
+    match CHROMIUM.program() {
         Ok(program) => step.env("SYNCLINE_CHROMIUM", program),
         // Only the browser tests need it, and they say so.
         Err(_) => step,
@@ -382,7 +387,9 @@ fn tests(cache: &Cache, counted: &mut Count) -> Result<()> {
 
 fn story(cache: &Cache, counted: &mut Count) -> Result<()> {
     let tools = Tools::for_demo(cache)?;
-    let browser = chromium().context("the browser tests need Chromium")?;
+    let browser = CHROMIUM
+        .program()
+        .context("the browser tests need Chromium")?;
     if !browser.exists() {
         bail!("{} does not exist", browser.display());
     }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cache::{Cache, Key, copy_files, same_files};
 use crate::cargo;
+use crate::packages::{CHROMIUM, SSHD};
 use crate::run::{Step, repository_root};
 
 /// Where the built and found programs are.
@@ -22,6 +23,8 @@ pub(crate) struct Tools {
     pub(crate) kustomize: PathBuf,
     /// Folder of Gitea's program and of the files that it reads, where tests are run.
     pub(crate) gitea: Option<PathBuf>,
+    /// The SSH server, where tests are run.
+    pub(crate) sshd: Option<PathBuf>,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -66,7 +69,7 @@ impl Tools {
     /// Everything that any command needs.
     pub(crate) fn all(cache: &Cache) -> Result<Self> {
         let tools = Self::for_tests(cache)?;
-        chromium()?;
+        CHROMIUM.program()?;
         cargo_deny(cache)?;
         Ok(tools)
     }
@@ -75,6 +78,7 @@ impl Tools {
     pub(crate) fn for_tests(cache: &Cache) -> Result<Self> {
         Ok(Self {
             gitea: Some(gitea(cache)?),
+            sshd: Some(SSHD.program()?),
             ..Self::for_demo(cache)?
         })
     }
@@ -93,6 +97,7 @@ impl Tools {
             helm,
             kustomize,
             gitea: None,
+            sshd: None,
         })
     }
 
@@ -118,7 +123,7 @@ pub(crate) fn check_machine() -> Result<()> {
     Ok(())
 }
 
-fn works(name: &str, arguments: &[&str]) -> bool {
+pub(crate) fn works(name: &str, arguments: &[&str]) -> bool {
     if name == "git http-backend" {
         // It is a CGI program: without its environment it says so and fails.
         let folder = Command::new("git").arg("--exec-path").output();
@@ -367,51 +372,4 @@ pub(crate) fn cargo_deny(cache: &Cache) -> Result<PathBuf> {
         cargo(cache, &install).build("cargo-deny")
     })?;
     Ok(folder.join("bin/cargo-deny"))
-}
-
-/// A Chromium for the browser tests; installed by apt-get where that is possible.
-pub(crate) fn chromium() -> Result<PathBuf> {
-    if let Some(found) = find_chromium() {
-        return Ok(found);
-    }
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|out| out.stdout == b"0\n");
-    if root && works("apt-get", &["--version"]) {
-        let steps: [&[&str]; 2] = [
-            &["update", "-q"],
-            &["install", "-q", "-y", "--no-install-recommends", "chromium"],
-        ];
-        for arguments in steps {
-            let step = Step::new("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive");
-            step.build("Chromium (apt-get)")?;
-        }
-    }
-    match find_chromium() {
-        Some(found) => Ok(found),
-        None => bail!(
-            "no Chromium for the browser tests: run `apt-get update && apt-get install -y chromium`, \
-             or name one in SYNCLINE_CHROMIUM"
-        ),
-    }
-}
-
-fn find_chromium() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("SYNCLINE_CHROMIUM") {
-        return Some(named.into());
-    }
-    let names = [
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "chromium-headless-shell",
-    ];
-    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    names.iter().find_map(|name| {
-        folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|program| program.is_file())
-    })
 }
