@@ -1,5 +1,5 @@
-//! Gitea as the Git host: read with a token, pushed to, protected against pushes, and telling by
-//! webhook.
+//! Gitea as the Git host: read with a token or over SSH, pushed to, protected against pushes, and
+//! telling by webhook.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use syncline_tests::gitea::{GiteaRepository, Scope, USER};
 use syncline_tests::world::{DEADLINE, READER};
 use syncline_tests::{Access, Gitea, World, wait_for};
 
-use crate::deploy::config_map;
+use crate::deploy::{config_map, message};
 use crate::image_setup::{Images, TRAILER};
 
 /// A world and a private repository of Gitea with the world's name.
@@ -147,6 +147,70 @@ async fn a_token_that_may_only_read_is_told_and_never_shown() -> Result<()> {
     for token in [wrong, right] {
         ensure!(!log.contains(&token), "the token is in the log");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn gitea_is_read_and_pushed_to_over_ssh() -> Result<()> {
+    let (world, repository) = world("gitea-ssh").await?;
+    let images = Images::in_world(world, Access::Open, &["1.0.0", "1.1.0"]).await?;
+    let world = &images.world;
+    let files = [("app/web.yaml", &*images.manifest("1.0.0"))];
+    let first = repository.commit(&files, "Start")?;
+    let gitea = Gitea::shared().await?;
+    let identity = gitea.ssh_key().await?;
+    let known = gitea.known_hosts()?;
+    let values = [("identity", identity.as_str()), ("known_hosts", &known)];
+    world.secret("ssh", &values).await?;
+    let spec = json!({
+        "url": repository.ssh_url(),
+        "serviceAccount": READER,
+        "secretRef": { "name": "ssh" },
+        "write": { "secretRef": { "name": "ssh" } },
+    });
+    world.repository(spec).await?;
+    world.application("web", "app", json!({})).await?;
+    world.wait_until_synced("web", &first).await?;
+    images.policy("^1", json!({})).await?;
+    images.wait_for_tag("1.1.0").await?;
+    ensure!(updates(&repository)? == 1, "{:#?}", repository.log()?);
+    world.wait_until_synced("web", &repository.head()?).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn fault_f08_a_host_with_another_key_than_the_known_one_is_refused_with_both() -> Result<()> {
+    let (world, repository) = world("gitea-key").await?;
+    let files = [("app/a.yaml", &*config_map("a", "1"))];
+    let commit = repository.commit(&files, "Start")?;
+    let gitea = Gitea::shared().await?;
+    let identity = gitea.ssh_key().await?;
+    let known = gitea.known_hosts()?;
+    // A key that nobody has.
+    let other = "AAAAC3NzaC1lZDI1NTE5AAAAILnQl17Ru7sgP9qcfdfJ16aQ2ZzlY1Q/YN8L5cNwGj3+";
+    let host = known.split(' ').next().unwrap_or_default();
+    let wrong = format!("{host} ssh-ed25519 {other}\n");
+    let values = [("identity", identity.as_str()), ("known_hosts", &wrong)];
+    world.secret("ssh", &values).await?;
+    let spec = json!({
+        "url": repository.ssh_url(),
+        "serviceAccount": READER,
+        "secretRef": { "name": "ssh" },
+    });
+    world.repository(spec).await?;
+    world.application("app", "app", json!({})).await?;
+    let live = world
+        .wait_for_reason("Repository", "config", "HostKeyMismatch")
+        .await?;
+    let message = message(&live);
+    let fingerprints = message.matches("SHA256:").count();
+    ensure!(fingerprints == 2, "{message:?} names {fingerprints} keys");
+    ensure!(!message.contains("PRIVATE KEY"), "the key is shown");
+
+    let values = [("identity", identity.as_str()), ("known_hosts", &known)];
+    world.secret("ssh", &values).await?;
+    world.request("Repository", "config").await?;
+    world.wait_until_synced("app", &commit).await?;
     Ok(())
 }
 

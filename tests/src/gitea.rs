@@ -1,7 +1,7 @@
 //! A real Gitea, and repositories of it that a test changes as a person does.
 //!
-//! It has one user, who owns everything and signs in with a token. All of its state is in a folder
-//! of its own.
+//! It has one user, who owns everything and signs in with a token, or with a key of SSH. All of its
+//! state is in a folder of its own.
 
 mod repository;
 
@@ -26,6 +26,9 @@ pub use repository::GiteaRepository;
 pub const USER: &str = "robin";
 /// The password of that user.
 const PASSWORD: &str = "a-password-for-gitea";
+
+/// The file of its key of SSH, in its folder.
+const HOST_KEY: &str = "host-key";
 
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ impl Scope {
 pub struct Gitea {
     process: Process,
     address: SocketAddr,
+    ssh: SocketAddr,
     client: Client,
     token: String,
     folder: TempDir,
@@ -70,9 +74,11 @@ impl Gitea {
         install_crypto();
         let folder = state_folder("gitea")?;
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let ssh = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        make_key(&folder.path().join(HOST_KEY))?;
         let program = programs::gitea()?;
-        let settings = folder.path().join("app.ini");
-        std::fs::write(&settings, settings_of(&program, folder.path(), address))?;
+        let settings = settings_of(&program, folder.path(), address, ssh);
+        std::fs::write(folder.path().join("app.ini"), settings)?;
         run(folder.path(), &["migrate"])?;
         let user = ["admin", "user", "create", "--admin", "--username", USER];
         let more = ["--email", "robin@example.com", "--password", PASSWORD];
@@ -86,6 +92,7 @@ impl Gitea {
         let mut this = Self {
             process,
             address,
+            ssh,
             client,
             token,
             folder,
@@ -104,6 +111,23 @@ impl Gitea {
     /// Another token of its user. Git takes it as the password.
     pub fn token(&self, scope: Scope) -> Result<String> {
         new_token(self.folder.path(), scope)
+    }
+
+    /// Makes a key of SSH and lets it in as its user. Answers with the private key.
+    pub async fn ssh_key(&self) -> Result<String> {
+        let name = format!("key-{}", suffix());
+        let file = self.folder.path().join(&name);
+        make_key(&file)?;
+        let public = std::fs::read_to_string(file.with_extension("pub"))?;
+        let key = json!({ "title": name, "key": public.trim() });
+        self.ask(Method::POST, "user/keys", Some(key)).await?;
+        Ok(std::fs::read_to_string(file)?)
+    }
+
+    /// The line of `known_hosts` for it.
+    pub fn known_hosts(&self) -> Result<String> {
+        let key = std::fs::read_to_string(self.folder.path().join(format!("{HOST_KEY}.pub")))?;
+        Ok(format!("[{}]:{} {key}", self.ssh.ip(), self.ssh.port()))
     }
 
     /// All it has logged.
@@ -192,18 +216,32 @@ fn new_token(folder: &Path, scope: Scope) -> Result<String> {
     Ok(token.context("gitea printed no token")?.to_owned())
 }
 
+/// Makes an Ed25519 key without a passphrase, and `.pub` beside it.
+fn make_key(file: &Path) -> Result<()> {
+    let out = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f"])
+        .arg(file)
+        .output()
+        .context("run ssh-keygen")?;
+    let errors = String::from_utf8_lossy(&out.stderr);
+    ensure!(out.status.success(), "ssh-keygen: {errors}");
+    Ok(())
+}
+
 /// Its settings, see <https://docs.gitea.com/administration/config-cheat-sheet>. Everything that a
 /// Git host with webhooks does not need is off.
-fn settings_of(program: &Path, folder: &Path, address: SocketAddr) -> String {
+fn settings_of(program: &Path, folder: &Path, address: SocketAddr, ssh: SocketAddr) -> String {
     let (program, folder) = (program.display(), folder.display());
-    let (host, port) = (address.ip(), address.port());
+    let (host, port, ssh_port) = (address.ip(), address.port(), ssh.port());
     format!(
         "RUN_MODE = prod\n\
          ; The tests may be run as root, where it would refuse to start.\n\
          I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\n\
          [server]\n\
          HTTP_ADDR = {host}\nHTTP_PORT = {port}\nROOT_URL = http://{address}/\n\
-         STATIC_ROOT_PATH = {program}\nDISABLE_SSH = true\nOFFLINE_MODE = true\n\
+         STATIC_ROOT_PATH = {program}\nOFFLINE_MODE = true\n\
+         START_SSH_SERVER = true\nBUILTIN_SSH_SERVER_USER = git\nSSH_LISTEN_HOST = {host}\n\
+         SSH_LISTEN_PORT = {ssh_port}\nSSH_SERVER_HOST_KEYS = {folder}/{HOST_KEY}\n\
          [database]\nDB_TYPE = sqlite3\nPATH = {folder}/gitea.db\n\
          [repository]\nROOT = {folder}/repositories\n\
          [security]\nINSTALL_LOCK = true\n\

@@ -39,6 +39,11 @@ impl<'a> GiteaRepository<'a> {
         format!("http://{}/{USER}/{}.git", self.gitea.address, self.name)
     }
 
+    /// Its URL for SSH.
+    pub fn ssh_url(&self) -> String {
+        format!("ssh://git@{}/{USER}/{}.git", self.gitea.ssh, self.name)
+    }
+
     /// Writes files on top of `main`, commits and pushes them. Answers with the commit's id.
     pub fn commit(&self, files: &[(&str, &str)], message: &str) -> Result<String> {
         if self.fetch().is_ok() {
