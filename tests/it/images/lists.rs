@@ -135,3 +135,34 @@ async fn fault_f15_a_tag_that_is_pushed_again_makes_no_commit() -> Result<()> {
     ensure!(images.world.repo.head()? == start, "something was pushed");
     Ok(())
 }
+
+#[tokio::test]
+async fn inv_i21_a_pinned_tag_that_moves_becomes_a_commit_of_its_new_digest() -> Result<()> {
+    let (images, proxy) = behind_proxy("image-moved", &["1.0.0", "1.1.0"], "1.0.0").await?;
+    let (world, registry) = (&images.world, &images.registry);
+    let first = registry.push_image("web", "1.1.0").await?;
+    let spec = json!({ "select": { "semver": "^1" }, "pin": { "digest": true } });
+    let image = proxy.image("web");
+    world.image_policy("web", &image, spec).await?;
+    let named = async |digest: &str| {
+        let wanted = format!("{image}:1.1.0@{digest}");
+        wait_for(&format!("Git to name {wanted}"), DEADLINE, async || {
+            let file = world.repo.read("main", "app/web.yaml")?;
+            ensure!(file.contains(&wanted), "{file}");
+            Ok(())
+        })
+        .await
+    };
+    named(&first).await?;
+    let label = [("org.opencontainers.image.revision", "another build")];
+    let second = registry.push_build("web", "1.1.0", &label).await?;
+    ensure!(first != second, "it is the same image");
+    world.request("ImagePolicy", "web").await?;
+    named(&second).await?;
+    let updates = images.updates()?;
+    ensure!(updates.len() == 2, "the updates are {updates:#?}");
+    for update in &updates {
+        ensure!(images.numstat(&update.id)? == "1\t1\tapp/web.yaml\n");
+    }
+    Ok(())
+}

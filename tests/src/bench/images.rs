@@ -197,11 +197,28 @@ impl Bench<'_> {
         apply_all(&self.scene.client, all.collect()).await
     }
 
+    /// Waits until each policy says that Git names the newest tag.
     async fn until_all_were_looked_at(&self) -> Result<()> {
+        let kind = ours("ImagePolicy", "any", Value::Null);
+        let namespace = self.scene.namespace(0);
+        let api = api_of(&self.scene.client, &kind, Some(&namespace));
+        let newest = json!(self.registry.newest(0));
+        // Cheap, so that it can be asked often.
         wait_for("a look at each image", LIMIT, async || {
             self.agent.ensure_running()?;
             let looks = looks(self.agent).await?;
             ensure!(looks as usize >= self.wish.images, "{looks} looks");
+            Ok(())
+        })
+        .await?;
+        wait_for("the status of each policy", LIMIT, async || {
+            let all = api.list(&kube::api::ListParams::default()).await?;
+            let settled = all.iter().filter(|policy| {
+                let status = &policy.data["status"];
+                status["currentTag"] == newest
+            });
+            let settled = settled.count();
+            ensure!(settled == self.wish.images, "{settled} know their tag");
             Ok(())
         })
         .await
