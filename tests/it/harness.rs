@@ -7,6 +7,7 @@
 
 mod failpoints;
 mod fault_proxy;
+mod hosts;
 
 use std::path::Path;
 use std::time::Duration;
