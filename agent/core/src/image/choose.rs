@@ -243,49 +243,44 @@ fn walk(
     context: &Context<'_>,
 ) -> Walked {
     let mut walked = Walked::default();
-    let mut barred = None;
+    let mut barred = false;
     let round = gate::round(policy, context);
-    for at in 0..considered.len() {
-        let one = &considered[at];
+    for (at, one) in considered.iter_mut().enumerate() {
         if one.rule != Rule::Older {
             continue;
         }
         if field::is_below(one, current, policy, context) {
-            if barred.is_none() {
-                considered[at].rule = Rule::BelowCurrent;
+            if !barred {
+                one.rule = Rule::BelowCurrent;
                 walked.below = Some(at);
             }
             break;
         }
-        let gate = match barred {
-            Some(_) if !field::is_named(one, context) => Gate::Shut(Rule::Held),
-            _ => {
-                walked.looked += usize::from(looks_at_images(policy, context));
-                gate::of(one, policy, context)
-            }
+        let gate = if barred && !field::is_named(one, context) {
+            Gate::Shut(Rule::Held)
+        } else {
+            walked.looked += usize::from(looks_at_images(policy, context));
+            gate::of(one, policy, context)
         };
         match gate {
             Gate::Open if walked.missing.is_empty() => walked.winner = Some(at),
             // Which one it is depends on what is still missing.
             Gate::Open => {}
-            Gate::Unknown => walked.missing.push(one.tag.clone()),
+            Gate::Unknown => {
+                walked.missing.push(one.tag.clone());
+                one.rule = Rule::Pending;
+            }
             Gate::Shut(rule) => {
-                if rule == Rule::Held {
-                    barred = barred.or(Some(at));
-                }
+                barred |= rule == Rule::Held;
                 let until = gate::until(rule, one, policy, context);
                 walked.again = walked.again.into_iter().chain(until).min();
                 let failure = || refusal::withheld(rule, one, policy, context);
                 walked.withheld = walked.withheld.or_else(failure);
-                considered[at].rule = rule;
+                one.rule = rule;
             }
         }
-        let found = matches!(gate, Gate::Open);
-        if gate == Gate::Unknown {
-            considered[at].rule = Rule::Pending;
-        }
         let spent = walked.looked > context.limits.facts;
-        if found || spent || walked.missing.len() >= round {
+        if gate == Gate::Open || spent || walked.missing.len() >= round {
             break;
         }
     }

@@ -145,8 +145,10 @@ impl Filter {
         let text = tag.as_str();
         let suffix = self.suffix.as_deref().unwrap_or_default();
         let base = text.strip_suffix(suffix).unwrap_or(text);
-        base.starts_with("latest-")
-            || (base.len() < 12 && MOVING.contains(&base.to_ascii_lowercase().as_str()))
+        // No version begins with a letter but `v`.
+        base.starts_with(|c: char| c.is_ascii_alphabetic())
+            && (base.starts_with("latest-")
+                || MOVING.iter().any(|word| base.eq_ignore_ascii_case(word)))
     }
 
     /// What a person should know of it although it is valid.
