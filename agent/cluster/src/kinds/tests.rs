@@ -154,3 +154,31 @@ fn inv_i15_a_bad_field_spoils_only_its_own_object() {
     assert!(error.error.contains("soon"), "{}", error.error);
     assert!(list[1].0.is_ok());
 }
+
+#[test]
+fn the_rules_of_an_image_policy_reach_the_schema() {
+    let policy = schema(Kind::ImagePolicy);
+    let spec = &policy["properties"]["spec"];
+    let rules = |at: &Value| {
+        at["x-kubernetes-validations"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    assert_eq!(rules(spec), 3);
+    assert_eq!(rules(&spec["properties"]["select"]), 1);
+    assert_eq!(rules(&spec["properties"]["tags"]), 1);
+    let tags = &spec["properties"]["tags"]["properties"];
+    assert_eq!(tags["match"]["maxLength"], 512);
+    assert_eq!(tags["platforms"]["x-kubernetes-list-type"], "set");
+    let select = &spec["properties"]["select"]["properties"];
+    assert_eq!(
+        select["numerical"]["properties"]["take"]["default"],
+        "Highest"
+    );
+    assert_eq!(
+        select["alphabetical"]["properties"]["take"]["enum"],
+        json!(["Last", "First"])
+    );
+    assert_eq!(spec["properties"]["allowDowngrade"]["default"], false);
+    assert_eq!(spec["required"], json!(["image", "select", "update"]));
+}
