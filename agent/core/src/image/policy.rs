@@ -65,8 +65,10 @@ impl Policy {
 
     /// How many numbers a version needs.
     pub(super) fn numbers(&self) -> Numbers {
-        if self.filter.extracts() || self.pin == Pin::Digest {
+        if self.filter.extracts() {
             Numbers::Any
+        } else if self.pin == Pin::Digest {
+            Numbers::Few
         } else {
             Numbers::Three
         }

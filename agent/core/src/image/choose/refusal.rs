@@ -140,10 +140,10 @@ pub(super) fn nothing(
     if passed == 0 {
         let mut ways = Vec::new();
         for (rule, words) in [
-            (Rule::NoMatch, "do not match"),
-            (Rule::OtherFlavour, "have another ending"),
-            (Rule::Excluded, "are excluded"),
-            (Rule::Attachment, "are signatures and the like"),
+            (Rule::NoMatch, "without a match"),
+            (Rule::OtherFlavour, "of another flavour"),
+            (Rule::Excluded, "excluded"),
+            (Rule::Attachment, "signatures or the like"),
         ] {
             let found = count(&|other| other == rule);
             if found > 0 {

@@ -13,7 +13,9 @@ use crate::version_range::number_of;
 pub enum Numbers {
     /// All three.
     Three,
-    /// One or two are enough; those that are missing are 0.
+    /// Two are enough, or a single one of up to three digits; those that are missing are 0.
+    Few,
+    /// One is enough, of any length.
     Any,
 }
 
@@ -59,18 +61,25 @@ pub fn read(value: &str, numbers: Numbers) -> Reading {
         Some(_) => return Reading::Unordered,
     };
     let [major, minor, patch] = found;
-    match (count, numbers) {
-        (3, _) | (_, Numbers::Any) => Reading::Version(Version {
+    // A long number alone is a build number or a date, not the start of a version.
+    let is_few = count == 2 || (count == 1 && core.len() < 4);
+    let enough = match numbers {
+        Numbers::Three => count == 3,
+        Numbers::Few => count == 3 || is_few,
+        Numbers::Any => true,
+    };
+    if enough {
+        Reading::Version(Version {
             major,
             minor,
             patch,
             pre,
             build,
-        }),
-        (2, _) => Reading::Short,
-        // A long number alone is a build number or a date, not the start of a version.
-        (1, _) if core.len() < 4 => Reading::Short,
-        _ => Reading::Unordered,
+        })
+    } else if is_few {
+        Reading::Short
+    } else {
+        Reading::Unordered
     }
 }
 
@@ -117,6 +126,10 @@ mod tests {
             ("latest", Reading::Unordered),
         ] {
             assert_eq!(read(value, Numbers::Any), reading, "{value}");
+            assert_eq!(read(value, Numbers::Few), reading, "{value}");
         }
+        let date = "20260203";
+        assert_eq!(read(date, Numbers::Few), Reading::Unordered);
+        assert_eq!(read(date, Numbers::Any), version("20260203.0.0"));
     }
 }

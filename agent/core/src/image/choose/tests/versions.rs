@@ -204,8 +204,7 @@ fn a_filter_that_lets_nothing_through_says_what_it_kept_out() {
     assert_eq!(reason(&choice), Some(Reason::NoCandidate));
     assert_eq!(
         choice.refusal.as_ref().unwrap().detail,
-        "none of 4 tags passes `spec.tags`: 2 do not match, 1 are excluded, 1 are signatures and \
-         the like"
+        "none of 4 tags passes `spec.tags`: 2 without a match, 1 excluded, 1 signatures or the like"
     );
     assert_rules(
         &choice,
