@@ -19,12 +19,18 @@
 
 mod charts;
 mod forms;
+mod index;
+mod marked;
 mod marks;
 mod refusal;
 mod scalar;
 mod sites;
 mod splice;
 
+#[cfg(test)]
+mod chart_tests;
+#[cfg(test)]
+mod layouts;
 #[cfg(test)]
 mod marker_tests;
 #[cfg(test)]
@@ -35,12 +41,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::image::marker;
-use crate::image::reference::{ImageName, Reference, Tag};
+use crate::image::reference::{ImageName, Reference, Tag, Version};
 use crate::manifest::yaml::tree;
 use crate::record::Name;
 
-pub use crate::image::reference::Version;
 pub use charts::lines_to_add;
+pub use index::Index;
 pub use refusal::{Cause, Missing, Refusal, Spot};
 pub use splice::{Change, FileEdit, edit, edit_all, edit_files};
 
@@ -127,6 +133,19 @@ impl Site {
         }
     }
 
+    /// The same as it will be with a version.
+    pub fn value_with(&self, version: &Version) -> String {
+        let digest = version.digest.as_ref();
+        let is_written = |holds: &Holds| self.parts.iter().any(|part| part.holds == *holds);
+        match digest.filter(|_| !is_written(&Holds::Tag) || is_written(&Holds::Digest)) {
+            Some(digest) if is_written(&Holds::Digest) && self.parts.len() == 1 => {
+                format!("@{digest}")
+            }
+            Some(digest) => format!("{}@{digest}", version.tag),
+            None => version.tag.to_string(),
+        }
+    }
+
     /// Whether it says that already, so that an edit would change no byte.
     pub fn names(&self, version: &Version) -> bool {
         self.parts
@@ -197,8 +216,11 @@ impl Found {
     fn markers_first(mut self) -> Self {
         if self.marked {
             self.sites.retain(|site| matches!(site.by, By::Marker(_)));
-            self.refusals
-                .retain(|refusal| refusal.cause == Cause::Marker);
+            // A file that cannot be read may hide one of its markers.
+            self.refusals.retain(|refusal| {
+                let unread = [Cause::Encoding, Cause::Syntax, Cause::Template];
+                refusal.cause == Cause::Marker || unread.contains(&refusal.cause)
+            });
         }
         self
     }
@@ -208,18 +230,10 @@ impl Found {
 /// image.
 ///
 /// Where a marker anywhere in the files names the policy, its markers alone are meant; otherwise
-/// the places are candidates that name the image. A file that mentions neither the image nor a
-/// marker costs one search of its bytes.
+/// the places are candidates that name the image. For many searches of the same files, see
+/// [`Index`].
 pub fn find_in(files: &BTreeMap<String, Vec<u8>>, wanted: &Wanted<'_>) -> Found {
-    let surroundings = charts::Surroundings::of(files, wanted.image);
-    let mut found = Found::default();
-    for (file, bytes) in files {
-        let here = search(file, bytes, wanted, &surroundings.of_file(file));
-        found.marked |= here.marked;
-        found.sites.extend(here.sites);
-        found.refusals.extend(here.refusals);
-    }
-    found.markers_first()
+    Index::of(files, wanted.policies).find(wanted.image, wanted.policy)
 }
 
 /// The same for one file alone. `file` is used in messages only.
@@ -237,6 +251,10 @@ fn search(file: &str, bytes: &[u8], wanted: &Wanted<'_>, surroundings: &charts::
     let mentioned = repository.strip_prefix("library/").unwrap_or(repository);
     // A last part such as `web` is common; a file that cannot be read needs a better sign.
     let concerned = has_marker || contains(bytes, mentioned);
+    let may_be_marked = has_marker
+        && wanted
+            .policy
+            .is_some_and(|policy| contains(bytes, &marker::written(policy)));
     let whole_file = |cause, line, column, detail: String| Found {
         refusals: Vec::from_iter(concerned.then(|| Refusal {
             file: file.to_owned(),
@@ -246,7 +264,8 @@ fn search(file: &str, bytes: &[u8], wanted: &Wanted<'_>, surroundings: &charts::
             detail,
             missing: None,
         })),
-        ..Found::default()
+        marked: may_be_marked,
+        sites: Vec::new(),
     };
     let Ok(text) = std::str::from_utf8(bytes) else {
         return whole_file(Cause::Encoding, 0, 0, "the file is not UTF-8".into());
@@ -274,17 +293,5 @@ fn search(file: &str, bytes: &[u8], wanted: &Wanted<'_>, surroundings: &charts::
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
-    let needle = text.as_bytes();
-    let Some(&first) = needle.first() else {
-        return true;
-    };
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|&b| b == first) {
-        rest = &rest[at..];
-        if rest.starts_with(needle) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }

@@ -66,6 +66,11 @@ pub fn parse(comment: &str) -> Option<Result<Marker, MarkerError>> {
     is_meant.then(|| read(text))
 }
 
+/// How a marker writes the name of a policy.
+pub(crate) fn written(policy: &Name) -> String {
+    format!("{}:{}", policy.namespace, policy.name)
+}
+
 fn read(text: &str) -> Result<Marker, MarkerError> {
     if text.matches(KEY).nth(1).is_some() {
         return Err(MarkerError::Several);

@@ -21,8 +21,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::image::edit::Version;
-use crate::image::reference::{ImageName, Reference};
+use crate::image::reference::{ImageName, Reference, Version};
 use crate::manifest::Raw;
 use crate::object::{ObjectKey, group_version};
 use crate::outcome::Failure;
@@ -230,13 +229,10 @@ fn collect(object: &ObjectKey, value: &Value, path: &mut Vec<Step>, into: &mut V
     }
 }
 
-/// Whether what is below a path is text that no controller reads as an image.
+/// Whether what stands at a path is text that no controller reads as an image.
 fn is_text(object: &ObjectKey, path: &[Step]) -> bool {
     let holds_text = object.group.is_empty() && matches!(&*object.kind, "ConfigMap" | "Secret");
-    let Some(Step::Key(first)) = path.first() else {
-        return false;
-    };
-    (holds_text && first != "metadata") || first == "metadata"
+    matches!(path.first(), Some(Step::Key(first)) if holds_text || first == "metadata")
 }
 
 /// The image of a text at a place that is for one.

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forms::names_beside;
-use super::sites::{Step, entry, written};
-use super::{MAX_NODES, Part, Site, Version, contains, scalar};
-use crate::image::reference::ImageName;
+use super::index::Index;
+use super::sites::{Step, entry, text_in, written};
+use super::{MAX_NODES, Part, Site, contains, scalar};
+use crate::image::reference::{ImageName, Version};
 use crate::manifest::yaml::tree::{self, Document, Node, Style};
 
 /// How many charts may stand inside each other.
@@ -37,32 +38,27 @@ pub(super) struct Surroundings(BTreeMap<String, OfFile>);
 type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a [u8])>>;
 
 impl Surroundings {
-    pub(super) fn of(files: &BTreeMap<String, Vec<u8>>, image: &ImageName) -> Self {
-        let mut groups = Groups::new();
-        for (path, bytes) in files {
-            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-            if is_values(name) {
-                groups.entry(directory).or_default().push((path, bytes));
-            }
-        }
-        let mentions = |group: &[(&str, &[u8])]| {
-            let mut bytes = group.iter().map(|(_, bytes)| bytes);
-            bytes.any(|bytes| contains(bytes, image.base_name()))
-        };
-        let starts: Vec<&str> = groups
-            .iter()
-            .filter(|(_, group)| mentions(group))
-            .map(|(directory, _)| *directory)
+    pub(super) fn of(
+        index: &Index<'_>,
+        files: &BTreeMap<String, Vec<u8>>,
+        image: &ImageName,
+    ) -> Self {
+        let starts: BTreeSet<&str> = index
+            .naming(image)
+            .map(|path| path.rsplit_once('/').unwrap_or(("", path)))
+            .filter(|(_, name)| is_values(name))
+            .map(|(directory, _)| directory)
             .collect();
         let mut surroundings = Self::default();
-        if starts.is_empty() {
-            return surroundings;
-        }
-        let local = local_dependencies(files);
         for start in starts {
-            surroundings.add(start, &groups, files, &local, image);
+            surroundings.add(start, &index.values, files, &index.local, image);
         }
         surroundings
+    }
+
+    /// The files of which something is said.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// What is said about a file.
@@ -167,14 +163,15 @@ fn named<'a>(
 }
 
 /// A chart in a directory that another one has as a part of it.
-struct Dependency {
+#[derive(Debug)]
+pub(super) struct Dependency {
     parent: String,
     child: String,
     key: String,
 }
 
 /// The dependencies with a `file://` repository.
-fn local_dependencies(files: &BTreeMap<String, Vec<u8>>) -> Vec<Dependency> {
+pub(super) fn local_dependencies(files: &BTreeMap<String, Vec<u8>>) -> Vec<Dependency> {
     let mut found = Vec::new();
     for (path, bytes) in files {
         let directory = match path.rsplit_once('/') {
@@ -269,8 +266,8 @@ fn dependencies(bytes: &[u8]) -> Vec<(String, Option<String>, String)> {
         return Vec::new();
     };
     let text = |item, key| {
-        let scalar = child(item, key).and_then(Node::scalar)?;
-        (!scalar.value.is_empty()).then(|| scalar.value.clone())
+        let text = child(item, key).and_then(Node::scalar).map(text_in)?;
+        (!text.is_empty()).then(|| text.to_owned())
     };
     items
         .iter()
@@ -295,7 +292,7 @@ fn parse(bytes: &[u8]) -> Vec<Document> {
 }
 
 /// `values.yaml`, `values-production.yml`, `production.values.yaml`.
-fn is_values(name: &str) -> bool {
+pub(super) fn is_values(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or(name.strip_suffix(".yml"));
     stem.is_some_and(|stem| stem.to_ascii_lowercase().contains("values"))
 }

@@ -1,11 +1,9 @@
-//! The forms in which a file names an image: markers, references, Kustomize and Helm values.
+//! The forms in which a file names an image: references, Kustomize and Helm values.
 
-use super::sites::{Entries, Step, Walk, entry, has_text, written};
+use super::sites::{Entries, Step, Walk, entry, has_text, text_in, written};
 use super::{By, Cause, Holds, Kind, Missing, Spot};
-use crate::image::marker::{self, Marker};
 use crate::image::reference::{Digest, Reference, Tag, split};
 use crate::manifest::yaml::tree::{Node, Position, Scalar, Style};
-use crate::record::Name;
 
 /// Keys whose meaning depends on standing once in their map.
 const KEYS: [&str; 8] = [
@@ -20,7 +18,7 @@ const KEYS: [&str; 8] = [
 ];
 
 /// Tag and digest of a scalar that says `tag`, `tag@digest` or nothing.
-fn version_of(text: &str) -> Result<(Option<Tag>, Option<Digest>), String> {
+pub(super) fn version_of(text: &str) -> Result<(Option<Tag>, Option<Digest>), String> {
     let (tag, digest) = match text.split_once('@') {
         Some((tag, digest)) => (tag, Some(digest)),
         None => (text, None),
@@ -34,155 +32,6 @@ fn version_of(text: &str) -> Result<(Option<Tag>, Option<Digest>), String> {
 }
 
 impl<'a> Walk<'a> {
-    /// A value with a marker.
-    pub(super) fn marker(
-        &mut self,
-        marker: &Marker,
-        value: &'a Node,
-        siblings: Option<&'a Entries>,
-        path: &[Step<'a>],
-    ) {
-        let policy = &marker.policy;
-        let unknown = self
-            .wanted
-            .policies
-            .is_some_and(|policies| !policies.contains_key(policy));
-        if unknown {
-            let detail = format!("the marker names policy `{policy}`, which does not exist");
-            self.refuse(value.at(), Cause::Marker, detail);
-        }
-        if self.wanted.policy != Some(policy) {
-            return;
-        }
-        self.marked = true;
-        if unknown {
-            return;
-        }
-        let by = By::Marker(policy.clone());
-        let Some(target) = self.resolve(value) else {
-            let detail = "the marker stands at an alias of something that is no text".to_owned();
-            self.refuse(value.at(), Cause::Marker, detail);
-            return;
-        };
-        let image = self.wanted.image.clone();
-        let bare = |tag, digest| Reference {
-            name: image.clone(),
-            tag,
-            digest,
-        };
-        let path_text = written(path);
-        let read = match marker.part {
-            marker::Part::Reference => self.marked_reference(policy, &target.value),
-            marker::Part::Name => match self.is_the_image(&target.value) {
-                true => return,
-                false => Err(self.another(policy, &target.value)),
-            },
-            marker::Part::Tag => self.beside(policy, siblings, path).and_then(|()| {
-                let (tag, digest) = version_of(&target.value)?;
-                let holds = self.holds_of_tag(policy, siblings, digest.as_ref())?;
-                Ok((Kind::Tag, bare(tag, digest), holds))
-            }),
-            marker::Part::Digest => self.beside(policy, siblings, path).and_then(|()| {
-                let digest = match target.value.as_str() {
-                    "" => None,
-                    text => Some(Digest::parse(text).map_err(|error| error.to_string())?),
-                };
-                Ok((Kind::Digest, bare(None, digest), Holds::Digest))
-            }),
-        };
-        match read {
-            Ok((kind, current, holds)) => {
-                self.place(by, kind, current, &[(value, holds, path_text)]);
-            }
-            Err(detail) => self.refuse(value.at(), Cause::Marker, detail),
-        }
-    }
-
-    fn marked_reference(
-        &self,
-        policy: &Name,
-        text: &str,
-    ) -> Result<(Kind, Reference, Holds), String> {
-        let reference = Reference::parse(text).map_err(|error| {
-            format!("the marker of policy `{policy}` stands at no image: {error}")
-        })?;
-        if reference.name != *self.wanted.image {
-            return Err(self.another(policy, &reference.name.to_string()));
-        }
-        let (name, ..) = split(text).map_err(|error| error.to_string())?;
-        Ok((
-            Kind::Reference,
-            reference,
-            Holds::Reference(name.to_owned()),
-        ))
-    }
-
-    /// What a scalar with a `:tag` marker holds: the digest too, unless it has a place of its own.
-    fn holds_of_tag(
-        &self,
-        policy: &Name,
-        siblings: Option<&'a Entries>,
-        digest: Option<&Digest>,
-    ) -> Result<Holds, String> {
-        let Some(beside) = siblings.and_then(|siblings| entry(siblings, "digest")) else {
-            return Ok(Holds::TagAndDigest);
-        };
-        let is_ours = matches!(self.marks.at(beside.at()), Some(Some(marker))
-            if marker.policy == *policy && marker.part == marker::Part::Digest);
-        if is_ours && digest.is_none() {
-            return Ok(Holds::Tag);
-        }
-        match self
-            .resolve(beside)
-            .filter(|beside| !beside.value.is_empty())
-        {
-            None => Ok(Holds::TagAndDigest),
-            Some(_) => Err(format!(
-                "the tag has a marker and the `digest` beside it has none; give it \
-                 `{{\"$imagepolicy\": \"{}:{}:digest\"}}`, or remove it",
-                policy.namespace, policy.name
-            )),
-        }
-    }
-
-    /// Holds the image that is named beside a `:tag` or `:digest` against that of the policy.
-    fn beside(
-        &self,
-        policy: &Name,
-        siblings: Option<&'a Entries>,
-        path: &[Step<'a>],
-    ) -> Result<(), String> {
-        let Some(siblings) = siblings else {
-            return Ok(());
-        };
-        let is_kustomize = matches!(
-            path,
-            [.., Step::Key("images"), Step::Index(_), Step::Key(_)]
-        );
-        let names = if is_kustomize {
-            let name = self.text_of(siblings, "newName");
-            let name = name.or_else(|| self.text_of(siblings, "name"));
-            Vec::from_iter(name.map(str::to_owned))
-        } else {
-            self.names_beside(siblings)
-        };
-        match names.first() {
-            Some(first) if !names.iter().any(|name| self.is_the_image(name)) => {
-                Err(self.another(policy, first))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn another(&self, policy: &Name, found: &str) -> String {
-        let found: String = found.chars().take(200).collect();
-        format!(
-            "the marker names policy `{policy}`, which is for {}, and the image here is `{found}`; \
-             correct one of the two",
-            self.wanted.image
-        )
-    }
-
     /// A value that is a whole reference, or a text that mentions one.
     pub(super) fn reference(
         &mut self,
@@ -303,7 +152,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn names_beside(&self, entries: &'a Entries) -> Vec<String> {
+    pub(super) fn names_beside(&self, entries: &'a Entries) -> Vec<String> {
         names_beside(entries, &self.registries, |node| self.resolve(node))
     }
 
@@ -331,7 +180,7 @@ impl<'a> Walk<'a> {
         let digest_node = entry(entries, "digest").filter(|node| {
             let scalar = self.resolve(node);
             // An empty one without quotes has no bytes to write to.
-            scalar.is_some_and(|s| !s.value.is_empty() || s.style != Style::Plain)
+            scalar.is_some_and(|s| !text_in(s).is_empty() || s.style != Style::Plain)
         });
         for node in [tag_node, digest_node].into_iter().flatten() {
             if self.is_marked(node) {
@@ -340,7 +189,7 @@ impl<'a> Walk<'a> {
         }
         let read = |walk: &Self, node: Option<&'a Node>| {
             let scalar = node.and_then(|node| walk.resolve(node));
-            scalar.map_or("", |scalar| scalar.value.as_str())
+            scalar.map_or("", text_in)
         };
         let (tag_text, digest_text) = (read(self, tag_node), read(self, digest_node));
         let parsed = version_of(tag_text).and_then(|(tag, pinned)| match digest_text {
@@ -362,7 +211,10 @@ impl<'a> Walk<'a> {
         if current_tag.is_none() && current_digest.is_none() {
             let detail = format!("{} has no `{key}` here; write one", self.wanted.image);
             let (at, missing) = match (tag_node, tag) {
-                (Some(node), Some(tag)) => (node.at(), self.instead(node, tag, "")),
+                (Some(node), Some(tag)) if !tag.bytes.is_empty() => {
+                    (node.at(), self.instead(node, tag, ""))
+                }
+                (Some(_), _) => (start(entries), self.behind(entries, key)),
                 _ => (start(entries), self.below(entries, key)),
             };
             self.refuse_missing(at, Cause::NoTag, detail, missing);
@@ -413,6 +265,24 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// The line of a key without a value, with one.
+    fn behind(&self, entries: &'a Entries, key: &str) -> Option<Missing> {
+        let (key, _) = entries.iter().find(|(found, _)| has_text(found, key))?;
+        let line = self.line(key.at().line);
+        let colon = line.char_indices().skip(key.at().column - 1);
+        let (colon, _) = colon.into_iter().find(|(_, c)| *c == ':')?;
+        let after = line[colon + 1..].trim_end();
+        let is_plain = after.is_empty() || after.trim_start().starts_with('#');
+        is_plain.then(|| Missing {
+            line: key.at().line,
+            spot: Spot::Instead,
+            before: format!("{} ", &line[..=colon]),
+            prefix: String::new(),
+            style: Style::DoubleQuoted,
+            after: after.to_owned(),
+        })
+    }
+
     /// A new line for a key of a map in block style.
     fn below(&self, entries: &'a Entries, key: &str) -> Option<Missing> {
         let first = start(entries);
@@ -441,8 +311,8 @@ pub(super) fn names_beside<'a>(
     resolve: impl Fn(&'a Node) -> Option<&'a Scalar>,
 ) -> Vec<String> {
     let text_of = |key| {
-        let scalar = entry(entries, key).and_then(&resolve)?;
-        (!scalar.value.is_empty()).then_some(scalar.value.as_str())
+        let text = entry(entries, key).and_then(&resolve).map(text_in)?;
+        (!text.is_empty()).then_some(text)
     };
     let registry = text_of("registry");
     let has_tag = entry(entries, "tag").is_some();

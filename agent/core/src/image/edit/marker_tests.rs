@@ -83,6 +83,26 @@ fn a_marker_names_the_whole_reference_or_a_part_of_it() {
 }
 
 #[test]
+fn a_file_with_markers_becomes_its_other_half() {
+    let before = include_str!("cases/markers/before.yaml");
+    let after = include_str!("cases/markers/after.yaml");
+    let found = marked(before);
+    assert_eq!(
+        details(&found),
+        ["web.yaml:11:24: the marker names policy `apps/proxy`, which does not exist"]
+    );
+    let lines: Vec<usize> = found.sites.iter().map(|site| site.line).collect();
+    assert_eq!(lines, [9, 19, 26, 31]);
+    let new = format!("1.10@{}", digest('b'));
+    assert_eq!(written(before, &found, &new), after);
+    let crlf = before.replace('\n', "\r\n");
+    assert_eq!(
+        written(&crlf, &marked(&crlf), &new),
+        after.replace('\n', "\r\n")
+    );
+}
+
+#[test]
 fn a_value_with_a_marker_is_matched_by_no_name() {
     let text = "a:\n  image: registry.example.com/roar-web:1.0.0 # {\"$imagepolicy\": \"apps:web\"}\nb:\n  image: registry.example.com/roar-web:1.0.0\n\
                 c:\n  image: registry.example.com/roar-web:1.0.0 # {\"$imagepolicy\": \"apps:other\"}\n\
@@ -211,7 +231,7 @@ fn bad_b60_a_marker_that_cannot_be_obeyed_is_reported_with_file_and_line() {
         ),
         (
             format!("image: registry.example.com/roar-web:1 {m}\nb: [\n"),
-            3,
+            2,
             "",
         ),
     ] {
@@ -267,4 +287,82 @@ fn many_comments_before_a_marker_do_no_harm() {
         "# a comment\n".repeat(500)
     );
     assert_eq!(marked(&text).sites.len(), 1);
+}
+
+#[test]
+fn a_broken_file_or_marker_of_a_policy_does_not_let_names_take_over() {
+    let unmarked = "image: registry.example.com/roar-web:1.0.0\n";
+    for broken in [
+        "image: registry.example.com/roar-web:1 # {\"$imagepolicy\": \"apps:web\"}\nb: [\n",
+        "image: registry.example.com/roar-web:1 # {\"$imagepolicy\": \"apps:web\"\n",
+        "# {\"$imagepolicy\": \"apps:web\"}\nimage: registry.example.com/roar-web:1\n",
+    ] {
+        let files = files(&[("a.yaml", broken), ("b.yaml", unmarked)]);
+        let (image, policy, policies) = (web(), policy(), policies());
+        let wanted = Wanted {
+            image: &image,
+            policy: Some(&policy),
+            policies: Some(&policies),
+        };
+        let found = find_in(&files, &wanted);
+        assert_eq!((found.sites, found.marked), (vec![], true), "{broken}");
+        assert!(
+            found
+                .refusals
+                .iter()
+                .all(|refusal| refusal.file == "a.yaml")
+        );
+        assert_eq!(found.refusals.len(), 1, "{broken}");
+    }
+    let other =
+        "a: x:1 # {\"$imagepolicy\": \"apps:web-2\"\nb: x:1 # {\"$imagepolicy\": \"my-apps:web\"\n";
+    assert!(!marked(other).marked);
+}
+
+#[test]
+fn a_repository_without_its_registry_does_not_contradict_a_marker() {
+    let text = "repository: roar-web\ntag: v1 # {\"$imagepolicy\": \"apps:web:tag\"}\n";
+    assert_eq!(marked(text).sites.len(), 1);
+    let text = "repository: web\ntag: v1 # {\"$imagepolicy\": \"apps:web:tag\"}\n";
+    assert_eq!(marked(text).sites.len(), 0);
+}
+
+#[test]
+fn a_search_by_an_index_finds_what_a_search_of_every_file_finds() {
+    let texts = [
+        "image: registry.example.com/roar-web:1 # {\"$imagepolicy\": \"apps:web\"}\n",
+        "image: registry.example.com/roar-web:1 # {\"$imagepolicy\": \"apps:other\"}\n",
+        "tag: v1 # {\"$imagepolicy\": \"apps:web:tag\"}\n",
+        "tag: v1 # {\"$imagepolicy\": \"apps:gone:tag\"}\n",
+        "# {\"$imagepolicy\": \"apps:web\"}\n",
+        "image: registry.example.com/roar-web:1\n",
+        "a: 'registry.example.com/roar-web:1'\n",
+        "x: roar-web\n",
+        "b: [ registry.example.com/roar-web:1\n",
+        "nothing: 1\n",
+    ];
+    let (image, policies) = (web(), policies());
+    let (first, second) = (policy(), Name::new("apps", "other"));
+    for start in 0..texts.len() {
+        let named: Vec<(String, &str)> = (0..3)
+            .map(|n| (format!("{n}.yaml"), texts[(start + n * 3) % texts.len()]))
+            .collect();
+        let named: Vec<(&str, &str)> = named.iter().map(|(n, t)| (n.as_str(), *t)).collect();
+        let files = files(&named);
+        for policy in [None, Some(&first), Some(&second)] {
+            let wanted = Wanted {
+                image: &image,
+                policy,
+                policies: Some(&policies),
+            };
+            let mut every = Found::default();
+            for (file, bytes) in &files {
+                let here = search(file, bytes, &wanted, &charts::OfFile::default());
+                every.marked |= here.marked;
+                every.sites.extend(here.sites);
+                every.refusals.extend(here.refusals);
+            }
+            assert_eq!(find_in(&files, &wanted), every.markers_first(), "{files:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Cause, Refusal};
 use crate::image::marker::{self, Marker};
 use crate::manifest::yaml::tree::{self, Document, Node, Position, Style};
+use crate::record::Name;
 
 /// The markers of a file.
 #[derive(Debug, Default)]
@@ -12,8 +13,17 @@ pub(super) struct Marks {
     /// By the place of the value. A marker that cannot be read is `None`: its value is touched by
     /// nobody.
     values: HashMap<Position, Option<Marker>>,
-    /// Markers that cannot be read or stand at no value: place and what is wrong.
-    wrong: Vec<(Position, String)>,
+    /// Markers that cannot be read or stand at no one value.
+    wrong: Vec<Wrong>,
+}
+
+/// A marker that nobody can obey.
+#[derive(Debug)]
+struct Wrong {
+    at: Position,
+    detail: String,
+    /// The text of the comment.
+    text: String,
 }
 
 /// A value of the file, as far as it matters here.
@@ -44,6 +54,13 @@ impl Marks {
                 continue;
             };
             let line = comment.at.line;
+            let mut wrong = |detail: String| {
+                marks.wrong.push(Wrong {
+                    at: comment.at,
+                    detail,
+                    text: comment.text.clone(),
+                });
+            };
             let mut here = values
                 .iter()
                 .filter(|value| !value.is_block)
@@ -54,8 +71,8 @@ impl Marks {
                     marks.values.insert(value.at, Some(marker));
                 }
                 (Some(value), None, Err(error)) => {
+                    wrong(error.to_string());
                     marks.values.insert(value.at, None);
-                    marks.wrong.push((comment.at, error.to_string()));
                 }
                 (Some(value), Some(_), _) => {
                     let several = values
@@ -67,7 +84,7 @@ impl Marks {
                          {}; write its value on a line of its own",
                         value.at.column
                     );
-                    marks.wrong.push((comment.at, detail));
+                    wrong(detail);
                 }
                 (None, _, _) => {
                     let next = values.iter().find(|value| value.at.line > line);
@@ -82,7 +99,7 @@ impl Marks {
                               same line"
                         }
                     };
-                    marks.wrong.push((comment.at, detail.to_owned()));
+                    wrong(detail.to_owned());
                 }
             }
         }
@@ -94,16 +111,42 @@ impl Marks {
         self.values.get(&at).map(Option::as_ref)
     }
 
+    /// Whether every marker can be read and stands at one value.
+    pub(super) fn are_right(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
+    /// The policies that are named at values.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &Name> {
+        let markers = self.values.values().flatten();
+        markers.map(|marker| &marker.policy)
+    }
+
     /// The markers that nobody can obey.
     pub(super) fn refusals(&self, file: &str) -> impl Iterator<Item = Refusal> {
-        self.wrong.iter().map(move |(at, detail)| Refusal {
+        self.wrong.iter().map(move |wrong| Refusal {
             file: file.to_owned(),
-            line: at.line,
-            column: at.column,
+            line: wrong.at.line,
+            column: wrong.at.column,
             cause: Cause::Marker,
-            detail: detail.clone(),
+            detail: wrong.detail.clone(),
             missing: None,
         })
+    }
+
+    /// Whether a marker that nobody can obey names the policy.
+    pub(super) fn misplaces(&self, policy: &Name) -> bool {
+        let name = marker::written(policy);
+        let names = |text: &str| {
+            let mut found = text.match_indices(&name);
+            found.any(|(at, _)| {
+                let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+                let after = text[at + name.len()..].chars().next();
+                let before = text[..at].chars().next_back();
+                !after.is_some_and(part) && !before.is_some_and(part)
+            })
+        };
+        self.wrong.iter().any(|wrong| names(&wrong.text))
     }
 }
 

@@ -2,8 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::tests::{search, version};
+use serde_json::Value;
+
+use super::layouts::{self, Place};
+use super::tests::{digest, search, version};
 use super::*;
+use crate::manifest::yaml::{Limits, parse};
 
 /// A scalar in one of three notations.
 fn notation(value: &str, style: u8) -> String {
@@ -37,7 +41,105 @@ fn noise() -> impl Strategy<Value = String> {
     ]
 }
 
+/// The JSON values of a file, by another reader than the one that the edit uses.
+fn values(text: &str) -> Vec<Value> {
+    let objects = parse("web.yaml", text.as_bytes(), &Limits::default());
+    let objects = objects.unwrap_or_else(|failures| panic!("{failures:?}\n{text}"));
+    objects.into_iter().map(|object| object.value).collect()
+}
+
+/// The strings that differ between two values, before and after; `None` where anything else does.
+fn differences(old: &Value, new: &Value) -> Option<Vec<(String, String)>> {
+    match (old, new) {
+        (old, new) if old == new => Some(Vec::new()),
+        (Value::String(old), Value::String(new)) => Some(vec![(old.clone(), new.clone())]),
+        // A plain tag such as `1.10` was a number, and is a text from now on.
+        (Value::Number(old), Value::String(new)) => Some(vec![(old.to_string(), new.clone())]),
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            let items = old.iter().zip(new).map(|(old, new)| differences(old, new));
+            Some(items.collect::<Option<Vec<_>>>()?.concat())
+        }
+        (Value::Object(old), Value::Object(new)) if old.keys().eq(new.keys()) => {
+            let items = old.iter().map(|(key, old)| differences(old, &new[key]));
+            Some(items.collect::<Option<Vec<_>>>()?.concat())
+        }
+        _ => None,
+    }
+}
+
+/// The places in the order of the file that a search finds them in.
+fn in_order<'a>(text: &str, places: &'a [Place]) -> Vec<&'a Place> {
+    let mut ordered: Vec<&Place> = places.iter().collect();
+    ordered.sort_by_key(|place| text.find(&format!("{}{}", place.prefix, place.tag)));
+    ordered
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn in_any_file_any_place_takes_any_version_and_nothing_else_changes(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        which in any::<prop::sample::Index>(),
+        new in any_tag(),
+        pinned in any::<bool>(),
+    ) {
+        let file = layouts::file(&bytes);
+        let text = &file.text;
+        let found = search(text);
+        prop_assert_eq!(found.blocking().next(), None, "{}", text);
+        let places = in_order(text, &file.places);
+        let tags: Vec<&str> = places.iter().map(|place| place.tag.as_str()).collect();
+        let values_found: Vec<String> = found.sites.iter().map(Site::value).collect();
+        prop_assert_eq!(&values_found, &tags, "{}", text);
+        if places.is_empty() {
+            return Ok(());
+        }
+        let (place, site) = (which.get(&places), which.get(&found.sites));
+        let new = if pinned { format!("{new}@{}", digest('b')) } else { new };
+        let edited = edit(text.as_bytes(), site, &version(&new));
+        prop_assert!(edited.is_ok(), "{:?}\n{}", edited, text);
+        let edited = String::from_utf8(edited.unwrap().bytes).unwrap();
+
+        // As bytes: the one scalar in its own notation, or in quotes where it was plain.
+        let value = |version: &str| format!("{}{version}", place.prefix);
+        let written = |quote: &str, version: &str| format!("{quote}{}{quote}", value(version));
+        let old_scalar = written(place.quote, &place.tag);
+        let at = text.find(&old_scalar).unwrap();
+        let with = |scalar: &str| {
+            format!("{}{scalar}{}", &text[..at], &text[at + old_scalar.len()..])
+        };
+        let same = with(&written(place.quote, &new));
+        let quoted = with(&written("\"", &new));
+        prop_assert!(
+            edited == same || (place.may_be_quoted && edited == quoted),
+            "{}\n-----\n{}", text, edited
+        );
+        // As a tree: the one value, which is a text.
+        let (before, after) = (values(text), values(&edited));
+        prop_assert_eq!(before.len(), after.len());
+        let mut differing = Vec::new();
+        for (old, new) in before.iter().zip(&after) {
+            let here = differences(old, new);
+            prop_assert!(here.is_some(), "{}\n-----\n{}", text, edited);
+            differing.extend(here.unwrap());
+        }
+        let is_the_same = place.tag == new;
+        prop_assert_eq!(differing.len(), usize::from(!is_the_same), "{}\n-----\n{}", text, edited);
+        if let Some((_, new_value)) = differing.first() {
+            prop_assert_eq!(new_value, &value(&new));
+        }
+        // And all places at once.
+        let version = version(&new);
+        let edits: Vec<_> = found.sites.iter().map(|site| (site, &version)).collect();
+        let all = edit_all(text.as_bytes(), &edits);
+        prop_assert!(all.is_ok(), "{:?}\n{}", all, text);
+        let all = String::from_utf8(all.unwrap().bytes).unwrap();
+        let again: Vec<String> = search(&all).sites.iter().map(Site::value).collect();
+        prop_assert!(again.iter().all(|value| *value == new), "{}", all);
+        prop_assert_eq!(all.lines().count(), text.lines().count());
+    }
+
     #[test]
     fn only_the_bytes_of_the_scalar_change(
         lines in proptest::collection::vec(noise(), 0..6),

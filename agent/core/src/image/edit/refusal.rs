@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Version;
 use super::scalar;
+use crate::image::reference::Version;
 use crate::manifest::yaml::tree::Style;
 use crate::outcome::Failure;
 use crate::reason::Reason;

@@ -23,6 +23,7 @@ pub(super) fn search(
 ) -> Found {
     let mut found = Found::default();
     found.refusals.extend(marks.refusals(file));
+    found.marked = wanted.policy.is_some_and(|policy| marks.misplaces(policy));
     for (index, document) in documents.iter().enumerate() {
         let Some(root) = &document.root else { continue };
         let mut registries = surroundings.registries.clone();
@@ -292,7 +293,7 @@ impl<'a> Walk<'a> {
     /// The text of a key, where it is one and not empty.
     pub(super) fn text_of(&self, entries: &'a Entries, key: &str) -> Option<&'a str> {
         let value = entry(entries, key)?;
-        let text = self.resolve(value)?.value.as_str();
+        let text = text_in(self.resolve(value)?);
         (!text.is_empty()).then_some(text)
     }
 
@@ -326,6 +327,14 @@ impl<'a> Walk<'a> {
         let line = self.text.lines().nth(number.saturating_sub(1));
         line.unwrap_or_default().trim_start_matches('\u{feff}')
     }
+}
+
+/// The text of a scalar; empty where it is null.
+pub(super) fn text_in(scalar: &Scalar) -> &str {
+    let is_null = scalar.style == Style::Plain
+        && scalar.tagged == Tagged::No
+        && matches!(&*scalar.value, "~" | "null" | "Null" | "NULL");
+    if is_null { "" } else { &scalar.value }
 }
 
 pub(super) fn has_text(key: &Node, text: &str) -> bool {

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use granit_parser::{Event, ScalarStyle};
 
-use super::{Cause, Part, Refusal, Site, Version, scalar};
-use crate::image::reference::Reference;
+use super::{Cause, Part, Refusal, Site, scalar};
+use crate::image::reference::{Reference, Version};
 use crate::manifest::yaml::tree;
 
 /// One place of a file that changed.

@@ -2,6 +2,8 @@
 
 use super::splice::{prove, splices};
 use super::*;
+use crate::image::reference::Digest;
+use crate::reason::Reason;
 
 pub(super) fn image(text: &str) -> ImageName {
     ImageName::parse(text).unwrap()
@@ -180,80 +182,76 @@ fn an_address_is_not_taken_for_an_image() {
 #[test]
 fn a_place_that_cannot_be_edited_exactly_is_refused_with_its_line() {
     for (text, expected) in [
+        ("image: registry.example.com/roar-web\n", (Cause::NoTag, 1)),
         (
-            "image: registry.example.com/roar-web\n".into(),
+            "repository: registry.example.com/roar-web\n",
             (Cause::NoTag, 1),
         ),
         (
-            "repository: registry.example.com/roar-web\n".into(),
-            (Cause::NoTag, 1),
-        ),
-        (
-            "a: 1\nrepository: registry.example.com/roar-web\ntag: ''\n".into(),
+            "a: 1\nrepository: registry.example.com/roar-web\ntag: ''\n",
             (Cause::NoTag, 3),
         ),
         (
-            "repository: registry.example.com/roar-web\ntag: a b\n".into(),
+            "repository: registry.example.com/roar-web\ntag: a b\n",
             (Cause::NotATag, 2),
         ),
         (
-            "repository: registry.example.com/roar-web\ntag: v1\ndigest: sha256:1\n".into(),
+            "repository: registry.example.com/roar-web\ntag: v1\ndigest: sha256:1\n",
             (Cause::NotATag, 2),
         ),
         (
-            "repository: registry.example.com/roar-web\ntag: v1\ntag: v2\n".into(),
+            "repository: registry.example.com/roar-web\ntag: v1\ntag: v2\n",
             (Cause::DuplicateKey, 3),
         ),
         (
-            "images:\n- name: registry.example.com/roar-web\n  digest: sha256:1\n".into(),
+            "images:\n- name: registry.example.com/roar-web\n  digest: sha256:1\n",
             (Cause::NotATag, 3),
         ),
         (
-            "images:\n- name: x\n  newName: registry.example.com/roar-web\n".into(),
+            "images:\n- name: x\n  newName: registry.example.com/roar-web\n",
             (Cause::NoTag, 2),
         ),
         (
-            "image: \"registry.example.com/roar-web\\\n  :1.0.0\"\n".into(),
+            "image: \"registry.example.com/roar-web\\\n  :1.0.0\"\n",
             (Cause::Notation, 1),
         ),
         (
-            "repository: registry.example.com/roar-web\ntag: |\n  1.0.0\n".into(),
+            "repository: registry.example.com/roar-web\ntag: |\n  1.0.0\n",
             (Cause::NotATag, 3),
         ),
         (
-            "args: --image=registry.example.com/roar-web:1.0.0\n".into(),
+            "args: --image=registry.example.com/roar-web:1.0.0\n",
             (Cause::Text, 1),
         ),
         (
-            "image: \"registry.example.com/roar\\x2dweb:1.0.0\" # roar-web\n".into(),
+            "image: \"registry.example.com/roar\\x2dweb:1.0.0\" # roar-web\n",
             (Cause::Notation, 1),
         ),
         (
-            "image: !x registry.example.com/roar-web:1.0.0\n".into(),
+            "image: !x registry.example.com/roar-web:1.0.0\n",
             (Cause::Notation, 1),
         ),
         (
-            "v: &v v1\na: {repository: registry.example.com/roar-web, tag: *v}\n".into(),
+            "v: &v v1\na: {repository: registry.example.com/roar-web, tag: *v}\n",
             (Cause::Shared, 2),
         ),
         (
             "a: {repository: registry.example.com/roar-web, tag: &v v1}\n\
-             b: {repository: mysql, tag: *v}\n"
-                .into(),
+             b: {repository: mysql, tag: *v}\n",
             (Cause::Shared, 1),
         ),
         (
-            "image: registry.example.com/roar-web:1\nb: [\n".into(),
+            "image: registry.example.com/roar-web:1\nb: [\n",
             (Cause::Syntax, 3),
         ),
         (
-            "image: registry.example.com/roar-web:1\n{{- if .x }}\nb: 1\n".into(),
+            "image: registry.example.com/roar-web:1\n{{- if .x }}\nb: 1\n",
             (Cause::Template, 2),
         ),
     ] {
-        let found = search(&text);
+        let found = search(text);
         assert_eq!(found.sites, [], "{text}");
-        let here = causes(&text);
+        let here = causes(text);
         assert_eq!(
             here.iter().map(|c| c.0).collect::<Vec<_>>(),
             [expected.0],
@@ -504,103 +502,36 @@ fn two_updates_of_one_value_are_refused_unless_they_agree() {
     assert_eq!((agreed.changes.len(), agreed.bytes.len()), (1, text.len()));
 }
 
+#[test]
+fn a_place_says_what_it_names_with_another_version() {
+    let (old, new) = (digest('a'), digest('b'));
+    for (text, expected) in [
+        (
+            "image: registry.example.com/roar-web:1\n".to_owned(),
+            format!("2@{new}"),
+        ),
+        (
+            format!("images: [{{name: registry.example.com/roar-web, digest: '{old}'}}]\n"),
+            format!("@{new}"),
+        ),
+        (
+            format!("repository: registry.example.com/roar-web\ntag: v1\ndigest: {old}\n"),
+            format!("2@{new}"),
+        ),
+    ] {
+        let site = &search(&text).sites[0];
+        let version = version(&format!("2@{new}"));
+        assert_eq!(site.value_with(&version), expected, "{text}");
+        let edited = edit(text.as_bytes(), site, &version).unwrap();
+        let edited = String::from_utf8(edited.bytes).unwrap();
+        assert_eq!(search(&edited).sites[0].value(), expected, "{text}");
+    }
+}
+
 /// Files by their paths.
 pub(super) fn files(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
     let owned = files
         .iter()
         .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
     owned.collect()
-}
-
-fn places(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    let found = find_in(files, &Wanted::named(&web()));
-    let sites = found.sites.iter();
-    sites
-        .map(|site| format!("{}:{} {}", site.file, site.line, site.path))
-        .collect()
-}
-
-#[test]
-fn the_registry_of_global_belongs_to_every_repository_of_the_file() {
-    let text = "global:\n  imageRegistry: registry.example.com\nweb:\n  image: {repository: roar-web, tag: 1.0.0}\n\
-                other:\n  image: {registry: docker.io, repository: roar, tag: 1.0.0}\n";
-    let found = search(text);
-    assert_eq!(found.sites.len(), 1);
-    assert_eq!(found.sites[0].path, "web.image.tag");
-}
-
-#[test]
-fn a_tag_is_found_whose_repository_stands_in_another_file_of_values() {
-    let repository = "image:\n  repository: registry.example.com/roar-web\n  tag: latest\n";
-    let found = places(&files(&[
-        ("chart/values.yaml", repository),
-        (
-            "chart/values-production.yaml",
-            "image:\n  tag: 1.0.0\nother:\n  tag: 1.0.0\n",
-        ),
-        ("chart/templates/values.txt", "image:\n  tag: 1.0.0\n"),
-        ("else/values.yaml", "image:\n  tag: 1.0.0\n"),
-    ]));
-    assert_eq!(
-        found,
-        [
-            "chart/values-production.yaml:2 image.tag",
-            "chart/values.yaml:3 image.tag"
-        ]
-    );
-}
-
-#[test]
-fn a_subchart_is_found_under_its_name_its_alias_and_a_local_path() {
-    let chart = "dependencies:\n- {name: web, alias: front}\n- name: web\n  alias: back\n\
-                 - name: shared\n  repository: file://../shared\n";
-    let child = "image:\n  repository: roar-web\n  tag: 0.9.0\n";
-    let found = places(&files(&[
-        ("app/Chart.yaml", chart),
-        (
-            "app/values.yaml",
-            "global: {imageRegistry: registry.example.com}\nfront:\n  image: {tag: 1.0.0}\nback: {image: {tag: 1.0.0}}\n\
-             web:\n  image: {tag: 1.0.0}\nshared:\n  image: {tag: 1.0.0}\n",
-        ),
-        ("app/charts/web/values.yaml", child),
-        ("app/charts/web/Chart.yaml", "name: web\n"),
-        ("shared/values.yaml", child),
-        ("shared/Chart.yaml", "name: shared\n"),
-    ]));
-    assert_eq!(
-        found,
-        [
-            "app/charts/web/values.yaml:3 image.tag",
-            "app/values.yaml:3 front.image.tag",
-            "app/values.yaml:4 back.image.tag",
-            "app/values.yaml:8 shared.image.tag",
-            "shared/values.yaml:3 image.tag",
-        ]
-    );
-}
-
-#[test]
-fn what_only_the_chart_names_comes_with_the_lines_to_add() {
-    let site = |text: &str| search(text).sites[0].clone();
-    let values = site("image:\n  repository: registry.example.com/roar-web\n  tag: 1.0.0\n");
-    assert_eq!(
-        lines_to_add(&values, &["web", "a b"], &version("1.10")).unwrap(),
-        "web:\n  \"a b\":\n    image:\n      tag: \"1.10\"\n"
-    );
-    let whole = site("web:\n  image: registry.example.com/roar-web:1.0.0\n");
-    assert_eq!(
-        lines_to_add(&whole, &[], &version("1.10")).unwrap(),
-        "web:\n  image: registry.example.com/roar-web:1.10\n"
-    );
-    let old = digest('a');
-    let pinned = site(&format!(
-        "i:\n  repository: registry.example.com/roar-web\n  tag: v1\n  digest: {old}\n"
-    ));
-    let new = digest('b');
-    assert_eq!(
-        lines_to_add(&pinned, &[], &version(&format!("2@{new}"))).unwrap(),
-        format!("i:\n  tag: \"2\"\n  digest: \"{new}\"\n")
-    );
-    let list = site("l:\n- image: registry.example.com/roar-web:1.0.0\n");
-    assert_eq!(lines_to_add(&list, &[], &version("2")), None);
 }
