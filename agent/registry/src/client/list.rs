@@ -87,6 +87,20 @@ impl Client {
         }
     }
 
+    /// The last list that was read, without a question; `None` where there was none or it was
+    /// forgotten. Kept here it takes a fifth of the memory that the tags themselves take.
+    pub async fn remembered(&self, image: &ImageName, auth: &Auth) -> Option<Listing> {
+        let question = Question {
+            image,
+            auth,
+            redirects: Redirects::Refuse,
+        };
+        let slot = self.shared.lists.slot(&question.key());
+        let slot = slot.lock().await;
+        let good = slot.as_ref()?.good.as_ref()?;
+        Some(good.listing(Freshness::Remembered))
+    }
+
     async fn read_list(
         &self,
         question: &Question<'_>,
@@ -230,7 +244,7 @@ fn fingerprint(tags: &Packed) -> u64 {
     let hash = Sha256::digest(tags.text().as_bytes());
     hash.iter()
         .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 impl Good {

@@ -239,7 +239,7 @@ async fn bad_b58_a_manifest_that_is_not_what_it_should_be_gives_no_chart() {
             "1.0.0",
             Reason::TooLarge,
         ),
-        ("x".repeat(5 << 20), vec![], "1.0.0", Reason::RegistryLimit),
+        ("x".repeat(5 << 20), vec![], "1.0.0", Reason::ChartManifest),
     ] {
         let shown: String = manifest.chars().take(300).collect();
         let registry = plays(manifest, headers, "127.0.0.1:1".to_owned()).await;
