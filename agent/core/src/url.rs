@@ -3,20 +3,52 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A checked URL of a Git repository: `https` or `http`, a host, no credentials, no query.
+/// A checked URL of a Git repository: `https`, `http` or `ssh`, a host, no credentials, no query.
+/// SSH is written `ssh://user@host:port/path` or `user@host:path`.
 ///
 /// Credentials in a URL are refused (B50): they belong in a Secret, and a URL is printed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoUrl {
     text: String,
     host: String,
+    ssh: Option<SshAddress>,
+}
+
+/// Where a repository is that is reached over SSH.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SshAddress {
+    /// The user to sign in as; `git` where the URL names none.
+    pub user: String,
+    /// Host name or address, lower case, without the brackets of IPv6.
+    pub host: String,
+    /// The port, 22 where the URL names none.
+    pub port: u16,
+    /// The path as the server is given it. It has no character that a shell would read.
+    pub path: String,
+}
+
+impl SshAddress {
+    /// The port where a URL names none.
+    pub const PORT: u16 = 22;
+
+    /// What `known_hosts` calls the host: its name alone, or `[host]:port`.
+    pub fn known_as(&self) -> String {
+        match self.port {
+            Self::PORT => self.host.clone(),
+            port => format!("[{}]:{port}", self.host),
+        }
+    }
 }
 
 /// Why a URL is refused. Carries no part of the URL that could be a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Another transport than HTTP; `ext::`, `file://` and friends would reach the machine (B49).
-    #[error("git.url: the scheme of a repository URL is `https` or `http`")]
+    /// Another transport than HTTP and SSH; `ext::`, `file://` and friends would reach the machine
+    /// (B49).
+    #[error(
+        "git.url: the scheme of a repository URL is `https`, `http` or `ssh` (or it is written \
+         `user@host:path`)"
+    )]
     Scheme,
     /// User name or password inside the URL.
     #[error(
@@ -26,7 +58,16 @@ pub enum UrlError {
     /// No host, or one that starts with a dash.
     #[error("git.url: the URL has no valid host")]
     Host,
-    /// White space, control characters, `?` or `#`.
+    /// A user for SSH that is empty, starts with a dash or has odd characters.
+    #[error("git.url: the URL has no valid user")]
+    User,
+    /// A port that is no number from 1 to 65535.
+    #[error("git.url: the URL has no valid port")]
+    Port,
+    /// No path of a repository, or one that starts with a dash.
+    #[error("git.url: the URL names no repository on the host")]
+    Path,
+    /// White space, control characters, `?` or `#`; over SSH also what a shell would read.
     #[error("git.url: the URL has a character that a repository URL cannot have")]
     Character,
 }
@@ -74,8 +115,10 @@ impl RepoUrl {
         }
         let rest = text
             .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .ok_or(UrlError::Scheme)?;
+            .or_else(|| text.strip_prefix("http://"));
+        let Some(rest) = rest else {
+            return Self::over_ssh(text);
+        };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if host.contains('@') {
             return Err(UrlError::Credentials);
@@ -86,7 +129,69 @@ impl RepoUrl {
         Ok(Self {
             text: text.trim_end_matches('/').to_owned(),
             host: host.to_ascii_lowercase(),
+            ssh: None,
         })
+    }
+
+    /// `ssh://user@host:port/path` or `user@host:path`.
+    fn over_ssh(text: &str) -> Result<Self, UrlError> {
+        let (user, host, port, path) = if let Some(rest) = text.strip_prefix("ssh://") {
+            let (authority, path) = rest.split_at(rest.find('/').ok_or(UrlError::Path)?);
+            let (user, host) = authority.rsplit_once('@').unwrap_or(("git", authority));
+            let (host, port) = host_and_port(host)?;
+            // `/~ann/x` is the home of a user, as Git reads it.
+            let path = if path.starts_with("/~") {
+                &path[1..]
+            } else {
+                path
+            };
+            (user, host, port, path)
+        } else {
+            if text.contains("://") || text.contains("::") {
+                return Err(UrlError::Scheme);
+            }
+            let (user, rest) = text.split_once('@').ok_or(UrlError::Scheme)?;
+            let (host, path) = rest.split_once(':').ok_or(UrlError::Scheme)?;
+            (user, host, SshAddress::PORT, path)
+        };
+        if user.contains(':') {
+            return Err(UrlError::Credentials);
+        }
+        let plain = |text: &str, others: &str| {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+            !text.is_empty() && !text.starts_with('-') && text.chars().all(allowed)
+        };
+        if !plain(user, "._-@+") {
+            return Err(UrlError::User);
+        }
+        if !plain(host, ".-:_") {
+            return Err(UrlError::Host);
+        }
+        let path = path.trim_end_matches('/');
+        if path.trim_matches(['/', '~']).is_empty() || path.starts_with('-') {
+            return Err(UrlError::Path);
+        }
+        if path.contains([
+            '\'', '"', '`', '\\', '!', '$', ';', '&', '|', '<', '>', '(', ')',
+        ]) {
+            return Err(UrlError::Character);
+        }
+        let ssh = SshAddress {
+            user: user.to_owned(),
+            host: host.to_ascii_lowercase(),
+            port,
+            path: path.to_owned(),
+        };
+        Ok(Self {
+            text: text.trim_end_matches('/').to_owned(),
+            host: ssh.known_as(),
+            ssh: Some(ssh),
+        })
+    }
+
+    /// Where it is, if it is reached over SSH.
+    pub fn ssh(&self) -> Option<&SshAddress> {
+        self.ssh.as_ref()
     }
 
     /// The URL as given, without a trailing slash.
@@ -94,7 +199,7 @@ impl RepoUrl {
         &self.text
     }
 
-    /// Host and port, lower case.
+    /// Host and port, lower case; over SSH as `known_hosts` writes it.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -127,6 +232,32 @@ pub fn identity(url: &str) -> String {
     let path = path.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     format!("{}/{path}", host.to_ascii_lowercase())
+}
+
+/// Host and port of the authority of an `ssh://` URL.
+fn host_and_port(authority: &str) -> Result<(&str, u16), UrlError> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or(UrlError::Host)?;
+            match after {
+                "" => (host, None),
+                after => (host, Some(after.strip_prefix(':').ok_or(UrlError::Host)?)),
+            }
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let Some(port) = port else {
+        return Ok((host, SshAddress::PORT));
+    };
+    match port.parse() {
+        Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok((host, number))
+        }
+        _ => Err(UrlError::Port),
+    }
 }
 
 impl fmt::Display for RepoUrl {
@@ -163,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_b49_b50_only_plain_http_urls_are_taken() {
+    fn bad_b49_b50_only_plain_urls_of_http_and_ssh_are_taken() {
         for (url, error) in [
             ("ext::sh -c id", UrlError::Character),
             ("ext::sh", UrlError::Scheme),
@@ -173,10 +304,56 @@ mod tests {
             ("https:///x", UrlError::Host),
             ("https://user:hunter2@host/x", UrlError::Credentials),
             ("https://host/x?token=1", UrlError::Character),
+            ("ssh://-oProxyCommand=id/x", UrlError::Host),
+            ("ssh://git@-oProxyCommand=id/x", UrlError::Host),
+            ("ssh://-l@host/x", UrlError::User),
+            ("-oProxyCommand=id@host:x", UrlError::User),
+            ("ssh://git:hunter2@host/x", UrlError::Credentials),
+            ("git:hunter2@host:x", UrlError::Credentials),
+            ("ssh://git@host:port/x", UrlError::Port),
+            ("ssh://git@host:0/x", UrlError::Port),
+            ("ssh://git@host:+22/x", UrlError::Port),
+            ("ssh://git@host", UrlError::Path),
+            ("ssh://git@host/", UrlError::Path),
+            ("git@host:-x", UrlError::Path),
+            ("git@host:x';id", UrlError::Character),
+            ("git@host:$(id)", UrlError::Character),
+            ("ext::git@host:x", UrlError::Scheme),
+            ("git@host", UrlError::Scheme),
+            ("host:path", UrlError::Scheme),
+            ("git://host/x", UrlError::Scheme),
         ] {
             assert_eq!(RepoUrl::parse(url), Err(error), "{url}");
         }
         assert!(!UrlError::Credentials.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn an_address_over_ssh_is_taken_apart() {
+        let address = |url: &str| {
+            let ssh = RepoUrl::parse(url).unwrap().ssh().unwrap().clone();
+            (format!("{}@{}", ssh.user, ssh.known_as()), ssh.path)
+        };
+        let is = |whom: &str, path: &str| (whom.to_owned(), path.to_owned());
+        for (url, found) in [
+            (
+                "git@Host:acme/config.git",
+                is("git@host", "acme/config.git"),
+            ),
+            ("git@host:/srv/x/", is("git@host", "/srv/x")),
+            ("ssh://git@host/acme/config", is("git@host", "/acme/config")),
+            ("ssh://host/x", is("git@host", "/x")),
+            ("ssh://ann@host:22/~ann/x", is("ann@host", "~ann/x")),
+            ("ssh://ann@host:2222/x", is("ann@[host]:2222", "/x")),
+            ("ssh://ann@[::1]:2222/x", is("ann@[::1]:2222", "/x")),
+            (
+                "git@ssh.dev.azure.com:v3/o/p/r",
+                is("git@ssh.dev.azure.com", "v3/o/p/r"),
+            ),
+        ] {
+            assert_eq!(address(url), found, "{url}");
+        }
+        assert_eq!(RepoUrl::parse("https://host/x").unwrap().ssh(), None);
     }
 
     #[test]

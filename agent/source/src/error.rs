@@ -30,6 +30,86 @@ pub enum Error {
         /// The repository.
         url: RepoUrl,
     },
+    /// The certificate or key that the client is to show cannot be read.
+    #[error("`{url}`: the client certificate `tls.crt` or its key `tls.key` is not valid PEM")]
+    InvalidClientCertificate {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// The credentials are not of the kind that the URL's transport takes.
+    #[error("`{url}`: {transport} takes {wanted}")]
+    WrongCredentials {
+        /// The repository.
+        url: RepoUrl,
+        /// `SSH` or `HTTP`.
+        transport: &'static str,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// The URL of the proxy is none.
+    #[error("the proxy for `{url}` is not the URL of one, such as `http://proxy.example.com:3128`")]
+    InvalidProxy {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// The private key for SSH cannot be used.
+    #[error("`{url}`: the private key `identity` cannot be used: {detail}")]
+    InvalidIdentity {
+        /// The repository.
+        url: RepoUrl,
+        /// What is wrong with it, in words of ours.
+        detail: &'static str,
+    },
+    /// No host key can be read in what vouches for the server.
+    #[error("`{url}`: `known_hosts` holds no line that names a host and its key")]
+    InvalidKnownHosts {
+        /// The repository.
+        url: RepoUrl,
+    },
+    /// Nothing is known of the server's host key.
+    #[error(
+        "`{url}`: `known_hosts` has no key of this host, whose key is {fingerprint}; compare that with \
+         what its owner publishes, then add the line `{line}`"
+    )]
+    HostKeyUnknown {
+        /// The repository.
+        url: RepoUrl,
+        /// `SHA256:...`, as `ssh-keygen -l` prints it.
+        fingerprint: String,
+        /// The line for `known_hosts`.
+        line: String,
+    },
+    /// The server's host key is another one than it should be.
+    #[error(
+        "`{url}`: the key of the host is {presented}, but `known_hosts` has {expected}: it has a new \
+         key, or somebody stands in between"
+    )]
+    HostKeyMismatch {
+        /// The repository.
+        url: RepoUrl,
+        /// The fingerprint of the key that came.
+        presented: String,
+        /// The fingerprints of those that are known, or that it was revoked.
+        expected: String,
+    },
+    /// The SSH server does not let the key in.
+    #[error("`{url}`: the Git server refused the key {fingerprint} for the user `{user}`")]
+    KeyRefused {
+        /// The repository.
+        url: RepoUrl,
+        /// The user of the URL.
+        user: String,
+        /// The fingerprint of our key.
+        fingerprint: String,
+    },
+    /// The server lets the key in, but not to this repository.
+    #[error("`{url}`: the Git server refused access: {message}")]
+    AccessRefused {
+        /// The repository.
+        url: RepoUrl,
+        /// The server's words, shortened.
+        message: String,
+    },
     /// The server says that there is no such repository. Many say so, too, when the credentials may
     /// not see it.
     #[error("`{url}`: the Git server has no such repository, or hides it from these credentials")]
@@ -70,12 +150,14 @@ pub enum Error {
         detail: String,
     },
     /// The branch is not there; also said of an empty repository.
-    #[error("`{url}`: the branch `{branch}` does not exist")]
+    #[error("`{url}`: the branch `{branch}` does not exist{hint}")]
     BranchNotFound {
         /// The repository.
         url: RepoUrl,
         /// The branch.
         branch: String,
+        /// What is there in its place, with what joins it to the sentence; may be empty.
+        hint: String,
     },
     /// The name can never be a branch.
     #[error("`{branch}` is not a valid name of a branch")]
@@ -259,7 +341,14 @@ impl Error {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Auth { .. } | Self::InvalidCredentials { .. } => Reason::AuthFailed,
-            Self::InvalidCertificates { .. } => Reason::AuthFailed,
+            Self::InvalidCertificates { .. } | Self::InvalidClientCertificate { .. } => {
+                Reason::AuthFailed
+            }
+            Self::WrongCredentials { .. } | Self::InvalidIdentity { .. } => Reason::AuthFailed,
+            Self::KeyRefused { .. } | Self::AccessRefused { .. } => Reason::AuthFailed,
+            Self::InvalidProxy { .. } => Reason::SourceUnavailable,
+            Self::InvalidKnownHosts { .. } | Self::HostKeyUnknown { .. } => Reason::HostKeyUnknown,
+            Self::HostKeyMismatch { .. } => Reason::HostKeyMismatch,
             Self::RepositoryNotFound { .. } => Reason::RepositoryNotFound,
             Self::Unavailable { .. } | Self::Timeout { .. } | Self::NotGit { .. } => {
                 Reason::SourceUnavailable

@@ -12,36 +12,18 @@ use base64::engine::general_purpose::STANDARD;
 use syncline_core::redacted::Redacted;
 use syncline_core::url::RepoUrl;
 use ureq::http::{HeaderMap, HeaderValue, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
-use ureq::{Agent, Body, BodyReader};
+use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use ureq::{Agent, Body, BodyReader, Proxy};
 
+use crate::connection::Service;
 use crate::error::{Error, printable};
 use crate::operation::Operation;
-use crate::settings::{Access, Credentials, Settings};
+use crate::settings::{Access, ClientCertificate, Credentials, Settings};
 
 /// How many redirects on the own host a list of references may take.
 const MAX_REDIRECTS: usize = 3;
 /// How much of an error page is read for its message.
 const ERROR_PAGE_BYTES: u64 = 4096;
-
-/// Which half of the protocol is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// Fetch.
-    UploadPack,
-    /// Push.
-    ReceivePack,
-}
-
-impl Service {
-    /// The name in URLs and media types.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::UploadPack => "git-upload-pack",
-            Self::ReceivePack => "git-receive-pack",
-        }
-    }
-}
 
 /// The connection of one operation.
 pub(crate) struct Http {
@@ -59,9 +41,27 @@ impl Http {
                 certificates(pem).ok_or_else(|| Error::InvalidCertificates { url: url.clone() })?
             }
         };
+        let client = match &access.client_certificate {
+            None => None,
+            Some(client) => {
+                let client = client_certificate(client);
+                Some(client.ok_or_else(|| Error::InvalidClientCertificate { url: url.clone() })?)
+            }
+        };
+        let (scheme, host) = url.as_str().split_once("://").unwrap_or_default();
+        let host = host.split('/').next().unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let proxy = match settings.proxies.of(scheme, host) {
+            None => None,
+            Some(proxy) => {
+                let proxy = Proxy::new(proxy.expose());
+                Some(proxy.map_err(|_| Error::InvalidProxy { url: url.clone() })?)
+            }
+        };
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .root_certs(roots)
+            .client_cert(client)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let agent = Agent::config_builder()
@@ -69,15 +69,14 @@ impl Http {
             .http_status_as_error(false)
             .max_redirects(0)
             .no_delay(true)
-            .proxy(None)
+            .proxy(proxy)
             .user_agent(&settings.user_agent)
             .timeout_connect(Some(settings.connect_timeout))
             .build()
             .new_agent();
         Ok(Self {
             agent,
-            authorization: authorization(&access.credentials)
-                .map_err(|_| Error::InvalidCredentials { url: url.clone() })?,
+            authorization: authorization(url, &access.credentials)?,
             base: Mutex::new(url.as_str().to_owned()),
         })
     }
@@ -316,9 +315,7 @@ fn content_type(headers: &HeaderMap) -> String {
     kind.trim().to_ascii_lowercase()
 }
 
-fn authorization(
-    credentials: &Credentials,
-) -> Result<Option<HeaderValue>, ureq::http::header::InvalidHeaderValue> {
+fn authorization(url: &RepoUrl, credentials: &Credentials) -> Result<Option<HeaderValue>, Error> {
     let text = match credentials {
         Credentials::Anonymous => return Ok(None),
         Credentials::Basic { username, password } => {
@@ -326,10 +323,29 @@ fn authorization(
             format!("Basic {}", STANDARD.encode(pair.expose()))
         }
         Credentials::Bearer(token) => format!("Bearer {}", token.expose()),
+        Credentials::Ssh(_) => {
+            return Err(Error::WrongCredentials {
+                url: url.clone(),
+                transport: "HTTP",
+                wanted: "`username` and `password`, `bearerToken`, or `tls.crt` and `tls.key`",
+            });
+        }
     };
-    let mut value = HeaderValue::from_str(&text)?;
+    let value = HeaderValue::from_str(&text);
+    let mut value = value.map_err(|_| Error::InvalidCredentials { url: url.clone() })?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+fn client_certificate(client: &ClientCertificate) -> Option<ClientCert> {
+    let mut chain = Vec::new();
+    for item in parse_pem(&client.chain_pem) {
+        if let PemItem::Certificate(certificate) = item.ok()? {
+            chain.push(certificate);
+        }
+    }
+    let key = PrivateKey::from_pem(client.key_pem.expose().as_bytes()).ok()?;
+    (!chain.is_empty()).then(|| ClientCert::new_with_certs(&chain, key))
 }
 
 fn certificates(pem: &[u8]) -> Option<RootCerts> {
@@ -358,8 +374,9 @@ mod tests {
 
     #[test]
     fn a_credential_that_no_header_can_carry_is_refused() {
-        assert!(authorization(&Credentials::Bearer("a\nb".to_owned().into())).is_err());
-        let value = authorization(&Credentials::Bearer("ab".to_owned().into()))
+        let url = RepoUrl::parse("https://host/x").unwrap();
+        assert!(authorization(&url, &Credentials::Bearer("a\nb".to_owned().into())).is_err());
+        let value = authorization(&url, &Credentials::Bearer("ab".to_owned().into()))
             .unwrap()
             .unwrap();
         assert!(!format!("{value:?}").contains("ab"));

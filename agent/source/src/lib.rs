@@ -11,12 +11,13 @@
 //!                                     +-> commit(edits) -> push(branch)
 //! ```
 //!
-//! libgit2 reads and writes objects; all HTTP goes over this crate's own transport, so that one
+//! libgit2 reads and writes objects; HTTP and SSH go over this crate's own transports, so that one
 //! deadline holds for a whole operation and a credential never leaves the repository's host.
 
 pub mod settings;
 pub mod signature;
 
+mod connection;
 mod error;
 mod http;
 mod listing;
@@ -24,13 +25,14 @@ mod mirror;
 mod operation;
 mod signing;
 mod snapshot;
+mod ssh;
 mod transport;
 
 pub use error::Error;
 pub use mirror::{
     Draft, Fetched, HistoryLimits, LineCommit, LocalClone, Mirror, NewCommit, Push, Reverted,
 };
-pub use settings::{Access, Credentials, Settings};
+pub use settings::{Access, ClientCertificate, Credentials, Proxies, Settings, SshCredentials};
 pub use signature::{
     SignatureKind, SignatureProblem, Signer, Signers, SignersError, verify_commit, verify_tag,
 };

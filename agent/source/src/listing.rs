@@ -3,13 +3,28 @@
 //! Only one branch is ever of interest, so libgit2 is shown a list of that branch alone: its cost
 //! does not grow with the number of references, and odd names never reach it.
 
+use syncline_core::url::RepoUrl;
+
+use crate::connection::Service;
 use crate::error::{Error, printable};
-use crate::http::Service;
 use crate::operation::Operation;
+
+/// Most branches that are named where one is missing.
+const MOST_NEARBY: usize = 5;
+
+/// How a list is framed on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// The name of the service, then the list.
+    Http,
+    /// The list alone.
+    Ssh,
+}
 
 /// A server's list of references.
 pub(crate) struct Listing {
     service: Service,
+    framing: Framing,
     capabilities: String,
     /// By full name, in the server's order; also what tags of tags lead to (`^{}`).
     references: Vec<(String, git2::Oid)>,
@@ -18,13 +33,14 @@ pub(crate) struct Listing {
 impl Listing {
     /// Asks the server of an operation, once.
     pub(crate) fn request(operation: &Operation, service: Service) -> Result<Self, Error> {
-        let bytes = operation.http.listing(operation, service)?;
+        let bytes = operation.connection.listing(operation, service)?;
         Self::parse(operation, service, &bytes)
     }
 
     fn parse(operation: &Operation, service: Service, bytes: &[u8]) -> Result<Self, Error> {
         let mut listing = Self {
             service,
+            framing: operation.connection.framing(),
             capabilities: String::new(),
             references: Vec::new(),
         };
@@ -115,15 +131,83 @@ impl Listing {
         references.filter_map(|(name, id)| Some((name.strip_prefix("refs/heads/")?, *id)))
     }
 
+    /// The error that a branch is not there, with what is: where it may have gone, the default branch
+    /// and those with a similar name. `last` is the commit that it had.
+    pub(crate) fn branch_not_found(
+        &self,
+        url: &RepoUrl,
+        branch: &str,
+        last: Option<git2::Oid>,
+    ) -> Error {
+        Error::BranchNotFound {
+            url: url.clone(),
+            branch: branch.to_owned(),
+            hint: self.hint(branch, last),
+        }
+    }
+
+    fn hint(&self, branch: &str, last: Option<git2::Oid>) -> String {
+        let quoted = |names: Vec<&str>| {
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| format!("`{}`", printable(name)))
+                .collect();
+            names.join(", ")
+        };
+        let branches: Vec<(&str, git2::Oid)> = self.branches_by_name().collect();
+        if branches.is_empty() {
+            return "; the repository has no branch".to_owned();
+        }
+        let same = branches.iter().filter(|(_, id)| Some(*id) == last);
+        let same: Vec<&str> = same.map(|(name, _)| *name).take(MOST_NEARBY).collect();
+        if !same.is_empty() {
+            return format!("; its last commit is now that of {}", quoted(same));
+        }
+        let is_default = |name: &&str| {
+            let words = self.capabilities.split(' ');
+            let head = words.filter_map(|word| word.strip_prefix("symref=HEAD:refs/heads/"));
+            head.into_iter().any(|head| head == *name)
+        };
+        let mut names: Vec<&str> = branches.iter().map(|(name, _)| *name).collect();
+        names.sort_by_cached_key(|name| (!is_default(name), distance(name, branch), *name));
+        let more = names.len() > MOST_NEARBY;
+        names.truncate(MOST_NEARBY);
+        let more = if more { " and others" } else { "" };
+        format!("; there are {}{more}", quoted(names))
+    }
+
     /// The list that libgit2 is shown: the capabilities and one branch.
     pub(crate) fn reduced_to(&self, branch: &str, id: git2::Oid) -> Vec<u8> {
-        let mut bytes = packet(format!("# service={}\n", self.service.name()).as_bytes());
-        bytes.extend_from_slice(b"0000");
+        let mut bytes = Vec::new();
+        // HTTP names the service first.
+        if self.framing == Framing::Http {
+            bytes.extend(packet(
+                format!("# service={}\n", self.service.name()).as_bytes(),
+            ));
+            bytes.extend_from_slice(b"0000");
+        }
         let line = format!("{id} refs/heads/{branch}\0{}\n", self.capabilities);
         bytes.extend_from_slice(&packet(line.as_bytes()));
         bytes.extend_from_slice(b"0000");
         bytes
     }
+}
+
+/// How many characters two names differ in; of long names only the beginnings are compared.
+fn distance(one: &str, other: &str) -> usize {
+    const LONGEST: usize = 64;
+    let one: Vec<char> = one.chars().take(LONGEST).collect();
+    let mut row: Vec<usize> = (0..=one.len()).collect();
+    for (above, character) in other.chars().take(LONGEST).enumerate() {
+        let mut corner = row[0];
+        row[0] = above + 1;
+        for (at, own) in one.iter().enumerate() {
+            let replaced = corner + usize::from(*own != character);
+            corner = row[at + 1];
+            row[at + 1] = replaced.min(corner + 1).min(row[at] + 1);
+        }
+    }
+    row[one.len()]
 }
 
 fn not_git(operation: &Operation) -> Error {
@@ -196,6 +280,35 @@ mod tests {
         assert_eq!(again.branch("main"), Some(id));
         assert_eq!(again.capabilities, "side-band-64k");
         assert_eq!(again.branches().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_branch_is_told_with_those_that_are_there() {
+        let other = "2".repeat(40);
+        let mut bytes = packet(format!("{ID} HEAD\0symref=HEAD:refs/heads/trunk\n").as_bytes());
+        for name in ["a", "b", "c", "d", "mains", "main-2", "trunk"] {
+            bytes.extend(packet(format!("{ID} refs/heads/{name}\n").as_bytes()));
+        }
+        bytes.extend(packet(format!("{other} refs/heads/new-name\n").as_bytes()));
+        bytes.extend_from_slice(b"0000");
+        let listing = parse(&bytes).unwrap();
+        let near = "; there are `trunk`, `mains`, `main-2`, `a`, `b` and others";
+        assert_eq!(listing.hint("main", None), near);
+        let last = git2::Oid::from_str(&other).ok();
+        let renamed = "; its last commit is now that of `new-name`";
+        assert_eq!(listing.hint("main", last), renamed);
+        assert_eq!(
+            parse(b"0000").unwrap().hint("main", None),
+            "; the repository has no branch"
+        );
+    }
+
+    #[test]
+    fn names_are_as_far_apart_as_their_edits() {
+        for (one, other, edits) in [("main", "main", 0), ("main", "mian", 2), ("", "abc", 3)] {
+            assert_eq!(distance(one, other), edits);
+            assert_eq!(distance(other, one), edits);
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use git2::{ErrorClass, ErrorCode};
 use syncline_core::url::RepoUrl;
 
+use crate::connection::Connection;
 use crate::error::{Error, printable};
-use crate::http::Http;
 use crate::settings::{Access, Settings};
 
 /// What one operation on one repository needs and leaves behind. The transport that libgit2 makes
@@ -17,13 +17,15 @@ use crate::settings::{Access, Settings};
 pub(crate) struct Operation {
     pub(crate) url: RepoUrl,
     pub(crate) settings: Settings,
-    pub(crate) http: Http,
+    pub(crate) connection: Connection,
     started: Instant,
     allowed: Duration,
     /// The list of references that libgit2 is shown, see [`crate::listing`].
     advertisement: Mutex<Vec<u8>>,
     failure: Mutex<Option<Error>>,
     pack_sent: AtomicBool,
+    /// Objects of a pack that came, and those that it has in all.
+    objects: Mutex<(usize, usize)>,
 }
 
 thread_local! {
@@ -49,12 +51,13 @@ impl Operation {
         Ok(Arc::new(Self {
             url: url.clone(),
             settings: settings.clone(),
-            http: Http::new(settings, url, access)?,
+            connection: Connection::new(settings, url, access)?,
             started: Instant::now(),
             allowed: access.timeout.unwrap_or(settings.timeout),
             advertisement: Mutex::default(),
             failure: Mutex::default(),
             pack_sent: AtomicBool::new(false),
+            objects: Mutex::default(),
         }))
     }
 
@@ -107,6 +110,37 @@ impl Operation {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(error);
+    }
+
+    /// What libgit2 is to call the repository: the scheme finds the transport.
+    pub(crate) fn remote(&self) -> &str {
+        match &self.connection {
+            Connection::Http(_) => self.url.as_str(),
+            Connection::Ssh(_) => "ssh://repository",
+        }
+    }
+
+    /// Keeps how much of a pack came, for the message of [`Operation::too_large`].
+    pub(crate) fn progress(&self, received: usize, total: usize) {
+        *self.objects.lock().unwrap_or_else(PoisonError::into_inner) = (received, total);
+    }
+
+    /// The error of a pack that is over the limit: what came, and what would.
+    pub(crate) fn too_large(&self, received: u64) -> Error {
+        let (came, total) = *self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subject = format!("the pack of `{}`", self.url);
+        if came > 0 && total > came {
+            let whole = u128::from(received) * total as u128 / came as u128;
+            subject = format!(
+                "{subject}, of which {came} of {total} objects came with {received} bytes (about \
+                 {whole} bytes in all),"
+            );
+        }
+        Error::TooLarge {
+            subject,
+            limit: self.settings.max_pack_bytes,
+            setting: "max_pack_bytes",
+        }
     }
 
     /// From now on the server may have what was pushed.

@@ -1,4 +1,4 @@
-//! Gives libgit2 our HTTP in place of its own, once for the process.
+//! Gives libgit2 our HTTP and SSH in place of its own, once for the process.
 //!
 //! It holds the only unsafe call of the project: libgit2 registers transports in a global table.
 
@@ -11,9 +11,11 @@ use git2::transport::{
 use git2::{ConfigLevel, ErrorClass, ErrorCode};
 use ureq::BodyReader;
 
+use crate::connection::{Connection, Service};
 use crate::error::Error;
-use crate::http::{Service, explain_io};
+use crate::http::explain_io;
 use crate::operation::Operation;
+use crate::ssh::{Conversation, Ssh};
 
 /// Registers the transport and cuts libgit2 off from the machine's own Git configuration, which
 /// could rewrite URLs or name programs. Later calls return the first one's result.
@@ -35,11 +37,11 @@ pub(crate) fn prepare() -> Result<(), git2::Error> {
                 ] {
                     git2::opts::set_search_path(level, "")?;
                 }
-                for scheme in ["http", "https"] {
-                    git2::transport::register(scheme, |remote| {
+                for (scheme, stateless) in [("http", true), ("https", true), ("ssh", false)] {
+                    git2::transport::register(scheme, move |remote| {
                         let operation = Operation::current()
                             .ok_or_else(|| failed("a transport outside of an operation"))?;
-                        Transport::smart(remote, true, Subtransport { operation })
+                        Transport::smart(remote, stateless, Subtransport { operation })
                     })?;
                 }
             }
@@ -60,25 +62,30 @@ impl SmartSubtransport for Subtransport {
         url: &str,
         service: GitService,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        if url != self.operation.url.as_str() {
+        if url != self.operation.remote() {
             return Err(failed(
                 "a transport to another repository than the operation's",
             ));
         }
-        let service = match service {
-            GitService::UploadPackLs | GitService::ReceivePackLs => {
-                return Ok(Box::new(Cursor::new(self.operation.advertisement())));
+        let operation = Arc::clone(&self.operation);
+        match (&self.operation.connection, service) {
+            (Connection::Http(_), GitService::UploadPackLs | GitService::ReceivePackLs) => {
+                Ok(Box::new(Cursor::new(operation.advertisement())))
             }
-            GitService::UploadPack => Service::UploadPack,
-            GitService::ReceivePack => Service::ReceivePack,
-        };
-        Ok(Box::new(Exchange {
-            operation: Arc::clone(&self.operation),
-            service,
-            request: Vec::new(),
-            answer: None,
-            received: 0,
-        }))
+            (Connection::Http(_), GitService::UploadPack) => {
+                Ok(Box::new(Exchange::new(operation, Service::UploadPack)))
+            }
+            (Connection::Http(_), GitService::ReceivePack) => {
+                Ok(Box::new(Exchange::new(operation, Service::ReceivePack)))
+            }
+            // libgit2 goes on with the stream on which it read the list.
+            (Connection::Ssh(ssh), GitService::UploadPackLs | GitService::UploadPack) => {
+                Ok(Box::new(Talk::begin(operation, ssh, Service::UploadPack)?))
+            }
+            (Connection::Ssh(ssh), GitService::ReceivePackLs | GitService::ReceivePack) => {
+                Ok(Box::new(Talk::begin(operation, ssh, Service::ReceivePack)?))
+            }
+        }
     }
 
     fn close(&self) -> Result<(), git2::Error> {
@@ -90,7 +97,37 @@ fn failed(message: &str) -> git2::Error {
     git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, message)
 }
 
-/// One request and its answer: all that is written is sent with the first read.
+/// Keeps the error for the operation; libgit2 gets a placeholder.
+fn keep(operation: &Operation, error: Error) -> io::Error {
+    let text = error.to_string();
+    operation.fail(error);
+    io::Error::other(text)
+}
+
+/// Counts what is received, up to the limit.
+fn count_received(operation: &Operation, received: &mut u64, count: usize) -> io::Result<()> {
+    *received += count as u64;
+    if *received > operation.settings.max_pack_bytes {
+        return Err(keep(operation, operation.too_large(*received)));
+    }
+    Ok(())
+}
+
+/// Refuses to send more than the limit.
+fn check_sent(operation: &Operation, sent: usize) -> io::Result<()> {
+    let limit = operation.settings.max_push_bytes;
+    if sent as u64 > limit {
+        let error = Error::TooLarge {
+            subject: format!("the pack for `{}`", operation.url),
+            limit,
+            setting: "max_push_bytes",
+        };
+        return Err(keep(operation, error));
+    }
+    Ok(())
+}
+
+/// One request over HTTP and its answer: all that is written is sent with the first read.
 struct Exchange {
     operation: Arc<Operation>,
     service: Service,
@@ -100,11 +137,25 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// Keeps the error for the operation; libgit2 gets a placeholder.
-    fn fail(&self, error: Error) -> io::Error {
-        let text = error.to_string();
-        self.operation.fail(error);
-        io::Error::other(text)
+    fn new(operation: Arc<Operation>, service: Service) -> Self {
+        Self {
+            operation,
+            service,
+            request: Vec::new(),
+            answer: None,
+            received: 0,
+        }
+    }
+
+    fn send(&mut self) -> Result<BodyReader<'static>, Error> {
+        let request = std::mem::take(&mut self.request);
+        if self.service == Service::ReceivePack {
+            self.operation.mark_pack_sent();
+        }
+        match &self.operation.connection {
+            Connection::Http(http) => http.exchange(&self.operation, self.service, &request),
+            Connection::Ssh(_) => unreachable!("an exchange is made for HTTP alone"),
+        }
     }
 }
 
@@ -112,46 +163,86 @@ impl Read for Exchange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut answer = match self.answer.take() {
             Some(answer) => answer,
-            None => {
-                let request = std::mem::take(&mut self.request);
-                if self.service == Service::ReceivePack {
-                    self.operation.mark_pack_sent();
-                }
-                let http = &self.operation.http;
-                http.exchange(&self.operation, self.service, &request)
-                    .map_err(|error| self.fail(error))?
-            }
+            None => self.send().map_err(|error| keep(&self.operation, error))?,
         };
         let count = answer
             .read(buffer)
-            .map_err(|error| self.fail(explain_io(&self.operation, error)))?;
+            .map_err(|error| keep(&self.operation, explain_io(&self.operation, error)))?;
         self.answer = Some(answer);
-        self.received += count as u64;
-        let limit = self.operation.settings.max_pack_bytes;
-        if self.received > limit {
-            let subject = format!("the pack of `{}`", self.operation.url);
-            return Err(self.fail(Error::TooLarge {
-                subject,
-                limit,
-                setting: "max_pack_bytes",
-            }));
-        }
+        count_received(&self.operation, &mut self.received, count)?;
         Ok(count)
     }
 }
 
 impl Write for Exchange {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let limit = self.operation.settings.max_push_bytes;
-        if (self.request.len() + bytes.len()) as u64 > limit {
-            let subject = format!("the pack for `{}`", self.operation.url);
-            return Err(self.fail(Error::TooLarge {
-                subject,
-                limit,
-                setting: "max_push_bytes",
-            }));
-        }
+        check_sent(&self.operation, self.request.len() + bytes.len())?;
         self.request.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A conversation over SSH. It begins with the reduced list of references; the server's own was
+/// read before.
+struct Talk {
+    operation: Arc<Operation>,
+    service: Service,
+    list: Cursor<Vec<u8>>,
+    conversation: Conversation,
+    received: u64,
+    sent: usize,
+}
+
+impl Talk {
+    fn begin(operation: Arc<Operation>, ssh: &Ssh, service: Service) -> Result<Self, git2::Error> {
+        let conversation = ssh.conversation(&operation, service);
+        let conversation = conversation.map_err(|error| {
+            let placeholder = failed(&error.to_string());
+            operation.fail(error);
+            placeholder
+        })?;
+        Ok(Self {
+            list: Cursor::new(operation.advertisement()),
+            operation,
+            service,
+            conversation,
+            received: 0,
+            sent: 0,
+        })
+    }
+}
+
+impl Read for Talk {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let listed = self.list.read(buffer)?;
+        if listed > 0 || buffer.is_empty() {
+            return Ok(listed);
+        }
+        let count = self.conversation.read(&self.operation, buffer);
+        let count = count.map_err(|error| keep(&self.operation, error))?;
+        if count == 0 {
+            // Where that is too early, libgit2 says no more than that.
+            self.operation
+                .fail(self.conversation.ended(&self.operation));
+        }
+        count_received(&self.operation, &mut self.received, count)?;
+        Ok(count)
+    }
+}
+
+impl Write for Talk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.service == Service::ReceivePack {
+            check_sent(&self.operation, self.sent + bytes.len())?;
+            self.operation.mark_pack_sent();
+        }
+        self.sent += bytes.len();
+        let sent = self.conversation.write(&self.operation, bytes);
+        sent.map_err(|error| keep(&self.operation, error))?;
         Ok(bytes.len())
     }
 

@@ -8,8 +8,8 @@ use syncline_core::revision::CommitId;
 
 use super::generation::Unfinished;
 use super::{Generation, Mirror, branch_reference, commit_id, mirror_reference};
+use crate::connection::Service;
 use crate::error::Error;
-use crate::http::Service;
 use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::settings::Access;
@@ -52,7 +52,7 @@ impl Mirror {
         };
         let fetched = self.fetch_into(&operation, &repository, branch, &reference)?;
         drop(repository);
-        if fetched.changed && generation.pack_count()? > self.settings.max_pack_files {
+        if fetched.changed && generation.is_overgrown(&self.settings)? {
             // The commit is here already; a clone that fails only puts the tidying off.
             if let Err(error) = self.clone_anew(&operation, &generation, branch) {
                 tracing::warn!(git.url = %self.url, %error, "cannot clone the mirror anew to shrink it");
@@ -120,13 +120,8 @@ impl Mirror {
         let old = repository.refname_to_id(&kept).ok();
         let listing = Listing::request(operation, Service::UploadPack)?;
         let Some(tip) = listing.branch(branch) else {
-            if let Ok(mut gone) = repository.find_reference(&kept) {
-                gone.delete().map_err(|error| self.explain(&error))?;
-            }
-            return Err(Error::BranchNotFound {
-                url: self.url.clone(),
-                branch: branch.to_owned(),
-            });
+            // What the mirror has of it stays: it tells where the branch went.
+            return Err(listing.branch_not_found(&self.url, branch, old));
         };
         if old != Some(tip) {
             if !repository
@@ -187,10 +182,13 @@ pub(super) fn download(
     refspec: &str,
 ) -> Result<(), git2::Error> {
     let _scope = operation.enter();
-    let mut remote = repository.remote_anonymous(operation.url.as_str())?;
+    let mut remote = repository.remote_anonymous(operation.remote())?;
     remote.connect(Direction::Fetch)?;
     let mut callbacks = RemoteCallbacks::new();
-    callbacks.transfer_progress(|_| operation.remaining().is_ok());
+    callbacks.transfer_progress(|progress| {
+        operation.progress(progress.received_objects(), progress.total_objects());
+        operation.remaining().is_ok()
+    });
     let mut options = FetchOptions::new();
     options
         .remote_callbacks(callbacks)

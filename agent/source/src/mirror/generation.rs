@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use git2::{Repository, RepositoryInitOptions};
 
 use crate::error::Error;
+use crate::settings::Settings;
 
 /// One folder with a bare repository.
 pub(crate) struct Generation {
@@ -54,19 +55,24 @@ impl Generation {
         self.retired.store(true, Ordering::Relaxed);
     }
 
-    /// How many packs it has.
-    pub(super) fn pack_count(&self) -> Result<usize, Error> {
+    /// Whether it has so many packs, or so much beside its first one, that a clone is better.
+    pub(super) fn is_overgrown(&self, settings: &Settings) -> Result<bool, Error> {
         let folder = self.path.join("objects/pack");
         let entries = fs::read_dir(&folder).map_err(|error| disk(&folder, &error))?;
-        Ok(entries
-            .flatten()
-            .filter(|entry| {
-                entry
-                    .path()
-                    .extension()
-                    .is_some_and(|extension| extension == "pack")
-            })
-            .count())
+        let is_pack = |entry: &fs::DirEntry| {
+            let path = entry.path();
+            path.extension()
+                .is_some_and(|extension| extension == "pack")
+        };
+        let packs = entries.flatten().filter(is_pack);
+        // One that is gone meanwhile counts for nothing.
+        let sizes: Vec<u64> = packs
+            .map(|entry| entry.metadata().map_or(0, |metadata| metadata.len()))
+            .collect();
+        let largest = sizes.iter().copied().max().unwrap_or_default();
+        let growth = sizes.iter().sum::<u64>() - largest;
+        Ok(sizes.len() > settings.max_pack_files
+            || growth > settings.max_mirror_growth_bytes.max(largest))
     }
 }
 

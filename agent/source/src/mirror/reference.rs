@@ -7,8 +7,8 @@ use syncline_core::revision::CommitId;
 
 use super::fetch::download;
 use super::{Mirror, commit_id};
+use crate::connection::Service;
 use crate::error::{Error, printable};
-use crate::http::Service;
 use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::settings::Access;

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use syncline_core::revision::CommitId;
 
 use super::{Mirror, branch_reference, commit_id, mirror_reference};
+use crate::connection::Service;
 use crate::error::{Error, printable};
-use crate::http::Service;
 use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::settings::Access;
@@ -161,10 +161,7 @@ impl Mirror {
         };
         let listing = Listing::request(&operation, Service::ReceivePack)?;
         let Some(tip) = listing.branch(branch) else {
-            return Err(Error::BranchNotFound {
-                url: self.url.clone(),
-                branch: branch.to_owned(),
-            });
+            return Err(listing.branch_not_found(&self.url, branch, None));
         };
         if tip != id {
             operation.advertise(listing.reduced_to(branch, tip));
@@ -213,7 +210,7 @@ fn send(
     let said: Mutex<Vec<u8>> = Mutex::default();
     let upload = || {
         let _scope = operation.enter();
-        let mut remote = repository.remote_anonymous(operation.url.as_str())?;
+        let mut remote = repository.remote_anonymous(operation.remote())?;
         let mut callbacks = RemoteCallbacks::new();
         callbacks.push_update_reference(|_, status| {
             if let Some(status) = status {

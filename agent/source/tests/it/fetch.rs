@@ -445,3 +445,54 @@ fn odd_names_of_references_do_no_harm() {
         commit
     );
 }
+
+#[test]
+fn a_branch_that_was_renamed_is_found_under_its_new_name() {
+    let fixture = Fixture::new();
+    let (mirror, _) = fixture.fetched();
+    git(
+        &fixture.bare(),
+        &["branch", "--quiet", "--move", "main", "trunk"],
+    );
+    // As often as it is asked for.
+    for _ in 0..2 {
+        let error = mirror.fetch(&fixture.access, "main").unwrap_err();
+        assert_eq!(error.reason(), Reason::RevisionNotFound);
+        let text = error.to_string();
+        assert!(
+            text.contains("its last commit is now that of `trunk`"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn twenty_thousand_references_are_listed_without_trouble() {
+    let fixture = Fixture::new();
+    let commit = fixture.head();
+    let branches = (0..20_000).map(|n| format!("{commit} refs/heads/feature/team-{n:05}\n"));
+    let mut packed = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
+    packed.extend(branches);
+    packed.push_str(&format!("{commit} refs/heads/main\n"));
+    std::fs::write(fixture.bare().join("packed-refs"), packed).unwrap();
+    assert_eq!(
+        git(&fixture.bare(), &["for-each-ref"]).lines().count(),
+        20_001
+    );
+    let (mirror, first) = fixture.fetched();
+    assert_eq!(first, commit);
+    let begin = Instant::now();
+    assert!(!mirror.fetch(&fixture.access, "main").unwrap().changed);
+    let list = begin.elapsed();
+    assert!(list < Duration::from_secs(5), "{list:?}");
+    let second = fixture.push_files(&[("a.yaml", "a: 1\n")]);
+    assert_eq!(
+        mirror.fetch(&fixture.access, "main").unwrap().commit,
+        second
+    );
+    // The mirror keeps the one that is followed.
+    let kept = git(&fixture.generation(), &["for-each-ref"]);
+    assert_eq!(kept.lines().count(), 1, "{kept}");
+    let error = mirror.fetch(&fixture.access, "feature/team-1").unwrap_err();
+    assert!(error.to_string().contains("and others"), "{error}");
+}

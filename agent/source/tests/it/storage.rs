@@ -145,6 +145,21 @@ fn a_mirror_with_too_many_packs_is_cloned_anew_while_readers_keep_the_old_one() 
 }
 
 #[test]
+fn a_mirror_that_grew_too_much_is_cloned_anew() {
+    let mut fixture = Fixture::new();
+    fixture.settings.max_mirror_growth_bytes = 100_000;
+    let (mirror, _) = fixture.fetched();
+    let first = fixture.generation();
+    for n in 0..3_u64 {
+        // Each one alone is the largest; together they are over the limit.
+        fixture.push_files(&[("noise.txt", &noise(8_000 + n))]);
+        mirror.fetch(&fixture.access, "main").unwrap();
+    }
+    assert_ne!(fixture.generation(), first);
+    assert!(!mirror.fetch(&fixture.access, "main").unwrap().changed);
+}
+
+#[test]
 fn mirrors_are_private_and_each_url_has_its_own() {
     let fixture = Fixture::new();
     let (mirror, _) = fixture.fetched();

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use syncline_core::reason::Reason;
+use syncline_core::redacted::Redacted;
 use syncline_core::url::RepoUrl;
-use syncline_source::{Access, Error, Mirror};
+use syncline_source::{Access, ClientCertificate, Error, Mirror};
 
 use crate::fixture::{Fixture, basic};
 use crate::server::GitServer;
@@ -74,4 +77,65 @@ fn certificates_that_cannot_be_read_are_refused_before_a_request() {
         assert_eq!(error.reason(), Reason::AuthFailed);
     }
     assert!(fixture.server.seen().is_empty());
+}
+
+/// An authority for clients, and a client's certificate of it.
+fn authority() -> (CertificateDer<'static>, ClientCertificate) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let client_key = KeyPair::generate().unwrap();
+    let client = CertificateParams::new(vec!["ann".to_owned()]).unwrap();
+    let client = client.signed_by(&client_key, &issuer).unwrap();
+    let certificate = ClientCertificate {
+        chain_pem: client.pem().into_bytes(),
+        key_pem: Redacted::new(client_key.serialize_pem()),
+    };
+    (root.der().clone(), certificate)
+}
+
+#[test]
+fn a_server_that_asks_for_a_client_certificate_is_shown_it() {
+    let fixture = Fixture::new();
+    let (root, ann) = authority();
+    let (_, stranger) = authority();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let server = GitServer::start_tls(fixture.folder.path().join("served"), config);
+    let url = RepoUrl::parse(&format!("{}/config.git", server.origin())).unwrap();
+    let mirror = Mirror::open(&fixture.settings, &url).unwrap();
+    let with = |client_certificate| Access {
+        ca_pem: Some(made.cert.pem().into_bytes()),
+        client_certificate,
+        ..Access::default()
+    };
+    for client in [None, Some(stranger)] {
+        let error = mirror.fetch(&with(client), "main").unwrap_err();
+        assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    }
+    assert!(server.seen().is_empty());
+    let broken = ClientCertificate {
+        key_pem: Redacted::new("-----BEGIN NOTHING-----"),
+        ..ann.clone()
+    };
+    let error = mirror.fetch(&with(Some(broken)), "main").unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidClientCertificate { .. }),
+        "{error}"
+    );
+    let fetched = mirror.fetch(&with(Some(ann)), "main").unwrap();
+    assert_eq!(fetched.commit, fixture.head());
 }
