@@ -7,6 +7,8 @@ use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
 use syncline_core::url::RepoUrl;
 
+use crate::signature::SignatureProblem;
+
 /// Why a Git operation failed. No message carries a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -220,6 +222,16 @@ pub enum Error {
         /// The commit.
         commit: CommitId,
     },
+    /// A commit is not signed as it has to be.
+    #[error("`{url}`: the commit {commit} is not used: {problem}")]
+    Signature {
+        /// The repository.
+        url: RepoUrl,
+        /// The commit.
+        commit: CommitId,
+        /// What is wrong with its signature, with the key.
+        problem: SignatureProblem,
+    },
     /// A path that is asked for is not a plain path inside the repository.
     #[error("path `{path}`: {problem}")]
     InvalidPath {
@@ -362,6 +374,7 @@ impl Error {
             Self::ReferenceNotFound { .. }
             | Self::AmbiguousReference { .. }
             | Self::InvalidReference { .. } => Reason::RevisionNotFound,
+            Self::Signature { .. } => Reason::SignatureRefused,
             Self::InvalidPath { .. } => Reason::PathEscape,
             Self::InvalidName { .. } => Reason::InvalidFileName,
             Self::PathEscape { .. } | Self::LinkLoop { .. } => Reason::LinkRefused,
