@@ -437,6 +437,11 @@ async fn start(
         max_bytes: settings.max_source_bytes,
         max_files: settings.max_source_files,
         max_pack_bytes: settings.max_pack_bytes,
+        max_push_bytes: settings.max_push_bytes,
+        max_listing_bytes: settings.max_listing_bytes,
+        max_pack_files: settings.max_pack_files,
+        max_mirror_growth_bytes: settings.max_mirror_growth_bytes,
+        proxies: crate::settings::git_proxies(),
         ..Default::default()
     });
     let (watches, live) = watch::Pool::new(

@@ -15,7 +15,7 @@ use std::time::Duration;
 use syncline_cluster::kinds;
 use syncline_core::application::{
     Application, Conflicts, DeletionPolicy, ForeignFields, Ignore, OnFailure, PruneApproval,
-    Repository, Suspension, SyncPolicy, TreePath, Write, check_branch, check_period,
+    Repository, Suspension, SyncPolicy, TreePath, Verify, Write, check_branch, check_period,
 };
 use syncline_core::field_path::FieldPath;
 use syncline_core::image::message::MessageTemplate;
@@ -64,6 +64,9 @@ pub(crate) fn repository(
             .clone()
             .unwrap_or_else(|| default_account.to_owned()),
         secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+        verify: spec.verify.as_ref().map(|verify| Verify {
+            secret: verify.secret_ref.name.clone(),
+        }),
         webhook_secret: spec
             .webhook
             .as_ref()

@@ -194,7 +194,8 @@ pub(crate) fn follow_repository(agent: &Agent, name: &Name, spec: Option<&Reposi
     let mut wishes = BTreeSet::new();
     if let Some(spec) = spec {
         let write = spec.write.as_ref().and_then(|write| write.secret.as_ref());
-        let read = spec.secret.iter().chain(write);
+        let verify = spec.verify.as_ref().map(|verify| &verify.secret);
+        let read = spec.secret.iter().chain(write).chain(verify);
         let read = read.map(|secret| (secret, Use::Reference));
         let hook = spec.webhook_secret.iter();
         let hook = hook.map(|secret| (secret, Use::Webhook));

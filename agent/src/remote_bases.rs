@@ -4,7 +4,7 @@ use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
 use syncline_core::url::RepoUrl;
-use syncline_source::{Access, Credentials};
+use syncline_source::Access;
 
 use crate::agent::{Agent, blocking};
 use crate::rendering::Tree;
@@ -26,11 +26,7 @@ pub(crate) async fn tree(agent: &Agent, source: &str) -> Result<Tree, Failure> {
     let url = RepoUrl::parse(url).map_err(|error| refuse(format!("`{url}`: {error}")))?;
     let commit = CommitId::parse(commit).map_err(|error| refuse(error.to_string()))?;
     let mirrors = std::sync::Arc::clone(&agent.mirrors);
-    let access = Access {
-        credentials: Credentials::Anonymous,
-        ca_pem: None,
-        timeout: None,
-    };
+    let access = Access::default();
     let snapshot = blocking(move || {
         let mirror = mirrors.get(&url)?;
         mirror.fetch_commit(&access, &commit)?;

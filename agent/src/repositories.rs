@@ -1,5 +1,8 @@
 //! Repositories: a look at the branch, and which applications a new commit concerns.
 
+mod access;
+mod verification;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,11 +12,10 @@ use syncline_core::gate::suspended;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::Name;
-use syncline_core::redacted::Redacted;
 use syncline_core::revision::{CommitId, Revision};
 use syncline_core::trigger::Cause;
 use syncline_core::url::RepoUrl;
-use syncline_source::{Access, Credentials, Mirror, Settings};
+use syncline_source::{Mirror, Settings};
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
@@ -22,6 +24,9 @@ use crate::metrics::PollLabels;
 use crate::report;
 use crate::state::{ApplicationState, Head, State};
 use crate::sync::unrendered;
+
+pub(crate) use access::access;
+pub(crate) use verification::{signers, verified};
 
 /// One mirror per URL, opened when it is first needed.
 pub(crate) struct Mirrors {
@@ -48,58 +53,6 @@ impl Mirrors {
         open.insert(url.clone(), mirror.clone());
         Ok(mirror)
     }
-}
-
-/// How to sign in, from the Secret that a Repository names.
-pub(crate) async fn access(
-    agent: &Agent,
-    repository: &Repository,
-    secret: Option<&str>,
-) -> Result<Access, Failure> {
-    let timeout = Some(repository.timeout);
-    let Some(secret) = secret else {
-        return Ok(Access {
-            credentials: Credentials::Anonymous,
-            ca_pem: None,
-            timeout,
-        });
-    };
-    let namespace = &repository.name.namespace;
-    let data = agent
-        .references
-        .secret(agent, namespace, &repository.account, secret)
-        .await?;
-    let credentials = match (
-        data.text("username"),
-        data.text("password"),
-        data.text("bearerToken"),
-    ) {
-        (_, _, Some(token)) => Credentials::Bearer(trimmed(&token)),
-        (Some(username), Some(password), None) => Credentials::Basic {
-            username: username.expose().trim().to_owned(),
-            password: trimmed(&password),
-        },
-        (None, None, None) if data.get("ca.crt").is_some() => Credentials::Anonymous,
-        _ => {
-            let detail = format!(
-                "secret `{namespace}/{secret}` needs `username` and `password`, or `bearerToken`"
-            );
-            return Err(Failure {
-                reason: Reason::SecretMissing,
-                detail,
-            });
-        }
-    };
-    Ok(Access {
-        credentials,
-        ca_pem: data.get("ca.crt").map(<[u8]>::to_vec),
-        timeout,
-    })
-}
-
-/// A value without the line break that editors leave at its end.
-fn trimmed(value: &Redacted) -> Redacted {
-    Redacted::new(value.expose().trim_end_matches(['\n', '\r']))
 }
 
 /// Looks at the branch of a Repository once. Answers after how long to look again where that is
@@ -166,6 +119,8 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
 async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Failure> {
     failpoint::reached("fetch.start").await?;
     let access = access(agent, repository, repository.secret.as_deref()).await?;
+    let signers = signers(agent, repository).await?;
+    let now = agent.clock.now();
     let failure = |error: syncline_source::Error| Failure {
         reason: error.reason(),
         detail: error.to_string(),
@@ -176,6 +131,12 @@ async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Fail
         let mirror = mirrors.get(&url).map_err(failure)?;
         let fetched = mirror.fetch(&access, &branch).map_err(failure)?;
         failpoint::check("fetch.done")?;
+        // Before anything of the commit is used.
+        if let Some(signers) = &signers {
+            mirror
+                .verify(&fetched.commit, signers, now)
+                .map_err(failure)?;
+        }
         let info = mirror.commit_info(&fetched.commit).map_err(failure)?;
         Ok(Head {
             revision: Revision {
@@ -228,6 +189,11 @@ async fn resume(agent: &Arc<Agent>, repository: &Repository) {
     })
     .await;
     let Some(head) = found else { return };
+    // It may be older than the wish that commits are signed.
+    if let Err(failure) = verified(agent, repository, &head.info.id).await {
+        tracing::warn!(reason = %failure.reason, detail = failure.detail, "the last commit is not used");
+        return;
+    }
     let now = agent.clock.now();
     {
         let mut state = agent.state.lock();

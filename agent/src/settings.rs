@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
+use syncline_core::redacted::Redacted;
+use syncline_source::Proxies;
 
 /// Service account that is used where an object names none, by default.
 pub(crate) const DEFAULT_ACCOUNT: &str = "applier";
@@ -453,6 +455,25 @@ pub struct AgentSettings {
     /// Most bytes that one fetch of a repository may bring.
     #[arg(long, env = "SYNCLINE_MAX_PACK_BYTES", default_value_t = 2 * 1024 * 1024 * 1024, help_heading = "Sources")]
     pub max_pack_bytes: u64,
+    /// Most bytes that one push to a repository may send.
+    #[arg(long, env = "SYNCLINE_MAX_PUSH_BYTES", default_value_t = 64 * 1024 * 1024, help_heading = "Sources")]
+    pub max_push_bytes: u64,
+    /// Most bytes of the list of references of a Git server.
+    #[arg(long, env = "SYNCLINE_MAX_LISTING_BYTES", default_value_t = 64 * 1024 * 1024, help_heading = "Sources")]
+    pub max_listing_bytes: u64,
+    /// How many packs the mirror of a repository may have before it is cloned anew; every fetch that
+    /// brings something adds one.
+    #[arg(
+        long,
+        env = "SYNCLINE_MAX_PACK_FILES",
+        default_value_t = 200,
+        help_heading = "Sources"
+    )]
+    pub max_pack_files: usize,
+    /// By how many bytes the mirror of a repository may grow, where that is more than it had at first,
+    /// before it is cloned anew.
+    #[arg(long, env = "SYNCLINE_MAX_MIRROR_GROWTH_BYTES", default_value_t = 256 * 1024 * 1024, help_heading = "Sources")]
+    pub max_mirror_growth_bytes: u64,
     /// Registries, as `host:port`, that are spoken to without TLS beside those on loopback.
     #[arg(
         long,
@@ -650,6 +671,7 @@ impl AgentSettings {
             ("--health-look-workers", self.health_look_workers),
             ("--status-writers", self.status_writers),
             ("--image-writers", self.image_writers),
+            ("--max-pack-files", self.max_pack_files),
         ] {
             anyhow::ensure!(value > 0, "`{flag}` must be at least 1");
         }
@@ -674,6 +696,28 @@ fn token_host(text: &str) -> Result<(String, String), &'static str> {
             Ok((registry.to_ascii_lowercase(), host.to_ascii_lowercase()))
         }
         _ => Err("it is a host, `=` and a host, such as `registry.example.com=login.example.net`"),
+    }
+}
+
+/// The proxies of Git over HTTP, as the environment names them for many programs: `HTTPS_PROXY`,
+/// `HTTP_PROXY` and `NO_PROXY`, in capitals or not.
+pub(crate) fn git_proxies() -> Proxies {
+    let read = |name: &str| {
+        let lower = name.to_lowercase();
+        let mut found = [name, lower.as_str()].into_iter().filter_map(|name| {
+            let value = std::env::var(name).ok()?;
+            (!value.trim().is_empty()).then(|| value.trim().to_owned())
+        });
+        found.next()
+    };
+    let except = read("NO_PROXY").unwrap_or_default();
+    Proxies {
+        https: read("HTTPS_PROXY").map(Redacted::new),
+        http: read("HTTP_PROXY").map(Redacted::new),
+        except: except
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect(),
     }
 }
 

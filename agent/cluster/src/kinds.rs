@@ -57,8 +57,8 @@ pub use image_policy::{
 pub use period::{InvalidPeriod, Period};
 pub use reference::{SecretReference, Suspend};
 pub use repository::{
-    Author, GitReference, Repository, RepositorySpec, RepositoryStatus, Signing, Webhook, Write,
-    WriteMode,
+    Author, GitReference, Repository, RepositorySpec, RepositoryStatus, Signing, Verify,
+    VerifyMode, Webhook, Write, WriteMode,
 };
 
 /// One of our kinds, for the calls that work on all of them.

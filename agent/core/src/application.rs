@@ -221,6 +221,13 @@ pub struct Write {
     pub window: Duration,
 }
 
+/// Only commits that are signed themselves may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Secret with the public keys of those who may sign.
+    pub secret: String,
+}
+
 /// A checked Repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
@@ -238,6 +245,8 @@ pub struct Repository {
     pub account: String,
     /// Secret with the credentials that read.
     pub secret: Option<String>,
+    /// Which commits may be used; all where it is absent.
+    pub verify: Option<Verify>,
     /// Secret with the key of the webhook.
     pub webhook_secret: Option<String>,
     /// Where the image flow writes; `None` where it must not.

@@ -132,7 +132,7 @@ async fn fetched(agent: &Agent, repository: &Repository, reference: &str) -> Res
     };
     let mirror = agent.mirrors.get(&repository.url).map_err(failure)?;
     let reference = reference.to_owned();
-    blocking(move || {
+    let head = blocking(move || {
         let commit = mirror
             .fetch_reference(&access, &reference)
             .map_err(failure)?;
@@ -143,7 +143,9 @@ async fn fetched(agent: &Agent, repository: &Repository, reference: &str) -> Res
         };
         Ok(Head { revision, info })
     })
-    .await
+    .await?;
+    repositories::verified(agent, repository, &head.info.id).await?;
+    Ok(head)
 }
 
 async fn planned(

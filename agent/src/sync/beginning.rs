@@ -21,7 +21,7 @@ use crate::agent::{Agent, blocking};
 use crate::applications::follow_chart;
 use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, RepositoryState, State};
-use crate::{approval, dependencies};
+use crate::{approval, dependencies, repositories};
 
 /// What a trigger leads to.
 pub(super) enum Begin {
@@ -67,7 +67,7 @@ fn ask(
 
 /// The commit of a pin that holds, or why there is none.
 async fn pinned(agent: &Agent, name: &Name) -> Option<Result<Head, Failure>> {
-    let (digits, url, revision) = {
+    let (digits, source, revision) = {
         let state = agent.state.lock();
         let application = state.applications.get(name)?.spec.as_ref().ok()?;
         let pin = application.pin.as_ref()?;
@@ -75,10 +75,14 @@ async fn pinned(agent: &Agent, name: &Name) -> Option<Result<Head, Failure>> {
         let pin = Some(pin).filter(|pin| pin.holds(now))?;
         let repository = Name::new(&name.namespace, &application.repository);
         let repository = state.repositories.get(&repository)?;
-        let url = repository.spec.as_ref().ok()?.url.clone();
-        (pin.commit.clone(), url, repository.head.clone()?.revision)
+        let source = repository.spec.clone().ok()?;
+        (
+            pin.commit.clone(),
+            source,
+            repository.head.clone()?.revision,
+        )
     };
-    let mirror = agent.mirrors.get(&url);
+    let mirror = agent.mirrors.get(&source.url);
     let found = blocking(move || {
         let mirror = mirror?;
         let Some(commit) = mirror.resolve(&digits, &revision.commit)? else {
@@ -100,7 +104,10 @@ async fn pinned(agent: &Agent, name: &Name) -> Option<Result<Head, Failure>> {
         reason: error.reason(),
         detail: error.to_string(),
     };
-    Some(found.await.unwrap_or_else(|error| Err(failure(error))))
+    let found = found.await.unwrap_or_else(|error| Err(failure(error)));
+    let Ok(head) = found else { return Some(found) };
+    let verified = repositories::verified(agent, &source, &head.info.id).await;
+    Some(verified.map(|()| head))
 }
 
 fn decide(

@@ -53,10 +53,13 @@ use super::reference::{SecretReference, Suspend};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RepositorySpec {
-    /// URL of the repository, `https` or `http`, without credentials.
+    /// URL of the repository without credentials: `https`, `http`, or SSH as
+    /// `ssh://user@host:port/path` or `user@host:path`.
     #[schemars(
         length(min = 8, max = 1024),
-        regex(pattern = r"^https?://[^/?#@\s-][^/?#@\s]*(/[^?#\s]*)?$")
+        regex(
+            pattern = r"^(https?://[^/?#@\s-][^/?#@\s]*(/[^?#\s]*)?|ssh://([A-Za-z0-9_][A-Za-z0-9._@+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*/[^?#\s]+|[A-Za-z0-9_][A-Za-z0-9._+-]*@[A-Za-z0-9_][A-Za-z0-9._-]*:[^?#\s-][^?#\s]*)$"
+        )
     )]
     pub url: String,
     /// What is followed.
@@ -78,9 +81,13 @@ pub struct RepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account: Option<String>,
-    /// Secret with the credentials to read: `username` and `password`, or `bearerToken`; `ca.crt`.
+    /// Secret with the credentials to read: `username` and `password`, `bearerToken`, or `tls.crt` and
+    /// `tls.key`; `ca.crt`. Over SSH: `identity`, `known_hosts`, and `password` for its passphrase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+    /// Which commits are used. Without it, whatever the branch points to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// How deliveries of the Git server are checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
@@ -101,6 +108,26 @@ pub struct GitReference {
     )]
     #[x_kube(validation = Rule::new("!self.contains('..') && !self.contains('//') && !self.contains('@{') && !self.endsWith('/') && !self.endsWith('.') && !self.endsWith('.lock')").message("not a valid branch name"))]
     pub branch: String,
+}
+
+/// Which commits are used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verify {
+    /// What has to be signed.
+    #[serde(default)]
+    pub mode: VerifyMode,
+    /// Secret with the public keys of those who may sign, one or more in each entry: GPG keys
+    /// (armoured or binary), SSH keys, or the lines of an `allowed_signers` file.
+    pub secret_ref: SecretReference,
+}
+
+/// What has to be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VerifyMode {
+    /// The commit that is used. With it, all that its history says is vouched for.
+    #[default]
+    Commit,
 }
 
 /// How deliveries of the Git server are checked.

@@ -123,6 +123,7 @@ impl CommitOptions {
             credentials,
             ca_pem,
             timeout: Some(self.git_timeout),
+            ..Access::default()
         })
     }
 }
@@ -192,6 +193,7 @@ fn cloned(
 fn fetched(url: &RepoUrl, access: &Access, reference: &str) -> Result<Found, Failure> {
     let settings = Settings {
         dir: super::super::options::cache().join("git"),
+        proxies: settings::git_proxies(),
         ..Settings::default()
     };
     let mirror = Mirror::open(&settings, url).map_err(failure)?;
