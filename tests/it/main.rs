@@ -11,6 +11,8 @@ mod deploy;
 mod diff_cli;
 mod drift;
 mod faults;
+mod git_signatures;
+mod git_ssh;
 mod gitea;
 mod harness;
 mod health;

@@ -18,6 +18,7 @@ pub mod process;
 pub mod programs;
 pub mod registry;
 pub mod registry_proxy;
+pub mod ssh_server;
 pub mod wait;
 pub mod watch;
 pub mod world;

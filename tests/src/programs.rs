@@ -51,6 +51,19 @@ pub fn registry() -> Result<PathBuf> {
     }
 }
 
+/// The SSH server, which the system keeps off the path of a person.
+pub fn sshd() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SYNCLINE_SSHD") {
+        return existing(path.into());
+    }
+    let usual = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].map(PathBuf::from);
+    let found = usual.into_iter().find(|path| path.is_file());
+    found.context(
+        "no `sshd`: run `apt-get update && apt-get install -y --no-install-recommends \
+         openssh-server`, or name one in SYNCLINE_SSHD",
+    )
+}
+
 /// The agent's program: `SYNCLINE_AGENT`, or built here by `cargo build`.
 pub fn agent() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();

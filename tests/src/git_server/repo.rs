@@ -61,6 +61,11 @@ impl Repo {
         &self.name
     }
 
+    /// Where it is on this machine.
+    pub fn path(&self) -> &Path {
+        &self.bare
+    }
+
     /// Its URL, without credentials.
     pub fn url(&self) -> &str {
         &self.url
