@@ -22,6 +22,7 @@ use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
 use syncline_core::rollout::{self, Ledger, Past, Phase};
+use syncline_core::trailers::parse;
 use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 
@@ -415,10 +416,12 @@ pub(crate) async fn in_git(
 
 /// Whether a message has a trailer that names an application, alone or among others.
 fn names_application(message: &str, trailers: &[&str], application: &str) -> bool {
-    let lines = message.lines().filter_map(|line| line.split_once(':'));
-    lines.into_iter().any(|(trailer, value)| {
-        trailers.contains(&trailer.trim())
-            && value.split(',').any(|name| name.trim() == application)
+    parse(message).iter().any(|trailer| {
+        trailers.iter().any(|key| trailer.is(key))
+            && trailer
+                .value
+                .split(',')
+                .any(|name| name.trim() == application)
     })
 }
 
@@ -435,6 +438,8 @@ mod tests {
             ("Change\n\nSyncline-Approve: webshop", false),
             ("Change\n\nSyncline-Prune: web", false),
             ("Change web\n\nSyncline-Approve:", false),
+            ("Change\n\nSyncline-Approve: web\n\nwords", false),
+            ("Change\n\nSyncline-Approve:\n api,\n web", true),
         ] {
             assert_eq!(
                 names_application(message, &trailers, "web"),

@@ -77,18 +77,18 @@ pub fn values<'a>(trailers: &'a [Trailer], key: &str) -> impl Iterator<Item = &'
 /// The message with more trailers: after those that it has, else in a paragraph of their own. The
 /// result ends with a line end.
 pub fn append(message: &str, trailers: &[Trailer]) -> String {
-    let mut text = message.trim_end().to_owned();
-    if trailers.is_empty() {
-        text.push('\n');
-        return text;
+    let lines: Vec<&str> = message.trim_end().lines().collect();
+    let joins = !trailers.is_empty() && !block(&lines).is_empty();
+    // What comes after the trailers of a message is comments.
+    let end = if joins { end(&lines) } else { lines.len() };
+    let mut all: Vec<String> = lines[..end].iter().map(|line| (*line).to_owned()).collect();
+    if !joins && !trailers.is_empty() {
+        all.push(String::new());
     }
-    let joins = !block(&text.lines().collect::<Vec<_>>()).is_empty();
-    text.push_str(if joins { "\n" } else { "\n\n" });
-    for trailer in trailers {
-        text.push_str(&trailer.to_string());
-        text.push('\n');
-    }
-    text
+    all.extend(trailers.iter().map(Trailer::to_string));
+    all.extend(lines[end..].iter().map(|line| (*line).to_owned()));
+    all.push(String::new());
+    all.join("\n")
 }
 
 /// Text in one line, with every run of blanks and control characters as one blank.
@@ -99,15 +99,25 @@ fn in_one_line(text: &str) -> String {
         .join(" ")
 }
 
+fn blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+fn comment(line: &str) -> bool {
+    line.starts_with('#')
+}
+
+/// How many lines there are without the blank ones and comments at the end.
+fn end(lines: &[&str]) -> usize {
+    let last = lines
+        .iter()
+        .rposition(|line| !blank(line) && !comment(line));
+    last.map_or(0, |at| at + 1)
+}
+
 /// The lines of the paragraph that holds the trailers; none where no paragraph does.
 fn block<'a, 'b>(lines: &'a [&'b str]) -> &'a [&'b str] {
-    let blank = |line: &str| line.trim().is_empty();
-    let comment = |line: &str| line.starts_with('#');
-    let end = lines
-        .iter()
-        .rposition(|line| !blank(line) && !comment(line))
-        .map_or(0, |at| at + 1);
-    let lines = &lines[..end];
+    let lines = &lines[..end(lines)];
     // The first paragraph is the title.
     let title = lines
         .iter()

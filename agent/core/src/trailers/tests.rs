@@ -73,6 +73,10 @@ fn appended_trailers_join_those_that_are_there() {
     assert_eq!(append("Change\n\nA: 1\n\n", &new), "Change\n\nA: 1\nN: 1\n");
     assert_eq!(append("A: 1", &new), "A: 1\n\nN: 1\n");
     assert_eq!(append("Change\n\nwords", &[]), "Change\n\nwords\n");
+    assert_eq!(
+        append("Change\n\nA: 1\n\n# words\n", &new),
+        "Change\n\nA: 1\nN: 1\n\n# words\n"
+    );
 }
 
 #[test]

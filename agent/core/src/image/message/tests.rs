@@ -152,16 +152,16 @@ fn a_template_that_cannot_work_is_refused_with_its_line() {
 
 #[test]
 fn a_template_that_would_take_too_long_or_too_much_is_stopped() {
-    let list = format!("[{}]", "1,".repeat(200));
-    let nested = format!(
-        "{{% for a in {list} %}}{{% for b in {list} %}}{{% for c in {list} %}}{{% endfor %}}{{% endfor %}}{{% endfor %}}x"
-    );
-    let error = MessageTemplate::parse(&nested).unwrap_err();
+    let nested = |deep: usize, inner: &str| {
+        let (start, end) = ("{% for a in [1,2,3,4,5,6,7] %}", "{% endfor %}");
+        format!("x{}{inner}{}", start.repeat(deep), end.repeat(deep))
+    };
+    let error = MessageTemplate::parse(&nested(12, "")).unwrap_err();
     assert!(error.detail.contains("steps"), "{error}");
-    let long = "y".repeat(1000);
-    let wide = format!("{{% for a in {list} %}}{long}{{% endfor %}}");
-    let error = MessageTemplate::parse(&wide).unwrap_err();
+    let error = MessageTemplate::parse(&nested(4, &"y".repeat(1000))).unwrap_err();
     assert!(error.detail.contains("longer than"), "{error}");
+    let error = MessageTemplate::parse(&nested(17, "")).unwrap_err();
+    assert!(error.detail.contains("nested"), "{error}");
     let joined = |deep: usize| {
         let inner = (0..deep).fold("'z'".to_owned(), |inner, _| {
             format!("[1,2,3,4,5,6,7]|join({inner})")
