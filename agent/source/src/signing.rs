@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature, SignedSecretKey};
 use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{KeyDetails, KeyVersion, Password, S2kParams, SecretParams, StringToKey};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use rsa::signature::{SignatureEncoding, Signer};
+use ssh_key::private::{KeypairData, RsaKeypair};
+use ssh_key::{Algorithm, HashAlg, LineEnding, Mpint, PrivateKey, SshSig};
 use syncline_core::reason::Reason;
 use syncline_core::redacted::Redacted;
 
@@ -102,10 +104,7 @@ impl SigningKey {
     /// [`SigningKeyError::Unusable`].
     pub fn sign(&self, payload: &[u8], time: Timestamp) -> Result<String, SigningKeyError> {
         match &self.0.key {
-            Key::Ssh(key) => key
-                .sign(NAMESPACE, HashAlg::Sha512, payload)
-                .and_then(|signature| signature.to_pem(LineEnding::LF))
-                .map_err(unusable),
+            Key::Ssh(key) => sign_ssh(key, payload),
             Key::Gpg(key, Component::Primary) => sign_gpg(&key.primary_key, payload, time),
             Key::Gpg(key, Component::Subkey(number)) => {
                 sign_gpg(&key.secret_subkeys[*number].key, payload, time)
@@ -146,12 +145,51 @@ fn ssh(text: &str, passphrase: Option<&str>) -> Result<Inner, SigningKeyError> {
         return Err(SigningKeyError::Unusable(why));
     }
     // Some kinds of keys are read and cannot sign.
-    key.sign(NAMESPACE, HashAlg::Sha512, b"")
-        .map_err(unusable)?;
+    sign_ssh(&key, b"")?;
     Ok(Inner {
         fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
         key: Key::Ssh(Box::new(key)),
     })
+}
+
+fn sign_ssh(key: &PrivateKey, payload: &[u8]) -> Result<String, SigningKeyError> {
+    let signature = match key.key_data() {
+        KeypairData::Rsa(pair) => {
+            let content =
+                SshSig::signed_data(NAMESPACE, HashAlg::Sha512, payload).map_err(unusable)?;
+            let signature = sign_rsa(pair, &content)?;
+            let public = key.public_key().key_data().clone();
+            SshSig::new(public, NAMESPACE, HashAlg::Sha512, signature)
+        }
+        _ => key.sign(NAMESPACE, HashAlg::Sha512, payload),
+    };
+    signature
+        .and_then(|signature| signature.to_pem(LineEnding::LF))
+        .map_err(unusable)
+}
+
+/// The signature `rsa-sha2-512` of a content, RFC 8332.
+fn sign_rsa(pair: &RsaKeypair, content: &[u8]) -> Result<ssh_key::Signature, SigningKeyError> {
+    let number = |number: &Mpint| {
+        let bytes = number.as_positive_bytes();
+        bytes
+            .map(rsa::BigUint::from_bytes_be)
+            .ok_or_else(|| unusable("a part of it is not a positive number"))
+    };
+    let (public, private) = (&pair.public, &pair.private);
+    let primes = vec![number(&private.p)?, number(&private.q)?];
+    let key = rsa::RsaPrivateKey::from_components(
+        number(&public.n)?,
+        number(&public.e)?,
+        number(&private.d)?,
+        primes,
+    );
+    let key = rsa::pkcs1v15::SigningKey::<rsa::sha2::Sha512>::new(key.map_err(unusable)?);
+    let signature = key.try_sign(content).map_err(unusable)?;
+    let algorithm = Algorithm::Rsa {
+        hash: Some(HashAlg::Sha512),
+    };
+    ssh_key::Signature::new(algorithm, signature.to_vec()).map_err(unusable)
 }
 
 fn gpg(text: &str, passphrase: Option<&str>) -> Result<Inner, SigningKeyError> {

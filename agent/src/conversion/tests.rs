@@ -112,3 +112,55 @@ fn an_application_cannot_adopt_from_itself() {
     let detail = refusal(&json!({"adoptFrom": "web"}));
     assert!(detail.contains("spec.adoptFrom"), "{detail}");
 }
+
+/// What a Repository with this `write` becomes.
+fn write_of(write: &Value) -> Result<syncline_core::application::Write, Failure> {
+    let wire = serde_json::from_value(json!({
+        "apiVersion": "syncline.dev/v1alpha1",
+        "kind": "Repository",
+        "metadata": {"name": "config", "namespace": "shop"},
+        "spec": {"url": "https://git.example.com/config.git", "write": write},
+    }));
+    let repository = repository(&wire.unwrap(), "reader")?;
+    Ok(repository.write.unwrap())
+}
+
+#[test]
+fn a_repository_says_how_its_commits_are_worded_and_signed() {
+    let secret = json!({"name": "push"});
+    let plain = write_of(&json!({"secretRef": secret})).unwrap();
+    assert_eq!(plain.message, MessageTemplate::default());
+    assert_eq!((plain.skip_ci, plain.signing), (None, None));
+    assert_eq!(plain.window, SECOND);
+    let full = write_of(&json!({
+        "secretRef": secret,
+        "message": "Update {{ updates[0].image }}",
+        "skipCi": "[skip ci]",
+        "signing": {"secretRef": {"name": "key"}},
+        "window": "30s",
+    }));
+    let full = full.unwrap();
+    assert_ne!(full.message, MessageTemplate::default());
+    assert_eq!(full.skip_ci.as_deref(), Some("[skip ci]"));
+    assert_eq!(full.signing.as_deref(), Some("key"));
+    assert_eq!(full.window, SECOND * 30);
+}
+
+#[test]
+fn a_message_that_cannot_work_is_refused_with_its_line() {
+    let secret = json!({"name": "push"});
+    let message = "Update\n\n{{ update.image }}";
+    let failure = write_of(&json!({"secretRef": secret, "message": message})).unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    assert!(
+        failure.detail.starts_with("`spec.write.message`: line 3: "),
+        "{}",
+        failure.detail
+    );
+    let failure = write_of(&json!({"secretRef": secret, "skipCi": "a\nb"})).unwrap_err();
+    assert!(
+        failure.detail.contains("spec.write.skipCi"),
+        "{}",
+        failure.detail
+    );
+}

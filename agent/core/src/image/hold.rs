@@ -282,7 +282,7 @@ pub fn alternation(
             .rev()
             .take_while(|pair| {
                 let [first, second] = pair else { return false };
-                let (first, second) = (&first.note, &second.note);
+                let (first, second) = (first.note, second.note);
                 same(&first.new, &second.old) && same(&first.old, &second.new)
             })
             .count();
@@ -318,7 +318,7 @@ struct Link<'a> {
     /// Its number in the history; newer ones have lower numbers.
     at: usize,
     entry: &'a HistoryEntry,
-    note: UpdateNote,
+    note: &'a UpdateNote,
 }
 
 /// The updates of a place, oldest first, of whichever policy.
@@ -328,7 +328,7 @@ fn chain<'a>(place: &Place, history: &'a History) -> Vec<Link<'a>> {
         .iter()
         .enumerate()
         .filter_map(|(at, entry)| {
-            let note = entry.notes().find(|note| &note.place == place)?;
+            let note = entry.notes.iter().find(|note| &note.place == place)?;
             Some(Link { at, entry, note })
         })
         .collect();

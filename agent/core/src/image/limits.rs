@@ -77,7 +77,7 @@ fn times(policy: &Name, history: &History, now: Timestamp) -> Vec<Timestamp> {
         .entries
         .iter()
         .filter(|entry| now.duration_since(entry.time).as_secs() < 3600)
-        .filter(|entry| entry.notes().any(|note| &note.policy == policy))
+        .filter(|entry| entry.notes.iter().any(|note| &note.policy == policy))
         .map(|entry| entry.time)
         .collect();
     times.sort_unstable_by(|a, b| b.cmp(a));

@@ -101,8 +101,10 @@ pub struct HistoryEntry {
     pub time: Timestamp,
     /// Its first line.
     pub subject: String,
-    /// All its trailers.
+    /// All its trailers but those of what it changed.
     pub trailers: Vec<Trailer>,
+    /// What it changed, by its own words; nothing for commits that are no updates.
+    pub notes: Vec<UpdateNote>,
 }
 
 impl HistoryEntry {
@@ -116,14 +118,23 @@ impl HistoryEntry {
         if !trailers.iter().any(|t| t.key.starts_with(TRAILER_PREFIX)) {
             return None;
         }
+        let (notes, trailers) = trailers
+            .into_iter()
+            .partition::<Vec<_>, _>(|trailer| trailer.is(names::TRAILER_IMAGE));
         let subject = message.lines().next().unwrap_or_default();
-        Some(Self {
+        let mut entry = Self {
             commit,
             author,
             time,
             subject: subject.chars().take(SUBJECT_CHARACTERS).collect(),
             trailers,
-        })
+            notes: Vec::new(),
+        };
+        if entry.is_update() {
+            let values = notes.iter().map(|trailer| trailer.value.as_str());
+            entry.notes = values.filter_map(UpdateNote::parse).collect();
+        }
+        Some(entry)
     }
 
     /// The id under which we wrote it, as an update or to take updates back.
@@ -134,14 +145,6 @@ impl HistoryEntry {
     /// Whether it is an update of ours, and not a commit that takes updates back.
     pub fn is_update(&self) -> bool {
         self.update().is_some() && self.reverts().next().is_none()
-    }
-
-    /// What it changed, by its own words; nothing for commits that are no updates.
-    pub fn notes(&self) -> impl Iterator<Item = UpdateNote> {
-        let values = trailers::values(&self.trailers, names::TRAILER_IMAGE);
-        values
-            .filter(|_| self.is_update())
-            .filter_map(UpdateNote::parse)
     }
 
     /// The commits that it takes back.

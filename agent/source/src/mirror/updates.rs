@@ -56,10 +56,11 @@ impl Mirror {
     }
 
     /// The newest commit that `tip` has and `since` has not whose message has the trailer; `None`
-    /// where there is none. So an update is found again after a push that was unclear.
+    /// where there is none. So an update is found again after a push that was unclear. A `since` that
+    /// is not there any more is as none.
     ///
     /// # Errors
-    /// [`Error::CommitNotFound`] for either.
+    /// [`Error::CommitNotFound`] for the tip.
     pub fn find_trailer(
         &self,
         tip: &CommitId,
@@ -68,7 +69,11 @@ impl Mirror {
         value: &str,
     ) -> Result<Option<CommitId>, Error> {
         let (repository, _kept) = self.repository()?;
-        for id in self.walk(&repository, tip, Some(since), MAX_WALK)? {
+        let since = match self.find_commit(&repository, since) {
+            Err(Error::CommitNotFound { .. }) => None,
+            found => found.map(|_| Some(since))?,
+        };
+        for id in self.walk(&repository, tip, since, MAX_WALK)? {
             let commit = self.find_commit(&repository, &commit_id(id))?;
             let message = String::from_utf8_lossy(commit.message_bytes());
             if message.contains(value)

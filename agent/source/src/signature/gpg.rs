@@ -58,9 +58,10 @@ fn one(armoured: &[u8]) -> Result<Signature, SignatureProblem> {
 
 fn issued_by(signature: &Signature, key: &impl KeyDetails) -> bool {
     let (fingerprints, ids) = (signature.issuer_fingerprint(), signature.issuer_key_id());
-    match fingerprints.is_empty() {
-        false => fingerprints.contains(&&key.fingerprint()),
-        true => ids.contains(&&key.legacy_key_id()),
+    if fingerprints.is_empty() {
+        ids.contains(&&key.legacy_key_id())
+    } else {
+        fingerprints.contains(&&key.fingerprint())
     }
 }
 

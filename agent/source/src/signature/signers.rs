@@ -158,10 +158,10 @@ fn gpg_keys(bytes: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
             }
         }
     }
-    match keys.is_empty() {
-        true => Err("holds no GPG public key".to_owned()),
-        false => Ok(keys),
+    if keys.is_empty() {
+        return Err("holds no GPG public key".to_owned());
     }
+    Ok(keys)
 }
 
 /// Reads `principals [options] type base64 [comment]`, or `type base64 [comment]`.

@@ -126,13 +126,11 @@ impl GpgHome {
     }
 
     fn secret(&self, key: &str, passphrase: &str) -> Redacted {
-        let arguments = [
-            "--passphrase",
-            passphrase,
-            "--armor",
-            "--export-secret-keys",
-            key,
-        ];
+        self.exported("--export-secret-keys", key, passphrase)
+    }
+
+    fn exported(&self, how: &str, key: &str, passphrase: &str) -> Redacted {
+        let arguments = ["--passphrase", passphrase, "--armor", how, key];
         Redacted::new(self.gpg(&arguments))
     }
 
@@ -264,7 +262,13 @@ fn git_accepts_what_we_sign_with_gpg_keys() {
                 "sign",
             ]);
         }
-        let secret = home.secret(&fingerprint, passphrase);
+        // Of the one with a subkey the primary part stays at home.
+        let how = if subkey {
+            "--export-secret-subkeys"
+        } else {
+            "--export-secret-keys"
+        };
+        let secret = home.exported(how, &fingerprint, passphrase);
         let passphrase = Some(Redacted::new(passphrase)).filter(|p| !p.expose().is_empty());
         let key = SigningKey::parse(&secret, passphrase.as_ref()).unwrap();
         assert_eq!(

@@ -217,6 +217,8 @@ fn a_hold_is_read_from_git_alone_so_it_survives_a_reinstall() {
     let messages = history.entries.iter().map(|entry| {
         let mut text = entry.subject.clone();
         text = trailers::append(&text, &entry.trailers);
+        let notes: Vec<Trailer> = entry.notes.iter().map(UpdateNote::trailer).collect();
+        text = trailers::append(&text, &notes);
         HistoryEntry::read(
             entry.commit.clone(),
             entry.author.clone(),
@@ -292,7 +294,9 @@ fn a_squashed_merge_that_takes_the_value_back_holds_it() {
     let update = branch.update("1.1");
     // Squashed messages carry along what stood in the commits, also trailers.
     let entry = branch.made.last().unwrap().entry.clone().unwrap();
-    let message = trailers::append("Add an ingress (#12)", &entry.trailers);
+    let mut all = entry.trailers.clone();
+    all.extend(entry.notes.iter().map(UpdateNote::trailer));
+    let message = trailers::append("Add an ingress (#12)", &all);
     branch.commit(HUMAN, &message, Some("1.0"));
     assert_ne!(branch.history().tip, update);
     let holds = branch.holds();
@@ -431,7 +435,7 @@ proptest! {
                     rejected = None;
                 }
                 1 => {
-                    let ours = branch.made.iter().rev().find_map(|m| m.entry.as_ref()?.notes().next());
+                    let ours = branch.made.iter().rev().find_map(|m| m.entry.as_ref()?.notes.first().cloned());
                     branch.human(&value);
                     rejected = ours.map(|note| note.new).filter(|new| new != &value);
                 }

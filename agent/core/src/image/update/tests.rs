@@ -85,7 +85,7 @@ fn a_commit_says_what_it_is() {
     assert!(update.is_update());
     assert_eq!(update.subject, "Update web");
     assert_eq!(update.update(), Some("01"));
-    assert_eq!(update.notes().collect::<Vec<_>>(), [note()]);
+    assert_eq!(update.notes, [note()]);
 
     let (b, c) = (commit('b'), commit('c'));
     let revert = read(&format!(
@@ -98,7 +98,7 @@ fn a_commit_says_what_it_is() {
     assert_eq!(revert.update(), Some("02"));
     assert_eq!(revert.reverts().collect::<Vec<_>>(), [b, c]);
     assert_eq!(revert.reason(), Some("it broke"));
-    assert_eq!(revert.notes().count(), 0);
+    assert_eq!(revert.notes, []);
 
     let release = read("Let it go\n\nSyncline-Release: apps/web 1.1.0\nSyncline-Release: x\n");
     assert_eq!(
