@@ -107,7 +107,9 @@ pub fn revert_message(revert: &RevertText, skip_ci: Option<&str>, id: &str) -> S
         text.push('\n');
     }
     for (commit, _) in &revert.reverted {
-        text.push_str(&format!("\nThis reverts commit {commit}."));
+        for part in ["\nThis reverts commit ", commit.as_str(), "."] {
+            text.push_str(part);
+        }
     }
     let mut own = vec![Trailer::new(names::TRAILER_UPDATE, id)];
     for (commit, _) in &revert.reverted {
