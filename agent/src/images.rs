@@ -24,13 +24,15 @@ use syncline_core::gate::{closed, suspended};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::{Class, Reason};
 use syncline_core::record::{Name, UpdateRecord};
+use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, blocking};
 use crate::conversion::ImageUpdate;
 use crate::jitter::later;
 use crate::metrics::PollLabels;
+use crate::poller::Target;
 use crate::report;
 use crate::state::PolicyState;
 
@@ -119,6 +121,33 @@ async fn flow(
     // Who waits for a writer holds up no look.
     drop(permit);
     writer::update(agent, &repository, policy, cause).await
+}
+
+/// The branch moved by a commit that is not ours: the policies that have a place in one of the files
+/// that differ are looked at, so that it is said at once what follows from it.
+pub(crate) async fn moved(agent: &Agent, repository: &Repository, old: &CommitId, new: &CommitId) {
+    if old == new {
+        return;
+    }
+    let mirrors = Arc::clone(&agent.mirrors);
+    let (url, old, new) = (repository.url.clone(), old.clone(), new.clone());
+    let changed = blocking(move || mirrors.get(&url)?.changed_paths(&old, &new)).await;
+    // Without the difference the next look at each policy sees it.
+    let Ok::<_, syncline_source::Error>(changed) = changed else {
+        return;
+    };
+    let state = agent.state.lock();
+    for (name, entry) in &state.policies {
+        let spec = entry.spec.as_ref().ok();
+        let is_here = name.namespace == repository.name.namespace
+            && spec.is_some_and(|spec| spec.repository == repository.name.name);
+        let mut places = entry.memory.places.iter();
+        if is_here && places.any(|place| changed.binary_search(&place.file).is_ok()) {
+            let target = Target::ImagePolicy(name.clone());
+            let now = agent.clock.monotonic();
+            agent.poller.look_now(&target, Cause::Reference, now);
+        }
+    }
 }
 
 /// What Git names, where nothing has changed since that was found to be right: neither the tags nor

@@ -19,6 +19,7 @@ use syncline_source::{Mirror, Settings};
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
+use crate::images;
 use crate::jitter::later;
 use crate::metrics::PollLabels;
 use crate::report;
@@ -251,6 +252,9 @@ async fn arrived(
         return None;
     }
     let touched = touched(agent, repository, previous.as_ref(), &head).await;
+    if let Some(previous) = previous.as_ref().filter(|_| cause != Cause::Image) {
+        images::moved(agent, repository, previous, &head.info.id).await;
+    }
     {
         let mut state = agent.state.lock();
         let entry = state.repositories.get_mut(name)?;

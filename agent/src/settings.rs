@@ -382,14 +382,14 @@ pub struct AgentSettings {
     #[arg(long, env = "SYNCLINE_PUSH_PAUSE", default_value = "50ms", value_parser = duration, help_heading = "Sources")]
     pub push_pause: Duration,
     /// Longest pause before a commit is made anew.
-    #[arg(long, env = "SYNCLINE_PUSH_PAUSE_MOST", default_value = "2s", value_parser = duration, help_heading = "Sources")]
+    #[arg(long, env = "SYNCLINE_PUSH_PAUSE_MOST", default_value = "1s", value_parser = duration, help_heading = "Sources")]
     pub push_pause_most: Duration,
     /// To how many branches image updates are written at the same time; to one branch only one
     /// writer writes.
     #[arg(
         long,
         env = "SYNCLINE_IMAGE_WRITERS",
-        default_value_t = 4,
+        default_value_t = 8,
         help_heading = "Sources"
     )]
     pub image_writers: usize,

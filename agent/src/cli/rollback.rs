@@ -19,6 +19,9 @@ use super::connection::{Connection, Found, Place, plain};
 use super::{print, report};
 use crate::settings;
 
+/// How often the annotation is written where the Application changes at the same moment.
+const MOST_TRIES: u32 = 3;
+
 /// Arguments of `syncline rollback`.
 #[derive(Args, Clone, Debug)]
 pub struct RollbackArguments {
@@ -86,10 +89,17 @@ async fn answer(
 ) -> anyhow::Result<RollbackStatus> {
     let name = &found.name;
     let annotations = json!({(names::ANNOTATION_ROLLBACK): serde_json::to_string(request)?});
-    // What the agent wrote meanwhile is no reason to give up.
-    let newest = place.find(name).await?;
     let patch = json!({"metadata": {"annotations": annotations}});
-    place.change(&newest, patch).await?;
+    // What the agent writes meanwhile is no reason to give up.
+    let mut tries = 1;
+    loop {
+        let newest = place.find(name).await?;
+        match place.change(&newest, patch.clone()).await {
+            Ok(_) => break,
+            Err(_) if tries < MOST_TRIES => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
     let deadline = Instant::now() + arguments.timeout;
     loop {
         tokio::time::sleep(arguments.every).await;

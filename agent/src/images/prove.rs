@@ -12,6 +12,7 @@ use syncline_core::image::prove::{Disproof, Expected, Proof, prove};
 use syncline_core::manifest::Raw;
 use syncline_core::outcome::Failure;
 use syncline_core::read_set::ReadSet;
+use syncline_core::reason::Class;
 use syncline_core::record::Name;
 use syncline_core::revision::{CommitId, Revision};
 use syncline_core::secret_inputs::SecretInputs;
@@ -98,17 +99,24 @@ pub(super) async fn readers(
             return None;
         }
         let after = drawn(agent, &application, branches, after).await;
+        // What passes by itself says nothing of the edit.
+        if let (Ok(_), Err(failures)) = (&before.objects, &after.objects)
+            && let Some(failure) = failures.iter().find(|failure| is_passing(failure))
+        {
+            return Some(Err(failure.clone()));
+        }
         let read = |file: &&String| before.reads.is_touched_by(std::slice::from_ref(*file));
-        Some(Reader {
+        Some(Ok(Reader {
             application,
             files: files.iter().filter(read).cloned().collect(),
             before: before.objects,
             after: after.objects,
             secrets: after.secrets,
-        })
+        }))
     });
     let rendered = rendered.buffer_unordered(agent.settings.render_workers);
-    let mut readers: Vec<Reader> = rendered.filter_map(std::future::ready).collect().await;
+    let rendered: Vec<_> = rendered.filter_map(std::future::ready).collect().await;
+    let mut readers = rendered.into_iter().collect::<Result<Vec<Reader>, _>>()?;
     readers.sort_by(|a, b| a.application.cmp(&b.application));
     Ok(readers)
 }
@@ -230,6 +238,10 @@ pub(super) fn broken(reader: &Reader) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_passing(failure: &Failure) -> bool {
+    failure.reason.class() == Class::Transient
 }
 
 fn first(failures: &[Failure]) -> &str {

@@ -118,13 +118,20 @@ impl Batch<'_> {
             Err(failure) => return Err((failure, None)),
         };
         if let Some(sent) = self.sent.take() {
-            let landed = tip::landed(&tip, &sent.tip, &sent.commit, &sent.id).await;
-            if let Some(commit) = landed.map_err(|failure| (failure, None))? {
-                self.record(sent, &commit);
-                return Ok(Once::Done);
+            match tip::landed(&tip, &sent.tip, &sent.commit, &sent.id).await {
+                Ok(Some(commit)) => {
+                    self.record(sent, &commit);
+                    return Ok(Once::Done);
+                }
+                Ok(None) => {
+                    let planned = sent.planned.into_iter();
+                    self.orders.extend(planned.map(|planned| planned.order));
+                }
+                Err(failure) => {
+                    self.sent = Some(sent);
+                    return Ok(Once::Again(failure.detail));
+                }
             }
-            self.orders
-                .extend(sent.planned.into_iter().map(|planned| planned.order));
         }
         let (ground, mut planned) = self.decide(&tip).await?;
         let id = ulid::Ulid::new().to_string();
