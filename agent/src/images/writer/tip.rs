@@ -13,7 +13,7 @@ use syncline_source::{Error, HistoryLimits, Mirror, NewCommit, Push, SigningKey}
 
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
-use crate::repositories::access;
+use crate::repositories::{access, verified};
 
 /// The tip of a branch, with its files in the mirror.
 #[derive(Clone)]
@@ -67,6 +67,8 @@ pub(in crate::images) async fn fetch(
         Ok((Tip { mirror, commit }, follows))
     });
     let (tip, follows) = fetched.await.map_err(|error: Error| failure(&error))?;
+    // Before anything of the commit is used.
+    verified(agent, repository, &tip.commit).await?;
     if !follows && approved.as_deref() != Some(tip.commit.as_str()) {
         return Err(Failure {
             reason: Reason::HistoryRewritten,
@@ -92,6 +94,8 @@ pub(in crate::images) async fn send(
     commit: &CommitId,
 ) -> Result<Sent, Failure> {
     let write = write_of(repository)?;
+    // One that is not believed here would stop every sync of the branch.
+    verified(agent, repository, commit).await?;
     let writable = access(agent, repository, write.secret.as_deref()).await?;
     failpoint::reached("image.committed").await?;
     let (mirror, branch, commit) = (
