@@ -10,16 +10,17 @@ use serde_json::{Value, json};
 
 use crate::image_setup::Images;
 
-/// A PodTemplate that names an image: what is rendered runs it, and no pod is started.
+/// A Deployment of no pods that names an image: what is rendered runs it, and nothing is started.
 pub(crate) fn template(name: &str, reference: &str) -> String {
     format!(
-        "apiVersion: v1\nkind: PodTemplate\nmetadata:\n  name: {name}\ntemplate:\n  metadata:\n    \
-         labels:\n      app: {name}\n  spec:\n    containers:\n    - name: main\n      \
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: 0\n  \
+         selector:\n    matchLabels:\n      app: {name}\n  template:\n    metadata:\n      labels:\n        \
+         app: {name}\n    spec:\n      containers:\n      - name: main\n        \
          image: {reference}   # the one that runs\n"
     )
 }
 
-/// A world with the image `web` in some tags, a PodTemplate below `app` that names the first of
+/// A world with the image `web` in some tags, a Deployment below `app` that names the first of
 /// them, the Application `web` over it, and the right to push.
 async fn running(name: &str, tags: &[&str]) -> Result<(Images, String)> {
     let images = Images::new(name, tags).await?;

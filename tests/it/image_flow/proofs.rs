@@ -67,9 +67,11 @@ async fn a_tag_that_something_else_is_made_of_is_refused_and_the_others_go_on() 
     let api = images.registry.image("api");
     let values = format!("image:\n  repository: {api}\n  tag: 1.0.0\n");
     // More than the image depends on the tag.
-    let chart = "apiVersion: v1\nkind: PodTemplate\nmetadata:\n  name: api\n  annotations:\n    \
+    let chart = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: api\n  annotations:\n    \
                  is: {{ if eq .Values.image.tag \"1.0.0\" }}first{{ else }}later{{ end }}\n\
-                 template:\n  spec:\n    containers:\n    - name: main\n      image: \
+                 spec:\n  replicas: 0\n  selector:\n    matchLabels:\n      app: api\n  \
+                 template:\n    metadata:\n      labels:\n        app: api\n    spec:\n      \
+                 containers:\n      - name: main\n        image: \
                  \"{{ .Values.image.repository }}:{{ .Values.image.tag }}\"\n";
     let files = [
         (
