@@ -364,5 +364,6 @@ fn new_commit(round: usize) -> Result<NewCommit> {
         author_name: "Bench".to_owned(),
         author_email: "bench@example.com".to_owned(),
         time: begin.checked_add(Duration::from_secs(1_700_000_000 + round as u64))?,
+        signing: None,
     })
 }
