@@ -59,7 +59,7 @@ async fn the_api_server_takes_every_order_and_refuses_what_contradicts_itself() 
         json!({"select": {"newest": {}}, "tags": {"minAge": "24h", "platforms": ["linux/arm64/v8"]}}),
         json!({"select": {"digestOf": "stable"}, "tags": {"platforms": ["linux/amd64"]}}),
         json!({"select": {"commits": {}}}),
-        json!({"select": {"commits": {"repository": "web", "branch": "main"}}}),
+        json!({"select": {"commits": {"repository": "web"}}}),
         json!({
             "tags": {"match": "^v(.*)$", "extract": "$1", "exclude": ["rc"], "suffix": "-alpine"},
             "allowDowngrade": true, "pin": {"digest": true},
@@ -72,10 +72,6 @@ async fn the_api_server_takes_every_order_and_refuses_what_contradicts_itself() 
         (
             json!({"select": {"semver": "^1", "newest": {}}}),
             "exactly one",
-        ),
-        (
-            json!({"select": {"commits": {"branch": "main"}}}),
-            "name it too",
         ),
         (
             json!({"select": {"numerical": {"take": "Newest"}}}),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use syncline_cluster::kinds;
-use syncline_core::application::{Suspension, TreePath, check_branch, check_period};
+use syncline_core::application::{Suspension, TreePath, check_period};
 use syncline_core::image::policy::{By, Matching, Order, Pattern, Pin, Range, Take, Template};
 use syncline_core::image::policy::{Filter, PatternError, TemplateError};
 use syncline_core::image::{Downgrade, ImageName, Platform, Policy, Tag};
@@ -207,7 +207,12 @@ fn select(wire: &kinds::Select) -> Result<Order, Failure> {
         orders.push(Order::DigestOf(tag));
     }
     if let Some(commits) = &wire.commits {
-        orders.push(Order::Commits(by(commits)?));
+        orders.push(Order::Commits(match &commits.repository {
+            None => By::Creation,
+            Some(repository) => By::History {
+                repository: repository.clone(),
+            },
+        }));
     }
     match (orders.pop(), orders.is_empty()) {
         (Some(order), true) => Ok(order),
@@ -216,25 +221,6 @@ fn select(wire: &kinds::Select) -> Result<Order, Failure> {
             "name exactly one of `semver`, `numerical`, `alphabetical`, `newest`, `digestOf` and \
              `commits`",
         )),
-    }
-}
-
-fn by(wire: &kinds::Commits) -> Result<By, Failure> {
-    match (&wire.repository, &wire.branch) {
-        (None, None) => Ok(By::Creation),
-        (None, Some(_)) => Err(invalid(
-            "spec.select.commits.branch",
-            "a branch is one of a `repository`: name it too",
-        )),
-        (Some(repository), branch) => {
-            if let Some(branch) = branch {
-                check_branch(branch)?;
-            }
-            Ok(By::History {
-                repository: repository.clone(),
-                branch: branch.clone(),
-            })
-        }
     }
 }
 
@@ -294,10 +280,9 @@ mod tests {
             ),
             (json!({"commits": {}}), Order::Commits(By::Creation)),
             (
-                json!({"commits": {"repository": "web", "branch": "main"}}),
+                json!({"commits": {"repository": "web"}}),
                 Order::Commits(By::History {
                     repository: "web".into(),
-                    branch: Some("main".into()),
                 }),
             ),
         ] {
@@ -383,10 +368,6 @@ mod tests {
             (
                 json!({"select": {"digestOf": "a b"}}),
                 "spec.select.digestOf",
-            ),
-            (
-                json!({"select": {"commits": {"branch": "main"}}}),
-                "spec.select.commits.branch",
             ),
             (json!({"tags": {"extract": "$1"}}), "spec.tags.extract"),
             (json!({"tags": {"suffix": "a b"}}), "spec.tags.suffix"),

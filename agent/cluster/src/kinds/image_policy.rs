@@ -220,19 +220,14 @@ pub enum TakeName {
 pub struct Newest {}
 
 /// Tags are ids of commits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.branch) || has(self.repository)").message("a branch is one of a `repository`: name it too").field_path(".branch"))]
 pub struct Commits {
-    /// Name of a Repository of the same namespace whose history orders the commits; without it the
-    /// one is taken whose image was built last.
+    /// Name of a Repository of the same namespace, the history of whose branch orders the commits;
+    /// without it the one is taken whose image was built last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub repository: Option<String>,
-    /// A branch of it; that of the Repository where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub branch: Option<String>,
 }
 
 /// What is written beside the tag.

@@ -43,12 +43,10 @@ pub enum Take {
 pub enum By {
     /// The time at which the image of the tag was built.
     Creation,
-    /// The history of a branch.
+    /// The history of the branch of a Repository.
     History {
-        /// Name of a Repository of the policy's namespace.
+        /// Its name, in the policy's namespace.
         repository: String,
-        /// The branch; that of the Repository where there is none.
-        branch: Option<String>,
     },
 }
 
@@ -71,9 +69,8 @@ impl fmt::Display for Order {
             Self::Newest => f.write_str("newest build"),
             Self::DigestOf(tag) => write!(f, "digest of {tag}"),
             Self::Commits(By::Creation) => f.write_str("newest build of a commit"),
-            Self::Commits(By::History { repository, branch }) => {
-                write!(f, "newest commit of {repository}")?;
-                branch.iter().try_for_each(|branch| write!(f, "@{branch}"))
+            Self::Commits(By::History { repository }) => {
+                write!(f, "newest commit of {repository}")
             }
         }
     }

@@ -337,7 +337,6 @@ mod tests {
     fn commits_are_ordered_by_the_history_that_is_given() {
         let by = By::History {
             repository: "web".into(),
-            branch: None,
         };
         let policy = policy(Order::Commits(by));
         let tags = "aaaaaaa\nbbbbbbb\nccccccc\n";

@@ -10,7 +10,6 @@ fn ids(count: usize) -> Vec<String> {
 fn history() -> Policy {
     Policy::of(Order::Commits(By::History {
         repository: "web".into(),
-        branch: None,
     }))
 }
 

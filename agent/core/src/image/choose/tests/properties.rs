@@ -30,8 +30,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         Just(Order::Newest),
         Just(Order::Commits(By::Creation)),
         Just(Order::Commits(By::History {
-            repository: "web".into(),
-            branch: None
+            repository: "web".into()
         })),
         Just(Order::DigestOf(Tag::parse("latest").unwrap())),
     ];
