@@ -35,7 +35,7 @@ struct Known {
 }
 
 /// A line with JSON.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     tag: String,
@@ -66,16 +66,13 @@ impl TagFile {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let line = match line.starts_with('{') {
-                true => serde_json::from_str::<Line>(line)
-                    .with_context(|| format!("{name}:{number}"))?,
-                false => Line {
+            let line = if line.starts_with('{') {
+                serde_json::from_str(line).with_context(|| format!("{name}:{number}"))?
+            } else {
+                Line {
                     tag: line.to_owned(),
-                    created: None,
-                    digest: None,
-                    platforms: Vec::new(),
-                    annotations: BTreeMap::new(),
-                },
+                    ..Line::default()
+                }
             };
             file.take(line, number);
         }

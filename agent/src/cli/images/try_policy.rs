@@ -313,7 +313,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted() {
         let policy = Policy::parse("*").unwrap();
-        let tags: String = (0..50).map(|n| format!("1.0.{n}\n")).collect();
+        let tags: Vec<String> = (0..50).map(|n| format!("1.0.{n}")).collect();
+        let tags = tags.join("\n");
         let some = text(&decided(&arguments(&[]), &policy, &tags).unwrap());
         assert!(some.ends_with("30 more of 50 (1 chosen, 49 older); `--all` prints them\n"));
         let all = text(&decided(&arguments(&["--all"]), &policy, &tags).unwrap());
