@@ -115,12 +115,17 @@ impl Lane {
         if let Some(error) = self.refused(now, host, kind) {
             return Err(error);
         }
+        let rate = self.rate_at(now);
+        let gap = Duration::from_secs_f64(1.0 / rate);
         if let Some(rest) = &mut self.rest {
-            // The rest is over: this request tries, and the others wait for how it ends.
+            // The rest is over: this request tries at once, and the others wait for how it ends.
             *rest = Hold::new(now, pace.rest_most, rest.why);
+            self.full = self.full.max(now.instant) + gap;
+            return Ok(Admission::Go);
         }
-        let gap = Duration::from_secs_f64(1.0 / self.rate_at(now));
-        let room = gap.mul_f64(pace.burst - 1.0);
+        // A host that is asked more slowly gets smaller bursts too.
+        let burst = pace.burst * rate / pace.rate;
+        let room = gap.mul_f64((burst - 1.0).max(0.0));
         let full = self.full.max(now.instant);
         let wait = (full - now.instant).saturating_sub(room);
         if wait > pace.max_wait {

@@ -209,6 +209,22 @@ fn after_failures_in_a_row_one_request_tries_at_a_time() {
 }
 
 #[test]
+fn the_request_that_tries_does_not_wait_for_the_pace() {
+    let mut played = Played::new();
+    played.pace.rate = SLOWEST;
+    played.lane = Lane::new(&played.pace, played.now);
+    for _ in 0..5 {
+        assert_eq!(played.ask(Kind::Other), Ok(Admission::Go));
+    }
+    assert!(played.ask(Kind::Other).is_err());
+    for _ in 0..3 {
+        played.fail();
+    }
+    played.pass(Duration::from_secs(1));
+    assert_eq!(played.ask(Kind::Other), Ok(Admission::Go));
+}
+
+#[test]
 fn a_gateway_without_a_registry_behind_it_counts_as_a_failure_and_an_error_of_its_own_does_not() {
     let mut played = Played::new();
     for _ in 0..9 {
