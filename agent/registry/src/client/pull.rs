@@ -1,5 +1,7 @@
 //! Reads manifests and blobs; a blob may lie on another host.
 
+use std::fmt::Write as _;
+
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, Url};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -188,7 +190,11 @@ pub(super) fn name(image: &ImageName, reference: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn accept() -> HeaderMap {
