@@ -9,6 +9,9 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 
+/// Documents by digest, each with its kind.
+pub(super) type Content = Vec<(String, (String, Vec<u8>))>;
+
 /// An image to push.
 #[derive(Clone, Debug)]
 pub struct PlayedImage {
@@ -38,7 +41,7 @@ impl PlayedImage {
     }
 
     /// The digest of what a tag of it names, and everything behind that by digest, with its kind.
-    pub(super) fn content(&self) -> (String, Vec<(String, (String, Vec<u8>))>) {
+    pub(super) fn content(&self) -> (String, Content) {
         let mut content = Vec::new();
         let mut add = |kind: &str, value: &Value| {
             let bytes = value.to_string().into_bytes();
