@@ -11,7 +11,7 @@ use std::fmt;
 pub struct RepoUrl {
     text: String,
     host: String,
-    ssh: Option<SshAddress>,
+    ssh: Option<Box<SshAddress>>,
 }
 
 /// Where a repository is that is reached over SSH.
@@ -185,13 +185,13 @@ impl RepoUrl {
         Ok(Self {
             text: text.trim_end_matches('/').to_owned(),
             host: ssh.known_as(),
-            ssh: Some(ssh),
+            ssh: Some(Box::new(ssh)),
         })
     }
 
     /// Where it is, if it is reached over SSH.
     pub fn ssh(&self) -> Option<&SshAddress> {
-        self.ssh.as_ref()
+        self.ssh.as_deref()
     }
 
     /// The URL as given, without a trailing slash.

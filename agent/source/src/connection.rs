@@ -33,14 +33,17 @@ pub(crate) enum Connection {
     /// Requests and answers.
     Http(Http),
     /// A command of the server that is talked to.
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
 }
 
 impl Connection {
     /// Checks what is needed to connect; nothing is asked of the server yet.
     pub(crate) fn new(settings: &Settings, url: &RepoUrl, access: &Access) -> Result<Self, Error> {
         match url.ssh() {
-            Some(address) => Ssh::new(url, address, access).map(Self::Ssh),
+            Some(address) => {
+                let ssh = Ssh::new(url, address, access)?;
+                Ok(Self::Ssh(Box::new(ssh)))
+            }
             None => Http::new(settings, url, access).map(Self::Http),
         }
     }

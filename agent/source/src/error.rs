@@ -230,7 +230,7 @@ pub enum Error {
         /// The commit.
         commit: CommitId,
         /// What is wrong with its signature, with the key.
-        problem: SignatureProblem,
+        problem: Box<SignatureProblem>,
     },
     /// A path that is asked for is not a plain path inside the repository.
     #[error("path `{path}`: {problem}")]

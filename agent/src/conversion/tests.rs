@@ -164,3 +164,23 @@ fn a_message_that_cannot_work_is_refused_with_its_line() {
         failure.detail
     );
 }
+
+#[test]
+fn a_repository_over_ssh_with_signed_commits_reaches_the_domain() {
+    let convert = |url: &str| {
+        let wire = serde_json::from_value(json!({
+            "apiVersion": "syncline.dev/v1alpha1",
+            "kind": "Repository",
+            "metadata": {"name": "config", "namespace": "shop"},
+            "spec": {"url": url, "verify": {"secretRef": {"name": "signers"}}},
+        }));
+        repository(&wire.unwrap(), "applier")
+    };
+    let found = convert("git@git.example.com:shop/config.git").unwrap();
+    assert!(found.url.ssh().is_some());
+    let secret = "signers".to_owned();
+    assert_eq!(found.verify, Some(Verify { secret }));
+    let failure = convert("git:hunter2@git.example.com:shop/config.git").unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidUrl);
+    assert!(!failure.detail.contains("hunter2"), "{}", failure.detail);
+}

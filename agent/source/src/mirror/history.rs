@@ -41,7 +41,7 @@ impl Mirror {
         verify_commit(object.data(), signers, now).map_err(|problem| Error::Signature {
             url: self.url.clone(),
             commit: commit.clone(),
-            problem,
+            problem: Box::new(problem),
         })
     }
 

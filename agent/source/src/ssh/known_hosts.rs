@@ -71,9 +71,10 @@ impl KnownHosts {
         let mut others: Vec<String> = known.map(|line| fingerprint(&line.key)).collect();
         others.sort();
         others.dedup();
-        match others.is_empty() {
-            true => Verdict::Unknown,
-            false => Verdict::Other(others),
+        if others.is_empty() {
+            Verdict::Unknown
+        } else {
+            Verdict::Other(others)
         }
     }
 

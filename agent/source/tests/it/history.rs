@@ -1,9 +1,32 @@
 //! Questions about commits.
 
+use std::path::Path;
+use std::process::Command;
+
+use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
-use syncline_source::Error;
+use syncline_source::{Error, Signers};
 
 use crate::fixture::Fixture;
+
+/// Makes an SSH key and gives its public half.
+fn make_key(path: &Path) -> Vec<u8> {
+    let made = Command::new("ssh-keygen")
+        .args([
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            "ann@example.com",
+            "-f",
+        ])
+        .arg(path)
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::read(path.with_extension("pub")).unwrap()
+}
 
 #[test]
 fn changed_paths_name_both_sides_of_a_rename() {
@@ -117,4 +140,37 @@ fn a_blob_or_an_unknown_id_is_no_commit() {
             Err(Error::CommitNotFound { .. })
         ));
     }
+}
+
+#[test]
+fn bad_b54_a_commit_counts_only_with_the_signature_of_a_known_key() {
+    let fixture = Fixture::new();
+    let unsigned = fixture.head();
+    let key = fixture.folder.path().join("ann");
+    let public = make_key(&key);
+    let other = make_key(&fixture.folder.path().join("ben"));
+    let signing = format!("user.signingKey={}", key.display());
+    fixture.git(&[
+        "-c",
+        "gpg.format=ssh",
+        "-c",
+        &signing,
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "--gpg-sign",
+        "--message=signed",
+    ]);
+    fixture.git(&["push", "--quiet", "origin", "HEAD:main"]);
+    let (mirror, signed) = fixture.fetched();
+    let now = "2026-01-02T03:04:05Z".parse().unwrap();
+    let signers = Signers::parse([("ann.pub", public.as_slice())]).unwrap();
+    let signer = mirror.verify(&signed, &signers, now).unwrap();
+    assert!(signer.fingerprint.starts_with("SHA256:"), "{signer}");
+    let error = mirror.verify(&unsigned, &signers, now).unwrap_err();
+    assert_eq!(error.reason(), Reason::SignatureRefused);
+    assert!(error.to_string().contains(unsigned.as_str()), "{error}");
+    let others = Signers::parse([("other.pub", other.as_slice())]).unwrap();
+    let error = mirror.verify(&signed, &others, now).unwrap_err();
+    assert!(error.to_string().contains(&signer.fingerprint), "{error}");
 }
