@@ -43,7 +43,17 @@ impl SshKey {
             folder: tempfile::tempdir().unwrap(),
         };
         let path = key.path();
-        let mut arguments = vec!["-q", "-N", passphrase, "-C", "ann@example.com", "-f"];
+        // Few rounds: tests are built without optimisation.
+        let mut arguments = vec![
+            "-q",
+            "-a",
+            "1",
+            "-N",
+            passphrase,
+            "-C",
+            "ann@example.com",
+            "-f",
+        ];
         arguments.push(path.to_str().unwrap());
         arguments.push("-t");
         arguments.extend(kind);
@@ -92,6 +102,8 @@ impl GpgHome {
             .prefix("g")
             .tempdir_in("/tmp")
             .unwrap();
+        // Few rounds for passphrases: tests are built without optimisation.
+        fs::write(folder.path().join("gpg-agent.conf"), "s2k-count 65536\n").unwrap();
         Self { folder }
     }
 
