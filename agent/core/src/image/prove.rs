@@ -310,9 +310,9 @@ fn shown(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
+            Step::Index(index) => text.extend(["[", &index.to_string(), "]"]),
             Step::Key(key) if key.contains(['.', '/', '[']) => {
-                text.push_str(&format!("[{key:?}]"));
+                text.extend(["[", &format!("{key:?}"), "]"]);
             }
             Step::Key(key) if text.is_empty() => text.push_str(key),
             Step::Key(key) => {

@@ -127,9 +127,10 @@ pub(super) fn run(arguments: &SetArguments) -> anyhow::Result<ExitCode> {
         report(failures::table(&plan.failures).trim_end());
     }
     report(&summary(arguments, &plan));
-    Ok(match plan.failures.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(1),
+    Ok(if plan.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
     })
 }
 
@@ -317,11 +318,11 @@ fn summary(arguments: &SetArguments, plan: &Plan) -> String {
     };
     if plan.unchanged > 0 {
         let unchanged = count(plan.unchanged, "place says", "places say");
-        text.push_str(&format!("; {unchanged} it already"));
+        text.extend(["; ", &unchanged, " it already"]);
     }
     if !plan.failures.is_empty() {
         let refused = count(plan.failures.len(), "refusal", "refusals");
-        text.push_str(&format!("; {refused}"));
+        text.extend(["; ", &refused]);
     }
     text
 }

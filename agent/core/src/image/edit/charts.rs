@@ -4,6 +4,7 @@
 //! Everything found here is a guess that a render has to prove.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::forms::names_beside;
 use super::index::Index;
@@ -130,8 +131,9 @@ pub(super) fn registries(root: &Node) -> Vec<String> {
     .into_iter()
     .flatten()
     .filter_map(|node| node.scalar())
-    .filter(|scalar| !scalar.value.is_empty())
-    .map(|scalar| scalar.value.clone())
+    .map(text_in)
+    .filter(|text| !text.is_empty())
+    .map(str::to_owned)
     .collect()
 }
 
@@ -328,7 +330,7 @@ pub fn lines_to_add(site: &Site, below: &[&str], version: &Version) -> Option<St
         let leaf = path.pop()?;
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for (depth, key) in path.iter().enumerate().skip(shared) {
-            text.push_str(&format!("{}{}:\n", "  ".repeat(depth), as_key(key)));
+            let _ = writeln!(text, "{}{}:", "  ".repeat(depth), as_key(key));
         }
         let value = part.value_for(version)?;
         let style = match value_style(part) {
@@ -337,7 +339,7 @@ pub fn lines_to_add(site: &Site, below: &[&str], version: &Version) -> Option<St
         };
         let indent = "  ".repeat(path.len());
         let value = scalar::write(style, &value);
-        text.push_str(&format!("{indent}{}: {value}\n", as_key(&leaf)));
+        let _ = writeln!(text, "{indent}{}: {value}", as_key(&leaf));
         open = path;
     }
     Some(text)

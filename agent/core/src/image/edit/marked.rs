@@ -1,6 +1,7 @@
 //! Values with a marker: what the policy owns of them, and what is wrong with it.
 
 use super::forms::version_of;
+use super::marks::Mark;
 use super::sites::{Entries, Step, Walk, entry, text_in, written};
 use super::{By, Cause, Holds, Kind};
 use crate::image::marker::{self, Marker};
@@ -48,10 +49,8 @@ impl<'a> Walk<'a> {
         let path_text = written(path);
         let read = match marker.part {
             marker::Part::Reference => self.marked_reference(policy, &target.value),
-            marker::Part::Name => match self.is_the_image(&target.value) {
-                true => return,
-                false => Err(self.another(policy, &target.value)),
-            },
+            marker::Part::Name if self.is_the_image(&target.value) => return,
+            marker::Part::Name => Err(self.another(policy, &target.value)),
             marker::Part::Tag => self.beside(policy, siblings, path).and_then(|()| {
                 let (tag, digest) = version_of(&target.value)?;
                 let holds = self.holds_of_tag(policy, siblings, digest.as_ref())?;
@@ -102,7 +101,7 @@ impl<'a> Walk<'a> {
         let Some(beside) = siblings.and_then(|siblings| entry(siblings, "digest")) else {
             return Ok(Holds::TagAndDigest);
         };
-        let is_ours = matches!(self.marks.at(beside.at()), Some(Some(marker))
+        let is_ours = matches!(self.marks.at(beside.at()), Mark::Of(marker)
             if marker.policy == *policy && marker.part == marker::Part::Digest);
         if is_ours && digest.is_none() {
             return Ok(Holds::Tag);

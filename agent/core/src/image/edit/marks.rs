@@ -17,6 +17,17 @@ pub(super) struct Marks {
     wrong: Vec<Wrong>,
 }
 
+/// What stands at a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mark<'a> {
+    /// No marker.
+    None,
+    /// One that cannot be read, or several: nobody touches the value.
+    Unusable,
+    /// A marker.
+    Of(&'a Marker),
+}
+
 /// A marker that nobody can obey.
 #[derive(Debug)]
 struct Wrong {
@@ -106,9 +117,13 @@ impl Marks {
         marks
     }
 
-    /// What is known of the marker at a value; `Some(None)` is a marker that cannot be used.
-    pub(super) fn at(&self, at: Position) -> Option<Option<&Marker>> {
-        self.values.get(&at).map(Option::as_ref)
+    /// What stands at a value.
+    pub(super) fn at(&self, at: Position) -> Mark<'_> {
+        match self.values.get(&at) {
+            None => Mark::None,
+            Some(None) => Mark::Unusable,
+            Some(Some(marker)) => Mark::Of(marker),
+        }
     }
 
     /// Whether every marker can be read and stands at one value.

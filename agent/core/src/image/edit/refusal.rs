@@ -57,7 +57,7 @@ pub struct Refusal {
     /// The same for people, with what to do.
     pub detail: String,
     /// What has to be written before the place can be edited, where that is known.
-    pub missing: Option<Missing>,
+    pub missing: Option<Box<Missing>>,
 }
 
 impl Refusal {

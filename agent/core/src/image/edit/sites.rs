@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::charts::{self, OfFile};
-use super::marks::Marks;
+use super::marks::{Mark, Marks};
 use super::{By, Cause, Found, Holds, Kind, Missing, Part, Refusal, Site, Wanted, scalar};
 use crate::image::reference::{ImageName, Reference};
 use crate::manifest::yaml::tree::{Document, Node, Position, Scalar, Style, Tagged};
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
     fn node(&mut self, node: &'a Node, siblings: Option<&'a Entries>, path: &mut Vec<Step<'a>>) {
         match node {
             Node::Scalar(_) | Node::Alias { .. } => {
-                if let Some(Some(marker)) = self.marks.at(node.at()) {
+                if let Mark::Of(marker) = self.marks.at(node.at()) {
                     self.marker(marker, node, siblings, path);
                 }
             }
@@ -122,9 +122,9 @@ impl<'a> Walk<'a> {
     /// marker of the policy itself or one that is reported already.
     pub(super) fn is_marked(&mut self, value: &Node) -> bool {
         match self.marks.at(value.at()) {
-            None => false,
-            Some(None) => true,
-            Some(Some(marker)) => {
+            Mark::None => false,
+            Mark::Unusable => true,
+            Mark::Of(marker) => {
                 if Some(&marker.policy) != self.wanted.policy {
                     let detail = format!(
                         "{} is named here, and the marker gives the value to policy `{}`",
@@ -318,7 +318,7 @@ impl<'a> Walk<'a> {
             column: at.column,
             cause,
             detail,
-            missing,
+            missing: missing.map(Box::new),
         });
     }
 

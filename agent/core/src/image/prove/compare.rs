@@ -137,10 +137,8 @@ impl Comparison<'_> {
         }
         match (before, after) {
             (Some(Value::Object(old)), Some(Value::Object(new))) => {
-                let images = match is_text(&pair.key, path) {
-                    true => None,
-                    false => composed(old).zip(composed(new)),
-                };
+                let images = composed(old).zip(composed(new));
+                let images = images.filter(|_| !is_text(&pair.key, path));
                 let whole = images.is_some_and(|((_, old), (_, new))| {
                     old != new && self.image(pair, old, new, path)
                 });
@@ -227,9 +225,12 @@ impl Pair<'_> {
     ) -> Difference {
         let is_hidden = self.key.is_secret()
             && !matches!(path.first(), Some(Step::Key(first)) if first == "metadata");
-        let text = |value: &Value| match is_hidden {
-            true => "(hidden)".to_owned(),
-            false => cut(&value.to_string()),
+        let text = |value: &Value| {
+            if is_hidden {
+                "(hidden)".to_owned()
+            } else {
+                cut(&value.to_string())
+            }
         };
         Difference {
             object: self.key.clone(),
