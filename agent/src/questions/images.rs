@@ -4,8 +4,9 @@ mod filter;
 
 use std::collections::BTreeMap;
 
-use syncline_core::image::{Examined, Facts, Reference, Rule, Standing, Tag, Verdict};
-use syncline_core::outcome::Failure;
+use syncline_core::image::hold::Alternation;
+use syncline_core::image::limits::Limited;
+use syncline_core::image::{Choice, Examined, Facts, Reference, Rule, Standing, Tag, Verdict};
 use syncline_core::record::Name;
 use syncline_web_ui::Unanswered;
 use syncline_web_ui::views::{
@@ -15,7 +16,7 @@ use syncline_web_ui::views::{
 
 use super::why;
 use crate::agent::Agent;
-use crate::images::{self, Knowledge, Place};
+use crate::images::{self, Knowledge, Memory, Place};
 use crate::poller::Target;
 use crate::state::{ApplicationState, PolicyState, State};
 
@@ -49,23 +50,14 @@ pub(super) fn detail(agent: &Agent, name: &Name) -> Option<ImageDetail> {
     let state = agent.state.lock();
     let entry = state.policies.get(name)?;
     let policy = entry.spec.as_ref().ok().map(|spec| &spec.policy);
-    let told = |failure: &Option<Failure>| failure.as_ref().map(Why::from);
-    let held = entry
-        .memory
-        .knowledge
-        .iter()
-        .flat_map(|known| known.held.iter());
-    let held = held.map(|held| {
-        let version = held.version.to_string();
-        HeldTag::new(name, &version, held.because.clone(), held.since)
-    });
+    let held = entry.memory.holds.iter();
+    let held = held.map(|hold| HeldTag::new(name, &hold.value, hold.to_string(), hold.since));
     let choice = choice.as_ref();
     Some(ImageDetail {
         summary: summary(agent, name, entry),
         filter: policy.map(filter::words).unwrap_or_default(),
         warnings: policy.map(|policy| policy.warnings()).unwrap_or_default(),
-        withheld: choice.and_then(|choice| told(&choice.withheld)),
-        skipped: choice.and_then(|choice| told(&choice.skipped)),
+        remarks: remarks(&entry.memory, choice),
         counts: choice
             .map(|choice| counts(&choice.counts))
             .unwrap_or_default(),
@@ -73,6 +65,21 @@ pub(super) fn detail(agent: &Agent, name: &Name) -> Option<ImageDetail> {
         held: held.collect(),
         applications: users(&state, name, entry),
     })
+}
+
+/// What is the case beside the state.
+fn remarks(memory: &Memory, choice: Option<&Choice>) -> Vec<Why> {
+    let registry = memory.registry.as_ref();
+    let registry = registry
+        .map(|(failure, since)| Why::new(failure.reason, failure.detail.clone(), Some(*since)));
+    let others = [
+        memory.alternation.as_ref().map(Alternation::failure),
+        memory.limited.as_ref().map(Limited::failure),
+        choice.and_then(|choice| choice.withheld.clone()),
+        choice.and_then(|choice| choice.skipped.clone()),
+    ];
+    let others = others.iter().flatten().map(Why::from);
+    registry.into_iter().chain(others).collect()
 }
 
 /// Every tag of the last list; `None` where there is no such policy.

@@ -660,12 +660,16 @@ export interface components {
             held: components["schemas"]["HeldTag"][];
             /** @description Where Git names the image. */
             places: components["schemas"]["ImagePlace"][];
-            skipped?: components["schemas"]["Why"] | null;
+            /**
+             * @description What is the case beside the state: why the registry gives no list, why something newer is not
+             *     chosen now, that two writers take turns, that there were too many updates, how many tags have
+             *     no order.
+             */
+            remarks: components["schemas"]["Why"][];
             /** @description As in the list. */
             summary: components["schemas"]["ImageSummary"];
             /** @description What a person should know of the policy although it is valid. */
             warnings: string[];
-            withheld?: components["schemas"]["Why"] | null;
         };
         /** @description All image policies. */
         ImageList: {

@@ -56,10 +56,10 @@ pub struct ImageDetail {
     pub filter: Vec<String>,
     /// What a person should know of the policy although it is valid.
     pub warnings: Vec<String>,
-    /// Something newer is allowed, and why it is not chosen now.
-    pub withheld: Option<Why>,
-    /// How many tags passed the filter and have no order.
-    pub skipped: Option<Why>,
+    /// What is the case beside the state: why the registry gives no list, why something newer is not
+    /// chosen now, that two writers take turns, that there were too many updates, how many tags have
+    /// no order.
+    pub remarks: Vec<Why>,
     /// How many tags each rule decided, over all tags that the registry lists.
     pub counts: Vec<RuleCount>,
     /// Where Git names the image.
@@ -97,10 +97,21 @@ impl HeldTag {
             since,
             command: format!(
                 "kubectl -n {namespace} annotate imagepolicies.syncline.dev {name} --overwrite \
-                 {release}={tag}"
+                 {release}={}",
+                quoted(tag)
             ),
             trailer: format!("{trailer}: {policy} {tag}"),
         }
+    }
+}
+
+/// As one word of a shell: what is held was read from the messages of commits, which may say anything.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@".contains(&byte);
+    if text.bytes().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -260,5 +271,24 @@ impl From<&UpdateRecord> for ImageUpdate {
             files: record.files.clone(),
             time: record.time,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_copied_runs_nothing_that_a_commit_says() {
+        let name = Name::new("shop", "web");
+        let command = |tag: &str| {
+            let held = HeldTag::new(&name, tag, String::new(), Timestamp::UNIX_EPOCH);
+            let (_, value) = held.command.rsplit_once('=').unwrap();
+            value.to_owned()
+        };
+        assert_eq!(command("1.2.3-rc.1"), "1.2.3-rc.1");
+        assert_eq!(command("1@sha256:ab"), "1@sha256:ab");
+        assert_eq!(command("1;$(id)"), "'1;$(id)'");
+        assert_eq!(command("1'`id`"), r"'1'\''`id`'");
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn told(name: &Name, policy: &ImagePolicy, now: Timestamp) -> String 
     page.line("in Git", status.current_tag.as_deref().unwrap_or("nowhere"));
     page.line("chosen", status.latest_tag.as_deref().unwrap_or("none"));
     page.option("updated in", status.last_update_commit.as_deref());
+    page.list("held", &status.held);
     let verdicts = status.verdicts.iter();
     let verdicts = verdicts.map(|verdict| format!("{}: {}", verdict.tag, verdict.verdict));
     let verdicts: Vec<_> = verdicts.collect();
@@ -92,7 +93,7 @@ pub(super) fn whole(name: &Name, explained: &Explained, now: Timestamp) -> Strin
     page.line("allowed", &summary.select);
     page.list("", &detail.filter);
     page.list("warning", &detail.warnings);
-    let notes = [&detail.withheld, &detail.skipped].into_iter().flatten();
+    let notes = detail.remarks.iter();
     let notes = notes.filter(|note| note.reason != why.reason);
     let notes = notes.map(|note| format!("{}: {}", note.sentence, note.detail));
     page.list("remark", &notes.collect::<Vec<_>>());
@@ -297,11 +298,10 @@ mod tests {
             },
             "filter": ["ends with `-alpine`"],
             "warnings": [],
-            "withheld": {
+            "remarks": [{
                 "reason": "NoDowngrade", "class": "hold", "sentence": "Not newer", "remedy": "",
                 "detail": "`1.5.0` is held", "since": null,
-            },
-            "skipped": null,
+            }],
             "counts": [
                 {"rule": "chosen", "verdict": "chosen", "tags": 1},
                 {"rule": "older", "verdict": "allowed", "tags": 12},

@@ -55,8 +55,8 @@ export function ImagePage(props: { namespace: string; name: string; rule: string
 
 /** What is worth knowing beside the state. */
 function Notes({ detail }: { detail: ImageDetail }) {
-  const { summary, withheld, skipped, warnings } = detail;
-  const notes = [withheld, skipped].flatMap((why) => (why && why.reason !== summary.why.reason ? [why] : []));
+  const { summary, remarks, warnings } = detail;
+  const notes = remarks.filter((why) => why.reason !== summary.why.reason);
   if (notes.length === 0 && warnings.length === 0) return null;
   return (
     <ul class="pauses" aria-label="Remarks">
