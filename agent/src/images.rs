@@ -119,6 +119,8 @@ async fn flow(
         });
     }
     // Who waits for a writer holds up no look.
+    let target = Target::ImagePolicy(policy.name.clone());
+    agent.poller.answered(&target, agent.clock.monotonic());
     drop(permit);
     writer::update(agent, &repository, policy, cause).await
 }

@@ -37,6 +37,8 @@ struct Entry {
     cause: Cause,
     /// When the look that runs began.
     begun: Option<Instant>,
+    /// The look that runs has its answer and keeps no worker any more.
+    answered: bool,
     again: Option<Cause>,
     /// The last look was not slow.
     quick: bool,
@@ -49,9 +51,17 @@ impl Entry {
             due,
             cause,
             begun: None,
+            answered: false,
             again: None,
             quick: false,
         }
+    }
+
+    /// The other side has answered, or has not in time.
+    fn answer(&mut self, now: Instant) {
+        let slow = |begun| now.saturating_duration_since(begun) > SLOW;
+        self.quick = !self.begun.is_some_and(slow);
+        self.answered = true;
     }
 }
 
@@ -95,7 +105,7 @@ impl Poller {
     /// When a target is looked at next; `None` while it is, or where it is not watched.
     pub(crate) fn due(&self, target: &Target) -> Option<Instant> {
         let entries = self.lock();
-        let entry = entries.get(target).filter(|entry| !entry.running)?;
+        let entry = entries.get(target).filter(|entry| entry.begun.is_none())?;
         Some(entry.due)
     }
 
@@ -126,7 +136,7 @@ impl Poller {
             changed.as_mut().enable();
             let next = {
                 let mut entries = self.lock();
-                let slow = |entry: &&Entry| entry.begun.is_some() && !entry.quick;
+                let slow = |entry: &&Entry| entry.begun.is_some() && !entry.answered && !entry.quick;
                 let room = entries.values().filter(slow).count() < self.most_slow;
                 let next = entries
                     .iter_mut()
@@ -135,6 +145,7 @@ impl Poller {
                 match next {
                     Some((target, entry)) if entry.due <= now() => {
                         entry.begun = Some(now());
+                        entry.answered = false;
                         return (
                             target.clone(),
                             std::mem::replace(&mut entry.cause, Cause::Poll),
@@ -155,12 +166,22 @@ impl Poller {
         }
     }
 
+    /// A look has its answer, goes on with it and gives its worker back; [`Poller::done`] follows.
+    pub(crate) fn answered(&self, target: &Target, now: Instant) {
+        if let Some(entry) = self.lock().get_mut(target) {
+            entry.answer(now);
+        }
+        self.changed.notify_waiters();
+    }
+
     /// A look ended; the next one is due after the interval, or after `delay` where that is given
     /// (back-off, or a time that the other side named).
     pub(crate) fn done(&self, target: &Target, delay: Option<Duration>, now: Instant) {
         if let Some(entry) = self.lock().get_mut(target) {
-            let begun = entry.begun.take();
-            entry.quick = begun.is_some_and(|begun| now.saturating_duration_since(begun) <= SLOW);
+            if !entry.answered {
+                entry.answer(now);
+            }
+            entry.begun = None;
             match entry.again.take() {
                 Some(cause) => {
                     entry.due = now;
@@ -240,7 +261,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_target_is_due_at_a_known_time_unless_it_is_being_looked_at() {
-        let poller = Poller::default();
+        let poller = Poller::new(8, 0);
         assert_eq!(poller.due(&target()), None);
         poller.watch(target(), MINUTE, Cause::StartUp, Instant::now());
         assert_eq!(poller.due(&target()), Some(Instant::now()));
