@@ -136,7 +136,8 @@ impl Poller {
             changed.as_mut().enable();
             let next = {
                 let mut entries = self.lock();
-                let slow = |entry: &&Entry| entry.begun.is_some() && !entry.answered && !entry.quick;
+                let slow =
+                    |entry: &&Entry| entry.begun.is_some() && !entry.answered && !entry.quick;
                 let room = entries.values().filter(slow).count() < self.most_slow;
                 let next = entries
                     .iter_mut()

@@ -179,7 +179,7 @@ async fn places(
     policy: &ImageUpdate,
     ids: &[String],
 ) -> Result<BTreeMap<String, CommitPlace>, Failure> {
-    let Order::Commits(By::History { repository, branch }) = &policy.policy.order else {
+    let Order::Commits(By::History { repository }) = &policy.policy.order else {
         return Ok(BTreeMap::new());
     };
     let name = Name::new(&policy.name.namespace, repository);
@@ -191,11 +191,6 @@ async fn places(
             detail: format!("`{repository}`"),
         })?;
         let spec = entry.spec.as_ref().map_err(Clone::clone)?;
-        if let Some(branch) = branch.as_ref().filter(|branch| **branch != spec.branch) {
-            let detail = format!("`{repository}` follows `{}`, not `{branch}`", spec.branch);
-            let reason = Reason::InvalidSpec;
-            return Err(Failure { reason, detail });
-        }
         let head = entry.head.as_ref().ok_or_else(|| Failure {
             reason: Reason::RepositoryNotReady,
             detail: format!("`{repository}`: {}", entry.statement.message()),
@@ -219,8 +214,8 @@ struct Credentials {
     unread: Vec<String>,
 }
 
-/// Those of the Secret that the policy names, else those of the first pull secret of its service
-/// account that fits the image. A pull secret that cannot be read is no reason not to ask: many
+/// Those of the Secret that the policy names, else the entry of all pull secrets of its service
+/// account that fits the image best. A pull secret that cannot be read is no reason not to ask: many
 /// images are public.
 async fn credentials(agent: &Agent, policy: &ImageUpdate) -> Result<Credentials, Failure> {
     let namespace = &policy.name.namespace;
@@ -233,19 +228,23 @@ async fn credentials(agent: &Agent, policy: &ImageUpdate) -> Result<Credentials,
         .references
         .pull_secrets(agent, namespace, &policy.account)
         .await?;
+    let mut configs = Vec::new();
     for secret in secrets {
         match docker_config(agent, policy, &secret).await {
-            Ok(Some(config)) => {
-                if let Some(auth) = of_config(policy, &secret, &config)? {
-                    return Ok(Credentials { auth, unread });
-                }
-            }
+            Ok(Some(config)) => configs.push((secret, config)),
             Ok(None) => {}
             Err(failure) if failure.reason.class() == Class::Transient => return Err(failure),
             Err(failure) => unread.push(format!("pull secret `{secret}`: {}", failure.detail)),
         }
     }
-    let auth = Auth::Anonymous;
+    let read = configs.iter().map(|(name, config)| (name.as_str(), config));
+    let auth = match Auth::from_docker_configs(read, &policy.image) {
+        Ok(auth) => auth.unwrap_or_default(),
+        Err(error) => {
+            unread.push(error.to_string());
+            Auth::Anonymous
+        }
+    };
     Ok(Credentials { auth, unread })
 }
 
@@ -257,7 +256,11 @@ async fn named(agent: &Agent, policy: &ImageUpdate, secret: &str) -> Result<Auth
         .secret(agent, namespace, &policy.account, secret)
         .await?;
     if let Some(config) = data.text(".dockerconfigjson") {
-        return Ok(of_config(policy, secret, &config)?.unwrap_or_default());
+        let auth = Auth::from_docker_config(&config, &policy.image).map_err(|error| Failure {
+            reason: Reason::RegistryAuthFailed,
+            detail: format!("secret `{namespace}/{secret}`: {error}"),
+        })?;
+        return Ok(auth.unwrap_or_default());
     }
     match (data.text("username"), data.text("password")) {
         (Some(username), Some(password)) => Ok(Auth::Basic {
@@ -292,15 +295,4 @@ async fn docker_config(
         )
         .await?;
     Ok(data.and_then(|data| data.text(".dockerconfigjson")))
-}
-
-fn of_config(
-    policy: &ImageUpdate,
-    secret: &str,
-    config: &Redacted,
-) -> Result<Option<Auth>, Failure> {
-    Auth::from_docker_config(config, &policy.image).map_err(|error| Failure {
-        reason: Reason::RegistryAuthFailed,
-        detail: format!("secret `{}/{secret}`: {error}", policy.name.namespace),
-    })
 }
