@@ -46,8 +46,7 @@ impl Mirror {
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)
             .map_err(failed)?;
         walk.push(tip).map_err(failed)?;
-        let mut before = 0;
-        for id in walk {
+        for (before, id) in (0..).zip(walk) {
             if left.is_empty() {
                 break;
             }
@@ -57,7 +56,6 @@ impl Mirror {
                     places.insert((*asked).clone(), CommitPlace::At(before));
                 }
             }
-            before += 1;
         }
         Ok(places)
     }

@@ -472,8 +472,7 @@ fn twenty_thousand_references_are_listed_without_trouble() {
     let commit = fixture.head();
     let branches = (0..20_000).map(|n| format!("{commit} refs/heads/feature/team-{n:05}\n"));
     let mut packed = "# pack-refs with: peeled fully-peeled sorted \n".to_owned();
-    packed.extend(branches);
-    packed.push_str(&format!("{commit} refs/heads/main\n"));
+    packed.extend(branches.chain([format!("{commit} refs/heads/main\n")]));
     std::fs::write(fixture.bare().join("packed-refs"), packed).unwrap();
     assert_eq!(
         git(&fixture.bare(), &["for-each-ref"]).lines().count(),

@@ -42,10 +42,11 @@ impl SshServer {
     pub(crate) fn listen(&mut self, host_keys: &[&str], more: &str) {
         self.stop();
         let folder = self.folder.display();
-        let host_keys: String = host_keys
-            .iter()
+        let host_keys = host_keys.iter();
+        let host_keys: Vec<String> = host_keys
             .map(|name| format!("HostKey {folder}/{name}\n"))
             .collect();
+        let host_keys = host_keys.concat();
         let settings = format!(
             "Port {}\nListenAddress 127.0.0.1\n{host_keys}PidFile none\nStrictModes no\n\
              AuthorizedKeysFile {folder}/allowed\nPasswordAuthentication no\n\
