@@ -170,7 +170,7 @@ reasons! {
     Fetching, "", Progress, "The repository is being read for the first time", "";
     InvalidUrl, "git.url", Input, "The URL of the repository is not valid", "Correct `spec.url`";
     AuthFailed, "git.auth", Denied, "The Git server refused the credentials", "Correct the Secret named in `secretRef`";
-    HostKeyUnknown, "git.host_key", Denied, "Nothing vouches for the SSH host key of the Git server, which is not talked to", "Compare the fingerprint with what its owner publishes, and add the named line to `known_hosts` in the Secret";
+    HostKeyUnknown, "git.host_key_unknown", Denied, "Nothing vouches for the SSH host key of the Git server, which is not talked to", "Compare the fingerprint with what its owner publishes, and add the named line to `known_hosts` in the Secret";
     HostKeyMismatch, "git.host_key", Denied, "The Git server shows another SSH host key than `known_hosts` has; it is not talked to", "Ask its owner whether the key was changed; if so, replace the line in `known_hosts`";
     SignatureRefused, "git.signature", Input, "A commit is not signed by a key that `spec.verify` names; nothing of it is used", "Sign it with such a key, or add the key to the Secret";
     SecretMissing, "", Denied, "A Secret that is named does not exist, or the service account may not read it, or a key is missing", "Create it, or give the service account the right to `get` it";

@@ -83,7 +83,13 @@ impl KnownHosts {
         let name = address.known_as();
         let lines = self.of(&name).chain(self.of(&address.host));
         let trusted = lines.filter(|line| line.marker == Marker::None);
-        trusted.map(|line| line.algorithm.as_str()).collect()
+        let mut algorithms = Vec::new();
+        for line in trusted {
+            if !algorithms.contains(&line.algorithm.as_str()) {
+                algorithms.push(&line.algorithm);
+            }
+        }
+        algorithms
     }
 
     fn of<'known>(&'known self, name: &str) -> impl Iterator<Item = &'known Line> {
