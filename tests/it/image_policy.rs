@@ -156,7 +156,7 @@ fn a_policy_is_tried_on_a_list_of_tags_without_a_cluster() -> Result<()> {
         "{answer:#}"
     );
 
-    let broken = POLICY.replace("^1", ">=");
+    let broken = POLICY.replace("^1", "'>='");
     std::fs::write(folder.path().join("web.yaml"), broken)?;
     let out = run(folder.path(), tags, &[])?;
     let said = String::from_utf8(out.stderr)?;

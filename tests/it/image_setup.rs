@@ -166,7 +166,7 @@ impl Images {
             )?;
             repo.git(&["add", "--all"])?;
             repo.git(&["commit", "--quiet", "--message", &format!("Human {number}")])?;
-            let target = format!("HEAD:refs/waiting/{number}");
+            let target = format!("HEAD:refs/waiting/{number:03}");
             repo.git(&["push", "--quiet", "origin", &target])?;
             ids.push(repo.git(&["rev-parse", "HEAD"])?.trim().to_owned());
         }

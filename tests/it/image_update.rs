@@ -246,10 +246,16 @@ async fn two_policies_update_two_images_of_one_file() -> Result<()> {
     images.wait_for_tag("1.1.0").await?;
     images.wait_for_tag_of("api", "3.1.0").await?;
     let updates = images.updates()?;
-    ensure!(updates.len() == 2, "the updates are {updates:#?}");
-    for update in &updates {
-        ensure!(images.numstat(&update.id)? == "1\t1\tapp/all.yaml\n");
-    }
+    // One commit where both were ready in time for it.
+    let one_each = ["1\t1\tapp/all.yaml\n"; 2];
+    let stats: Vec<String> = updates
+        .iter()
+        .map(|update| images.numstat(&update.id))
+        .collect::<Result<_>>()?;
+    ensure!(
+        stats == ["2\t2\tapp/all.yaml\n"] || stats == one_each,
+        "the updates are {updates:#?}"
+    );
     let head = world.repo.head()?;
     let edited = world.repo.read(&head, "app/all.yaml")?;
     let expected = file.replace(":1.0.0", ":1.1.0").replace(":3.0.0", ":3.1.0");

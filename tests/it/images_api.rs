@@ -210,6 +210,7 @@ async fn an_application_names_the_policy_of_its_image_and_the_policy_the_applica
         .repo
         .commit(&[("run/web.yaml", &workload)], "Run it")?;
     world.application("web", "run", json!({})).await?;
+    world.request("Repository", "config").await?;
     let session = Session::open(world.agent()).await?;
     let namespace = &world.namespace;
     let expected = json!([{

@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Shared};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::{StatusCode, header};
 use reqwest::Client;
 use serde_json::json;
@@ -156,7 +156,9 @@ async fn list_wrongly(
                 let text = json!({ "name": repository, "tags": tags.split_off(*size) }).to_string();
                 let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
                 let cut = std::io::Error::other("the test asked for it");
-                let body = stream::iter([Ok(half), Err(cut)]);
+                // What is pending is sent: the client has the head and the half before the cut.
+                let sent = stream::once(tokio::task::yield_now()).filter_map(|()| std::future::ready(None));
+                let body = stream::iter([Ok(half)]).chain(sent).chain(stream::iter([Err(cut)]));
                 let response = response.header(header::CONTENT_LENGTH, text.len());
                 return Ok(response.body(Body::from_stream(body))?);
             }

@@ -52,7 +52,8 @@ async fn lists_of_a_registry_behind_the_proxy_go_wrong_and_right_again() -> Resu
     let (status, link, first) = list("").await?;
     ensure!(status == 200 && first.is_some_and(|text| text.contains(r#"["1","2"]"#)));
     ensure!(link.is_some_and(|link| link.contains("last=2")));
-    let (_, _, second) = list("?last=2").await?;
+    // The cut may come before the head of the answer left the buffer: then the request fails.
+    let second = list("?last=2").await.ok().and_then(|(_, _, text)| text);
     ensure!(second.is_none(), "the second page is whole: {second:?}");
 
     proxy.set_fault(Some(RegistryFault::Omit(vec!["3".to_owned()])));

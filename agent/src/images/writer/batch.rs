@@ -11,7 +11,7 @@ use syncline_core::record::{Name, UpdateRecord};
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 
-use super::findings::{Findings, expected, is_read};
+use super::findings::{Findings, expected, is_read, written};
 use super::tip::{self, Tip};
 use super::words::words;
 use super::{Order, pause};
@@ -410,6 +410,7 @@ impl Batch<'_> {
                 time: now,
             };
             agent.history.record_update(&record);
+            written(agent, &record.policy, &edit);
             tracing::info!(policy = %record.policy, git.commit = %commit, old = record.old, new = record.new, "committed a newer image");
             let note = if note.is_empty() {
                 note

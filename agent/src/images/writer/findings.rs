@@ -9,7 +9,7 @@ use syncline_core::record::Name;
 
 use super::batch::Planned;
 use crate::agent::Agent;
-use crate::images::decide::Change;
+use crate::images::decide::{Change, Edit};
 use crate::images::fail;
 use crate::images::prove::{Reader, Said};
 
@@ -106,6 +106,21 @@ impl Findings {
             order.answer(fail(Reason::EditUnproved, detail));
         }
         stands
+    }
+}
+
+/// Remembers for people what the places of a policy name now.
+pub(super) fn written(agent: &Agent, policy: &Name, edit: &Edit) {
+    let mut state = agent.state.lock();
+    let Some(entry) = state.policies.get_mut(policy) else {
+        return;
+    };
+    for change in edit.changes() {
+        let at = (&change.site.file, change.site.line);
+        let places = entry.memory.places.iter_mut();
+        for place in places.filter(|place| (&place.file, place.line) == at) {
+            place.current = Some(change.version.clone());
+        }
     }
 }
 
