@@ -157,8 +157,11 @@ async fn list_wrongly(
                 let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
                 let cut = std::io::Error::other("the test asked for it");
                 // What is pending is sent: the client has the head and the half before the cut.
-                let sent = stream::once(tokio::task::yield_now()).filter_map(|()| std::future::ready(None));
-                let body = stream::iter([Ok(half)]).chain(sent).chain(stream::iter([Err(cut)]));
+                let sent = stream::once(tokio::task::yield_now())
+                    .filter_map(|()| std::future::ready(None));
+                let body = stream::iter([Ok(half)])
+                    .chain(sent)
+                    .chain(stream::iter([Err(cut)]));
                 let response = response.header(header::CONTENT_LENGTH, text.len());
                 return Ok(response.body(Body::from_stream(body))?);
             }

@@ -1,7 +1,7 @@
 //! Markers that say which policy owns a value: `# {"$imagepolicy": "namespace:name:tag"}` behind
 //! it, as Flux has them.
 //!
-//! It reads the comment alone; which value it stands at is for [`crate::image::edit`] to say.
+//! It reads the comment alone; which value it stands at is for [`edit`](mod@crate::image::edit) to say.
 
 use serde_json::Value;
 

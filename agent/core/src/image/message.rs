@@ -2,7 +2,7 @@
 //! trailers by which we know the commit again.
 //!
 //! A template is written in the language of Jinja. It sees the fields of [`CommitText`] and nothing
-//! else: no files, no clock, no environment. See [`template`] for what it may do.
+//! else: no files, no clock, no environment. See `template` for what it may do.
 
 mod template;
 
