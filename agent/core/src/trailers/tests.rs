@@ -1,3 +1,5 @@
+//! Trailers, as Git reads them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Signatures, those that count and those that do not.
+
 use super::*;
 
 const COMMIT: &str = "tree 1\nparent 2\nauthor A <a@b.c> 1 +0000\ncommitter C> <c@d.e> 1767323045 +0100\n\

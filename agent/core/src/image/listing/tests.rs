@@ -1,3 +1,5 @@
+//! Lists that are believed, and lists that are not.
+
 use super::*;
 
 /// The lists of one image, a minute apart.

@@ -1,3 +1,5 @@
+//! Messages of update commits, from templates.
+
 use proptest::prelude::*;
 
 use super::*;

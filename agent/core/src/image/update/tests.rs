@@ -1,3 +1,5 @@
+//! What commits say of updates, read and written.
+
 use proptest::prelude::*;
 
 use super::*;

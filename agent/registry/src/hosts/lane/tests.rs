@@ -1,3 +1,5 @@
+//! The pace of one host, with a clock that is set by hand.
+
 use super::super::headers::Requests;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Manifests, good ones and bad ones.
+
 use super::*;
 use serde_json::{Value, json};
 
