@@ -162,7 +162,7 @@ async fn fault_f25_what_is_taken_by_force_is_said_with_the_field_and_its_former_
     spoiled_and_mended(&world, "c0").await?;
     let sync = person
         .wait_for_sync(&world, "web", "that put it back", |sync| {
-            sync["summary"]["cause"] == "drift"
+            sync["summary"]["cause"] == "drift" && sync["summary"]["finishedAt"].is_string()
         })
         .await?;
     let note = sync["outcomes"][0]["note"].to_string();
