@@ -15,7 +15,8 @@ use std::time::Duration;
 use syncline_cluster::kinds;
 use syncline_core::application::{
     Application, Conflicts, DeletionPolicy, ForeignFields, Ignore, OnFailure, PruneApproval,
-    Repository, Suspension, SyncPolicy, TreePath, Verify, Write, check_branch, check_period,
+    Repository, Suspension, SyncPolicy, TreePath, Verify, VerifyMode, Write, check_branch,
+    check_period,
 };
 use syncline_core::field_path::FieldPath;
 use syncline_core::image::message::MessageTemplate;
@@ -50,7 +51,7 @@ pub(crate) fn repository(
 ) -> Result<Repository, Failure> {
     let spec = &wire.spec;
     check_branch(&spec.reference.branch)?;
-    Ok(Repository {
+    let converted = Repository {
         name: kinds::name_of(wire),
         url: RepoUrl::parse(&spec.url).map_err(|error| Failure {
             reason: Reason::InvalidUrl,
@@ -65,6 +66,11 @@ pub(crate) fn repository(
             .unwrap_or_else(|| default_account.to_owned()),
         secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
         verify: spec.verify.as_ref().map(|verify| Verify {
+            mode: match verify.mode {
+                kinds::VerifyMode::Commit => VerifyMode::Commit,
+                kinds::VerifyMode::Tag => VerifyMode::Tag,
+                kinds::VerifyMode::CommitAndTag => VerifyMode::CommitAndTag,
+            },
             secret: verify.secret_ref.name.clone(),
         }),
         webhook_secret: spec
@@ -73,7 +79,15 @@ pub(crate) fn repository(
             .map(|webhook| webhook.secret_ref.name.clone()),
         write: spec.write.as_ref().map(write).transpose()?,
         suspend: suspended(spec.suspend.as_ref()),
-    })
+    };
+    if converted.write.is_some() && converted.wants_tags() {
+        return Err(invalid(
+            "spec.verify.mode",
+            "a commit of the agent carries no signed tag, so it would never be used: take the mode \
+             `Commit` and `write.signing`, or leave `write` away",
+        ));
+    }
+    Ok(converted)
 }
 
 /// Checks how commits are made.

@@ -27,7 +27,9 @@ use crate::state::{ApplicationState, Head, State};
 use crate::sync::unrendered;
 
 pub(crate) use access::access;
-pub(crate) use verification::{signers, verified};
+pub(crate) use verification::verified;
+
+use verification::policy;
 
 /// One mirror per URL, opened when it is first needed.
 pub(crate) struct Mirrors {
@@ -120,7 +122,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) -> Optio
 async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Failure> {
     failpoint::reached("fetch.start").await?;
     let access = access(agent, repository, repository.secret.as_deref()).await?;
-    let signers = signers(agent, repository).await?;
+    let policy = policy(agent, repository).await?;
     let now = agent.clock.now();
     let failure = |error: syncline_source::Error| Failure {
         reason: error.reason(),
@@ -128,14 +130,19 @@ async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Fail
     };
     let mirrors = Arc::clone(&agent.mirrors);
     let (url, branch) = (repository.url.clone(), repository.branch.clone());
+    let with_tags = repository.wants_tags();
     blocking(move || {
         let mirror = mirrors.get(&url).map_err(failure)?;
-        let fetched = mirror.fetch(&access, &branch).map_err(failure)?;
+        let fetched = match with_tags {
+            true => mirror.fetch_tagged(&access, &branch),
+            false => mirror.fetch(&access, &branch),
+        };
+        let fetched = fetched.map_err(failure)?;
         failpoint::check("fetch.done")?;
         // Before anything of the commit is used.
-        if let Some(signers) = &signers {
-            mirror
-                .verify(&fetched.commit, signers, now)
+        if let Some(policy) = &policy {
+            policy
+                .judge(&mirror, &fetched.commit, now)
                 .map_err(failure)?;
         }
         let info = mirror.commit_info(&fetched.commit).map_err(failure)?;

@@ -165,3 +165,73 @@ async fn a_commit_signed_with_gpg_is_used_and_one_of_an_unknown_key_begins_to_co
     world.wait_until_synced("web", &first).await?;
     Ok(())
 }
+
+/// Tags the last commit and pushes the tag; `how` are the arguments that decide on its kind.
+fn tag(world: &World, name: &str, sign: &[&str], how: &[&str]) -> Result<()> {
+    let arguments = [sign, &["tag"], how, &[name]].concat();
+    world.repo.git(&arguments)?;
+    let name = format!("refs/tags/{name}");
+    world.repo.git(&["push", "--quiet", "origin", &name])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn bad_b54_a_commit_waits_for_a_tag_that_a_named_key_signed_and_the_last_good_one_stays()
+-> Result<()> {
+    let world = World::with_access("tagged", Access::Open).await?;
+    let keys = tempfile::tempdir()?;
+    let (ann, stranger) = (keys.path().join("ann"), keys.path().join("stranger"));
+    make_key(&ann, "")?;
+    make_key(&stranger, "")?;
+    let public = std::fs::read_to_string(keys.path().join("ann.pub"))?;
+    world.secret("signers", &[("ann.pub", &public)]).await?;
+    let (own, foreign) = (with_ssh(&ann), with_ssh(&stranger));
+    let by_ann: Vec<&str> = own.iter().map(String::as_str).collect();
+    let by_stranger: Vec<&str> = foreign.iter().map(String::as_str).collect();
+    let signed = ["--sign", "--message", "Good"];
+
+    let first = commit(&world, "1", &[])?;
+    tag(&world, "v1", &by_ann, &signed)?;
+    let source = json!({
+        "interval": "1s",
+        "serviceAccount": world::READER,
+        "verify": { "mode": "Tag", "secretRef": { "name": "signers" } },
+    });
+    // A commit of the agent could never be used.
+    let mut written = source.clone();
+    written["write"] = json!({ "secretRef": { "name": "push" } });
+    let refused = world.repository(written).await;
+    let said = format!("{:#}", refused.err().context("it is taken")?);
+    ensure!(said.contains("carries no signed tag"), "{said}");
+
+    world.repository(source).await?;
+    world.application("web", "apps/web", json!({})).await?;
+    world.wait_until_synced("web", &first).await?;
+
+    let second = commit(&world, "2", &[])?;
+    let refused = async |words: &[&str]| {
+        world.request("Repository", "config").await?;
+        world
+            .wait_for_ours("Repository", "config", "to refuse it", |live| {
+                let said = message(live);
+                let reason = live.to_string().contains("SignatureRefused");
+                reason && said.contains(&second) && words.iter().all(|word| said.contains(word))
+            })
+            .await
+            .map(drop)
+    };
+    refused(&["no tag points to it"]).await?;
+    tag(&world, "light", &[], &[])?;
+    refused(&["`light`", "lightweight"]).await?;
+    tag(&world, "odd", &by_stranger, &signed)?;
+    refused(&["`odd`", "SHA256:"]).await?;
+    wait_for_value(&world, "web", Some("1")).await?;
+    let web = world.ours("Application", "web").await?;
+    ensure!(web.to_string().contains(&first), "{web}");
+
+    tag(&world, "v2", &by_ann, &signed)?;
+    world.request("Repository", "config").await?;
+    world.wait_until_synced("web", &second).await?;
+    wait_for_value(&world, "web", Some("2")).await?;
+    Ok(())
+}

@@ -221,9 +221,22 @@ pub struct Write {
     pub window: Duration,
 }
 
-/// Only commits that are signed themselves may be used.
+/// What has to be signed before a commit may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyMode {
+    /// The commit itself.
+    Commit,
+    /// An annotated tag that points to it.
+    Tag,
+    /// Both.
+    CommitAndTag,
+}
+
+/// Only commits that are signed may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
+    /// What has to be signed.
+    pub mode: VerifyMode,
     /// Secret with the public keys of those who may sign.
     pub secret: String,
 }
@@ -253,6 +266,14 @@ pub struct Repository {
     pub write: Option<Write>,
     /// Why it is suspended; `None` where it is not.
     pub suspend: Option<Suspension>,
+}
+
+impl Repository {
+    /// Whether a commit is used only with a tag.
+    pub fn wants_tags(&self) -> bool {
+        let mode = self.verify.as_ref().map(|verify| verify.mode);
+        matches!(mode, Some(VerifyMode::Tag | VerifyMode::CommitAndTag))
+    }
 }
 
 /// Checks a branch name against the rules of `git check-ref-format` that protect us (B51).

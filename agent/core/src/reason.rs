@@ -172,7 +172,7 @@ reasons! {
     AuthFailed, "git.auth", Denied, "The Git server refused the credentials", "Correct the Secret named in `secretRef`";
     HostKeyUnknown, "git.host_key_unknown", Denied, "Nothing vouches for the SSH host key of the Git server, which is not talked to", "Compare the fingerprint with what its owner publishes, and add the named line to `known_hosts` in the Secret";
     HostKeyMismatch, "git.host_key", Denied, "The Git server shows another SSH host key than `known_hosts` has; it is not talked to", "Ask its owner whether the key was changed; if so, replace the line in `known_hosts`";
-    SignatureRefused, "git.signature", Input, "A commit is not signed by a key that `spec.verify` names; nothing of it is used", "Sign it with such a key, or add the key to the Secret";
+    SignatureRefused, "git.signature", Input, "A commit, or the tag of it that `spec.verify` asks for, is not signed by a key that it names; nothing of the commit is used", "Sign it with such a key, or add the key to the Secret";
     SecretMissing, "", Denied, "A Secret that is named does not exist, or the service account may not read it, or a key is missing", "Create it, or give the service account the right to `get` it";
     SourceUnavailable, "git.unavailable", Transient, "The Git server cannot be reached; the last good commit is kept", "It is tried again";
     RevisionNotFound, "git.ref", Input, "The branch does not exist in the repository; nothing is pruned", "Push the branch, or correct `spec.ref`";

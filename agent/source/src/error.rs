@@ -7,7 +7,7 @@ use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
 use syncline_core::url::RepoUrl;
 
-use crate::signature::SignatureProblem;
+use crate::signature::CommitRefused;
 
 /// Why a Git operation failed. No message carries a credential.
 #[derive(Debug, thiserror::Error)]
@@ -222,15 +222,15 @@ pub enum Error {
         /// The commit.
         commit: CommitId,
     },
-    /// A commit is not signed as it has to be.
+    /// A commit, or what points to it, is not signed as it has to be.
     #[error("`{url}`: the commit {commit} is not used: {problem}")]
     Signature {
         /// The repository.
         url: RepoUrl,
         /// The commit.
         commit: CommitId,
-        /// What is wrong with its signature, with the key.
-        problem: Box<SignatureProblem>,
+        /// What is wrong with the signature, with the key.
+        problem: Box<CommitRefused>,
     },
     /// A path that is asked for is not a plain path inside the repository.
     #[error("path `{path}`: {problem}")]

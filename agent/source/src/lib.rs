@@ -34,7 +34,8 @@ pub use mirror::{
 };
 pub use settings::{Access, ClientCertificate, Credentials, Proxies, Settings, SshCredentials};
 pub use signature::{
-    SignatureKind, SignatureProblem, Signer, Signers, SignersError, verify_commit, verify_tag,
+    CommitRefused, SignatureKind, SignatureProblem, Signer, Signers, SignersError, verify_commit,
+    verify_tag,
 };
 pub use signing::{SigningKey, SigningKeyError};
 pub use snapshot::{

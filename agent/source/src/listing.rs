@@ -1,7 +1,10 @@
 //! The list of references that a server answers with (protocol version 0), parsed and reduced.
 //!
-//! Only one branch is ever of interest, so libgit2 is shown a list of that branch alone: its cost
-//! does not grow with the number of references, and odd names never reach it.
+//! Only one branch is ever of interest, and sometimes the tags of its commit, so libgit2 is shown a
+//! list of those alone: its cost does not grow with the number of references, and odd names never
+//! reach it.
+
+use std::collections::BTreeMap;
 
 use syncline_core::url::RepoUrl;
 
@@ -20,6 +23,9 @@ pub(crate) enum Framing {
     /// The list alone.
     Ssh,
 }
+
+/// Tags by name, without `refs/tags/`: what each points to, and what it leads to in the end.
+pub(crate) type ListedTags<'list> = BTreeMap<&'list str, (git2::Oid, git2::Oid)>;
 
 /// A server's list of references.
 pub(crate) struct Listing {
@@ -126,6 +132,28 @@ impl Listing {
         branches.map(|(name, id)| (name.to_owned(), id))
     }
 
+    /// All tags.
+    pub(crate) fn tags(&self) -> ListedTags<'_> {
+        let mut tags = ListedTags::new();
+        for (name, id) in &self.references {
+            let Some(name) = name.strip_prefix("refs/tags/") else {
+                continue;
+            };
+            match name.strip_suffix("^{}") {
+                // It follows the tag that it is said of.
+                Some(tag) => {
+                    if let Some((_, leads_to)) = tags.get_mut(tag) {
+                        *leads_to = *id;
+                    }
+                }
+                None => {
+                    tags.insert(name, (*id, *id));
+                }
+            }
+        }
+        tags
+    }
+
     fn branches_by_name(&self) -> impl Iterator<Item = (&str, git2::Oid)> + '_ {
         let references = self.references.iter();
         references.filter_map(|(name, id)| Some((name.strip_prefix("refs/heads/")?, *id)))
@@ -178,6 +206,11 @@ impl Listing {
 
     /// The list that libgit2 is shown: the capabilities and one branch.
     pub(crate) fn reduced_to(&self, branch: &str, id: git2::Oid) -> Vec<u8> {
+        self.reduced(&[(format!("refs/heads/{branch}"), id)])
+    }
+
+    /// The list that libgit2 is shown: the capabilities and references by full name, at least one.
+    pub(crate) fn reduced(&self, references: &[(String, git2::Oid)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         // HTTP names the service first.
         if self.framing == Framing::Http {
@@ -186,8 +219,13 @@ impl Listing {
             ));
             bytes.extend_from_slice(b"0000");
         }
-        let line = format!("{id} refs/heads/{branch}\0{}\n", self.capabilities);
-        bytes.extend_from_slice(&packet(line.as_bytes()));
+        for (at, (name, id)) in references.iter().enumerate() {
+            let line = match at {
+                0 => format!("{id} {name}\0{}\n", self.capabilities),
+                _ => format!("{id} {name}\n"),
+            };
+            bytes.extend_from_slice(&packet(line.as_bytes()));
+        }
         bytes.extend_from_slice(b"0000");
         bytes
     }
@@ -280,6 +318,34 @@ mod tests {
         assert_eq!(again.branch("main"), Some(id));
         assert_eq!(again.capabilities, "side-band-64k");
         assert_eq!(again.branches().count(), 1);
+    }
+
+    #[test]
+    fn tags_are_listed_with_what_they_lead_to() {
+        let (tag, commit) = ("2".repeat(40), "3".repeat(40));
+        let mut bytes = packet(format!("{ID} HEAD\0side-band-64k\n").as_bytes());
+        for line in [
+            format!("{ID} refs/heads/main\n"),
+            format!("{ID} refs/tags/light\n"),
+            format!("{tag} refs/tags/team/v1\n"),
+            format!("{commit} refs/tags/team/v1^{{}}\n"),
+            format!("{commit} refs/tags/unheard-of^{{}}\n"),
+        ] {
+            bytes.extend(packet(line.as_bytes()));
+        }
+        bytes.extend_from_slice(b"0000");
+        let listing = parse(&bytes).unwrap();
+        let id = |digits: &str| git2::Oid::from_str(digits).unwrap();
+        let wanted = ListedTags::from([
+            ("light", (id(ID), id(ID))),
+            ("team/v1", (id(&tag), id(&commit))),
+        ]);
+        assert_eq!(listing.tags(), wanted);
+        let names = [("refs/heads/main", ID), ("refs/tags/0", tag.as_str())];
+        let names = names.map(|(name, digits)| (name.to_owned(), id(digits)));
+        let again = parse(&listing.reduced(&names)).unwrap();
+        assert_eq!(again.references, names);
+        assert_eq!(again.capabilities, "side-band-64k");
     }
 
     #[test]

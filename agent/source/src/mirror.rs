@@ -8,6 +8,7 @@ mod line;
 mod places;
 mod reference;
 mod revert;
+mod tags;
 mod turn;
 mod updates;
 mod write;

@@ -8,12 +8,14 @@
 mod gpg;
 mod signers;
 mod ssh;
+mod tags;
 
 use std::fmt;
 
 use jiff::Timestamp;
 
 pub use signers::{Signers, SignersError};
+pub use tags::{MOST_TAGS, SeenTag, TagContent, TagProblem, TagsProblem, verify_tags};
 
 /// The namespace in which Git makes SSH signatures.
 pub(crate) const NAMESPACE: &str = "git";
@@ -131,6 +133,17 @@ impl SignatureProblem {
             detail: crate::error::printable(&detail.to_string()),
         }
     }
+}
+
+/// Why a commit is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitRefused {
+    /// For its own signature.
+    #[error(transparent)]
+    Commit(#[from] SignatureProblem),
+    /// For the tags that point to it.
+    #[error(transparent)]
+    Tags(#[from] TagsProblem),
 }
 
 /// Checks the signature of a commit. `object` is what `git cat-file commit` prints, `now` the time at

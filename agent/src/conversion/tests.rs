@@ -179,8 +179,41 @@ fn a_repository_over_ssh_with_signed_commits_reaches_the_domain() {
     let found = convert("git@git.example.com:shop/config.git").unwrap();
     assert!(found.url.ssh().is_some());
     let secret = "signers".to_owned();
-    assert_eq!(found.verify, Some(Verify { secret }));
+    let mode = VerifyMode::Commit;
+    assert_eq!(found.verify, Some(Verify { mode, secret }));
     let failure = convert("git:hunter2@git.example.com:shop/config.git").unwrap_err();
     assert_eq!(failure.reason, Reason::InvalidUrl);
     assert!(!failure.detail.contains("hunter2"), "{}", failure.detail);
+}
+
+#[test]
+fn a_repository_that_asks_for_tags_is_not_written_to() {
+    let convert = |mode: &str, write: Value| {
+        let mut spec = json!({
+            "url": "https://git.example.com/shop/config.git",
+            "verify": {"mode": mode, "secretRef": {"name": "signers"}},
+        });
+        if !write.is_null() {
+            spec["write"] = write;
+        }
+        let wire = serde_json::from_value(json!({
+            "apiVersion": "syncline.dev/v1alpha1",
+            "kind": "Repository",
+            "metadata": {"name": "config", "namespace": "shop"},
+            "spec": spec,
+        }));
+        repository(&wire.unwrap(), "applier")
+    };
+    let write = json!({"secretRef": {"name": "push"}});
+    assert!(!convert("Commit", write.clone()).unwrap().wants_tags());
+    for mode in ["Tag", "CommitAndTag"] {
+        assert!(convert(mode, Value::Null).unwrap().wants_tags());
+        let failure = convert(mode, write.clone()).unwrap_err();
+        assert_eq!(failure.reason, Reason::InvalidSpec);
+        let said = &failure.detail;
+        assert!(
+            said.contains("spec.verify.mode") && said.contains("write.signing"),
+            "{said}"
+        );
+    }
 }

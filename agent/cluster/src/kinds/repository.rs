@@ -52,6 +52,7 @@ use super::reference::{SecretReference, Suspend};
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.write) || !has(self.verify) || self.verify.mode == 'Commit'").message("a commit of the agent carries no signed tag, so it would never be used: take the mode `Commit` and `write.signing`, or leave `write` away").field_path(".verify.mode"))]
 pub struct RepositorySpec {
     /// URL of the repository without credentials: `https`, `http`, or SSH as
     /// `ssh://user@host:port/path` or `user@host:path`.
@@ -128,6 +129,11 @@ pub enum VerifyMode {
     /// The commit that is used. With it, all that its history says is vouched for.
     #[default]
     Commit,
+    /// An annotated tag that points to the commit that is used. Not together with `write`.
+    Tag,
+    /// Both: the commit that is used, and an annotated tag that points to it. Not together with
+    /// `write`.
+    CommitAndTag,
 }
 
 /// How deliveries of the Git server are checked.

@@ -8,7 +8,6 @@ use syncline_core::revision::{CommitId, CommitInfo};
 
 use super::{Mirror, commit_id};
 use crate::error::Error;
-use crate::signature::{Signer, Signers, verify_commit};
 
 /// How many characters of a commit's first line are shown.
 const SUBJECT_CHARACTERS: usize = 200;
@@ -21,28 +20,6 @@ impl Mirror {
     pub fn commit_info(&self, commit: &CommitId) -> Result<CommitInfo, Error> {
         let (repository, _kept) = self.repository()?;
         Ok(info(&self.find_commit(&repository, commit)?))
-    }
-
-    /// Who signed a commit, if that is one of the signers.
-    ///
-    /// # Errors
-    /// [`Error::Signature`] where it is not signed, or not by a key that counts now;
-    /// [`Error::CommitNotFound`].
-    pub fn verify(
-        &self,
-        commit: &CommitId,
-        signers: &Signers,
-        now: Timestamp,
-    ) -> Result<Signer, Error> {
-        let (repository, _kept) = self.repository()?;
-        let id = self.find_commit(&repository, commit)?.id();
-        let odb = repository.odb().map_err(|error| self.explain(&error))?;
-        let object = odb.read(id).map_err(|error| self.explain(&error))?;
-        verify_commit(object.data(), signers, now).map_err(|problem| Error::Signature {
-            url: self.url.clone(),
-            commit: commit.clone(),
-            problem: Box::new(problem),
-        })
     }
 
     /// Whether `descendant` contains `ancestor`; a commit contains itself. A commit that the mirror

@@ -50,8 +50,8 @@ impl Mirror {
         let odb = repository.odb().map_err(|error| self.explain(&error))?;
         if !odb.exists(tip) {
             operation.advertise(listing.reduced_to(ASKED, tip));
-            let refspec = format!("+refs/heads/{ASKED}:refs/syncline/{ASKED}");
-            let downloaded = download(&operation, &repository, &refspec);
+            let asked = [format!("refs/heads/{ASKED}")];
+            let downloaded = download(&operation, &repository, &asked);
             downloaded.map_err(|error| self.remember(operation.explain(&error)))?;
         }
         let object = repository.find_object(tip, None);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use syncline_core::application::VerifyMode;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
 use syncline_source::{Error, Signers};
@@ -165,12 +166,18 @@ fn bad_b54_a_commit_counts_only_with_the_signature_of_a_known_key() {
     let (mirror, signed) = fixture.fetched();
     let now = "2026-01-02T03:04:05Z".parse().unwrap();
     let signers = Signers::parse([("ann.pub", public.as_slice())]).unwrap();
-    let signer = mirror.verify(&signed, &signers, now).unwrap();
+    let signer = mirror
+        .verify(&signed, VerifyMode::Commit, &signers, now)
+        .unwrap();
     assert!(signer.fingerprint.starts_with("SHA256:"), "{signer}");
-    let error = mirror.verify(&unsigned, &signers, now).unwrap_err();
+    let error = mirror
+        .verify(&unsigned, VerifyMode::Commit, &signers, now)
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::SignatureRefused);
     assert!(error.to_string().contains(unsigned.as_str()), "{error}");
     let others = Signers::parse([("other.pub", other.as_slice())]).unwrap();
-    let error = mirror.verify(&signed, &others, now).unwrap_err();
+    let error = mirror
+        .verify(&signed, VerifyMode::Commit, &others, now)
+        .unwrap_err();
     assert!(error.to_string().contains(&signer.fingerprint), "{error}");
 }

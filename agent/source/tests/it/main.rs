@@ -24,5 +24,6 @@ mod signature;
 mod ssh;
 mod ssh_server;
 mod storage;
+mod tags;
 mod tls;
 mod updates;
