@@ -133,9 +133,10 @@ async fn fetch(agent: &Arc<Agent>, repository: &Repository) -> Result<Head, Fail
     let with_tags = repository.wants_tags();
     blocking(move || {
         let mirror = mirrors.get(&url).map_err(failure)?;
-        let fetched = match with_tags {
-            true => mirror.fetch_tagged(&access, &branch),
-            false => mirror.fetch(&access, &branch),
+        let fetched = if with_tags {
+            mirror.fetch_tagged(&access, &branch)
+        } else {
+            mirror.fetch(&access, &branch)
         };
         let fetched = fetched.map_err(failure)?;
         failpoint::check("fetch.done")?;

@@ -82,6 +82,7 @@ impl Mirror {
     }
 
     fn fetch_branch(&self, access: &Access, branch: &str, tags: Tags) -> Result<Fetched, Error> {
+        // Before anybody is asked.
         branch_reference(branch)?;
         let operation = Operation::begin(&self.settings, &self.url, access)?;
         let _turn = self.shared.turn.take(&operation)?;
@@ -171,7 +172,7 @@ impl Mirror {
             tagged.insert(tip);
         }
         let moved = (old != Some(tip)).then_some((reference, tip));
-        let moved = Vec::from_iter(moved);
+        let moved = moved.into_iter().collect();
         self.bring(operation, repository, &listing, moved, &tagged)?;
         if old != Some(tip) {
             verify(repository, tip).map_err(|error| self.explain(&error))?;
@@ -195,16 +196,19 @@ impl Mirror {
         mut wanted: Vec<(String, Oid)>,
         tagged: &BTreeSet<Oid>,
     ) -> Result<(), Error> {
-        let listed = match tagged.is_empty() {
-            true => ListedTags::new(),
-            false => listing.tags(),
+        let listed = if tagged.is_empty() {
+            ListedTags::new()
+        } else {
+            listing.tags()
         };
         let found = tags::leading_to(&listed, tagged);
         // Under names of ours: theirs may be odd.
         let numbered = found.iter().enumerate();
         wanted.extend(numbered.map(|(number, tag)| (format!("refs/tags/{number}"), tag.id)));
         let odb = repository.odb().map_err(|error| self.explain(&error))?;
-        wanted.retain(|(_, id)| !odb.exists(*id));
+        // A lightweight tag has the id of its commit.
+        let mut asked = BTreeSet::new();
+        wanted.retain(|(_, id)| !odb.exists(*id) && asked.insert(*id));
         if !wanted.is_empty() {
             operation.advertise(listing.reduced(&wanted));
             let names: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();

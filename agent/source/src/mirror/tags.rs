@@ -142,7 +142,8 @@ pub(super) fn keep(
             continue;
         }
         // What the server says of a tag need not be so.
-        let leads_to = repository.find_object(tag.id, None)?.peel_to_commit();
+        let object = repository.find_object(tag.id, None);
+        let leads_to = object.and_then(|object| object.peel_to_commit());
         if leads_to.is_ok_and(|commit| commit.id() == tag.commit) {
             repository.reference(&tag.reference(), tag.id, true, "tag")?;
             stay.push(tag.clone());
