@@ -73,6 +73,20 @@ pub(crate) async fn fetch(
     answer
 }
 
+/// The archive of the Application's own chart, of the version that its range stands for at the
+/// moment, with that version. A sync of the same minute asks nobody anything for it.
+pub(crate) async fn own(
+    agent: &Agent,
+    application: &Application,
+    chart: &ChartSource,
+) -> Result<(String, Arc<[u8]>), Failure> {
+    let resolved = resolve(agent, application, chart).await?;
+    let access = access(agent, application, &reference(chart)).await?;
+    let archive = agent.charts.fetch(&resolved, &access).await;
+    let archive = archive.map_err(|error| error.failure())?;
+    Ok((resolved.version, archive.bytes))
+}
+
 /// The archive of a chart, of the newest version that is wanted.
 pub(crate) async fn archive(
     charts: &Charts,

@@ -13,6 +13,7 @@ mod explain;
 mod prove;
 pub(crate) mod rollback;
 mod scan;
+mod unnamed;
 mod writer;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ pub mod order;
 pub mod policy;
 pub mod prove;
 pub mod reference;
+pub mod unnamed;
 pub mod update;
 
 pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};

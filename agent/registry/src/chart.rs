@@ -5,9 +5,10 @@
 //! manifest are asked for once per interval, however many charts come from there, and
 //! conditionally where the server allows it. Versions are chosen as Helm chooses them.
 //!
-//! An archive is bytes here; who unpacks it checks what is in it.
+//! An archive is bytes here; who unpacks it to render it checks what is in it.
 
 mod access;
+mod archive;
 mod cache;
 mod digest;
 mod error;
@@ -27,6 +28,7 @@ use reqwest::Url;
 use syncline_core::image::reference::ImageName;
 
 pub use access::{Access, PassCredentials};
+pub use archive::values;
 pub use digest::{ArchiveDigest, NotAnArchiveDigest};
 pub use error::ChartError;
 pub use reference::ChartRef;

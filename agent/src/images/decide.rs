@@ -33,6 +33,16 @@ pub(super) enum Decision {
     Settled(Box<Settled>),
     /// These places get a version.
     Edit(Edit),
+    /// No place names the image.
+    Unnamed(Unnamed),
+}
+
+/// That no place names an image.
+pub(super) struct Unnamed {
+    /// What the policy chooses for it.
+    pub(super) version: Version,
+    /// What names it and cannot be edited.
+    pub(super) notes: Vec<Refusal>,
 }
 
 /// Places that get a version. There is one at least.
@@ -248,12 +258,14 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
     }
     if found.sites.is_empty() {
         let refusal = first.and_then(|choice| choice.refusal.clone());
-        return match refusal.or(refused) {
-            Some(failure) => Err((failure, None)),
-            None => fail(
-                Reason::NothingToEdit,
-                format!("no file names a tag of `{}`", policy.image),
-            ),
+        let chosen = first.and_then(|choice| choice.chosen.clone());
+        return match (refusal.or(refused), chosen) {
+            (Some(failure), _) => Err((failure, None)),
+            (None, Some(version)) => Ok(Decision::Unnamed(Unnamed {
+                version,
+                notes: found.refusals,
+            })),
+            (None, None) => fail(Reason::NothingToEdit, ""),
         };
     }
     let mut changes = Vec::new();

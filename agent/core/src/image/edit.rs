@@ -20,6 +20,7 @@
 mod charts;
 mod forms;
 mod index;
+mod lines;
 mod marked;
 mod marks;
 mod refusal;
@@ -45,13 +46,17 @@ use crate::image::reference::{ImageName, Reference, Tag, Version};
 use crate::manifest::yaml::tree;
 use crate::record::Name;
 
-pub use charts::lines_to_add;
+pub use charts::{Requirement, requirements};
 pub use index::Index;
+pub use lines::{Chart, lines_to_add};
 pub use refusal::{Cause, Missing, Refusal, Spot};
 pub use splice::{Change, FileEdit, edit, edit_all, edit_files};
 
 /// A file with more nodes is not edited.
 const MAX_NODES: usize = 1_000_000;
+
+/// Files by their paths from the root of the repository.
+type Files<'a> = BTreeMap<&'a str, &'a [u8]>;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]

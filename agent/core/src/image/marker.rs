@@ -71,6 +71,17 @@ pub(crate) fn written(policy: &Name) -> String {
     format!("{}:{}", policy.namespace, policy.name)
 }
 
+/// The comment that makes a policy the owner of the value before it.
+pub fn comment(policy: &Name, part: Part) -> String {
+    let suffix = match part {
+        Part::Reference => "",
+        Part::Name => ":name",
+        Part::Tag => ":tag",
+        Part::Digest => ":digest",
+    };
+    format!("# {{\"{KEY}\": \"{}{suffix}\"}}", written(policy))
+}
+
 fn read(text: &str) -> Result<Marker, MarkerError> {
     if text.matches(KEY).nth(1).is_some() {
         return Err(MarkerError::Several);

@@ -17,9 +17,9 @@ use super::words::words;
 use super::{Order, pause};
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
-use crate::images::decide::{self, Decision, Edit, Files, Ground};
+use crate::images::decide::{self, Decision, Edit, Files, Ground, Unnamed};
 use crate::images::prove::{self, Question, Reader, Said};
-use crate::images::{Attempt, Settled, fail, may_commit};
+use crate::images::{Attempt, Settled, fail, may_commit, unnamed};
 use crate::poller::Target;
 
 /// Gives every order its answer.
@@ -207,6 +207,7 @@ impl Batch<'_> {
                 None => self.orders.push(order),
                 Some(Ok(Decision::Settled(settled))) => order.answer(Ok(*settled)),
                 Some(Err(refused)) => order.answer(Err(refused)),
+                Some(Ok(Decision::Unnamed(unnamed))) => self.unnamed(tip, order, unnamed),
                 Some(Ok(Decision::Edit(edit))) => match self.allowed(&order, &edit) {
                     Ok(()) => planned.push(Planned {
                         order,
@@ -222,6 +223,18 @@ impl Batch<'_> {
             return self.give_up(planned, (failure, None));
         }
         Ok((ground, planned))
+    }
+
+    /// Answers an order for an image that no file names. Charts may have to be asked for what to do,
+    /// which holds up none of the others.
+    fn unnamed(&self, tip: &Tip, order: Order, unnamed: Unnamed) {
+        let (agent, tip) = (Arc::clone(self.agent), tip.clone());
+        let repository = self.repository.name.clone();
+        tokio::spawn(async move {
+            let failure =
+                unnamed::failure(&agent, &repository, &tip, &order.policy, &unnamed).await;
+            order.answer(Err((failure, None)));
+        });
     }
 
     /// Whether an update may be committed now.

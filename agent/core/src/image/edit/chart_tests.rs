@@ -70,28 +70,111 @@ fn a_subchart_is_found_under_its_name_its_alias_and_a_local_path() {
     );
 }
 
+fn added(chart: &[(&str, &str)], below: &[&str], version: &Version) -> Option<String> {
+    let below: Vec<String> = below.iter().map(ToString::to_string).collect();
+    let chart = Chart {
+        files: &files(chart),
+        below: &below,
+    };
+    lines_to_add(&chart, &Wanted::named(&web()), version)
+}
+
 #[test]
 fn what_only_the_chart_names_comes_with_the_lines_to_add() {
-    let site = |text: &str| search(text).sites[0].clone();
-    let values = site("image:\n  repository: registry.example.com/roar-web\n  tag: 1.0.0\n");
+    let of = |text: &str, below: &[&str], new: &str| {
+        added(&[("values.yaml", text)], below, &version(new))
+    };
+    let values = "image:\n  repository: registry.example.com/roar-web\n  tag: 1.0.0\n";
     assert_eq!(
-        lines_to_add(&values, &["web", "a b"], &version("1.10")).unwrap(),
+        of(values, &["web", "a b"], "1.10").unwrap(),
         "web:\n  \"a b\":\n    image:\n      tag: \"1.10\"\n"
     );
-    let whole = site("web:\n  image: registry.example.com/roar-web:1.0.0\n");
+    let whole = "web:\n  image: registry.example.com/roar-web:1.0.0\n";
     assert_eq!(
-        lines_to_add(&whole, &[], &version("1.10")).unwrap(),
+        of(whole, &[], "1.10").unwrap(),
         "web:\n  image: registry.example.com/roar-web:1.10\n"
     );
     let old = digest('a');
-    let pinned = site(&format!(
-        "i:\n  repository: registry.example.com/roar-web\n  tag: v1\n  digest: {old}\n"
-    ));
+    let pinned =
+        format!("i:\n  repository: registry.example.com/roar-web\n  tag: v1\n  digest: {old}\n");
     let new = digest('b');
     assert_eq!(
-        lines_to_add(&pinned, &[], &version(&format!("2@{new}"))).unwrap(),
+        of(&pinned, &[], &format!("2@{new}")).unwrap(),
         format!("i:\n  tag: \"2\"\n  digest: \"{new}\"\n")
     );
-    let list = site("l:\n- image: registry.example.com/roar-web:1.0.0\n");
-    assert_eq!(lines_to_add(&list, &[], &version("2")), None);
+    // A tag beside the digest of another would say nothing.
+    assert_eq!(of(&pinned, &[], "2"), None);
+    let list = "l:\n- image: registry.example.com/roar-web:1.0.0\n";
+    assert_eq!(of(list, &[], "2"), None);
+    assert_eq!(
+        of("image: {repository: else, tag: \"1\"}\n", &[], "2"),
+        None
+    );
+}
+
+#[test]
+fn a_chart_that_takes_its_own_version_as_the_tag_gets_one_in_the_lines_to_add() {
+    for tag in ["  tag: \"\"\n", "  tag:\n", ""] {
+        let values = format!(
+            "first:\n  image: {{repository: other, tag: \"1\"}}\n\
+             image:\n  repository: registry.example.com/roar-web\n{tag}  pullPolicy: Always\n"
+        );
+        let lines = added(&[("values.yaml", &values)], &[], &version("1.2.0"));
+        assert_eq!(lines.unwrap(), "image:\n  tag: \"1.2.0\"\n", "{values}");
+    }
+}
+
+#[test]
+fn the_lines_to_add_for_charts_in_a_chart_stand_below_their_names_in_one_map() {
+    let child = "image: {registry: registry.example.com, repository: roar-web, tag: 0.9.0}\n";
+    let chart = [
+        (
+            "Chart.yaml",
+            "dependencies:\n- {name: web, alias: front}\n- {name: web, alias: back}\n",
+        ),
+        (
+            "values.yaml",
+            "front:\n  image:\n    registry: registry.example.com\n    repository: roar-web\n    tag: 1.0.0\n",
+        ),
+        ("charts/web/Chart.yaml", "name: web\n"),
+        ("charts/web/values.yaml", child),
+    ];
+    let (front, back) = (
+        "  front:\n    image:\n      tag: \"2\"\n",
+        "  back:\n    image:\n      tag: \"2\"\n",
+    );
+    assert_eq!(
+        added(&chart, &["shop"], &version("2")).unwrap(),
+        format!("shop:\n{front}{back}")
+    );
+}
+
+#[test]
+fn the_lines_to_add_have_the_marker_by_which_they_are_found_again() {
+    let (image, policy) = (web(), Name::new("shop", "web"));
+    let chart = files(&[(
+        "values.yaml",
+        "web:\n  image: {repository: registry.example.com/roar-web, tag: 1.0.0}\n\
+         job:\n  image: registry.example.com/roar-web:1.0.0\n",
+    )]);
+    let wanted = Wanted {
+        image: &image,
+        policy: Some(&policy),
+        policies: None,
+    };
+    let chart = Chart {
+        files: &chart,
+        below: &[],
+    };
+    let lines = lines_to_add(&chart, &wanted, &version("1.1.0")).unwrap();
+    assert_eq!(
+        lines,
+        "web:\n  image:\n    tag: \"1.1.0\" # {\"$imagepolicy\": \"shop:web:tag\"}\n\
+         job:\n  image: registry.example.com/roar-web:1.1.0 # {\"$imagepolicy\": \"shop:web\"}\n"
+    );
+    // As soon as they are in Git they are places of the policy.
+    let found = find_in(&files(&[("app/values.yaml", &lines)]), &wanted);
+    assert_eq!(found.refusals, []);
+    let values: Vec<String> = found.sites.iter().map(Site::value).collect();
+    assert_eq!(values, ["1.1.0", "1.1.0"]);
 }

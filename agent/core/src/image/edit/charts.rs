@@ -4,14 +4,13 @@
 //! Everything found here is a guess that a render has to prove.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::forms::names_beside;
 use super::index::Index;
 use super::sites::{Step, entry, text_in, written};
-use super::{MAX_NODES, Part, Site, contains, scalar};
-use crate::image::reference::{ImageName, Version};
-use crate::manifest::yaml::tree::{self, Document, Node, Style};
+use super::{Files, MAX_NODES, contains};
+use crate::image::reference::ImageName;
+use crate::manifest::yaml::tree::{self, Document, Node};
 
 /// How many charts may stand inside each other.
 const DEEPEST: usize = 5;
@@ -39,11 +38,7 @@ pub(super) struct Surroundings(BTreeMap<String, OfFile>);
 type Groups<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a [u8])>>;
 
 impl Surroundings {
-    pub(super) fn of(
-        index: &Index<'_>,
-        files: &BTreeMap<String, Vec<u8>>,
-        image: &ImageName,
-    ) -> Self {
+    pub(super) fn of(index: &Index<'_>, files: &Files<'_>, image: &ImageName) -> Self {
         let starts: BTreeSet<&str> = index
             .naming(image)
             .map(|path| path.rsplit_once('/').unwrap_or(("", path)))
@@ -73,7 +68,7 @@ impl Surroundings {
         &mut self,
         start: &str,
         groups: &Groups<'_>,
-        files: &BTreeMap<String, Vec<u8>>,
+        files: &Files<'_>,
         local: &[Dependency],
         image: &ImageName,
     ) {
@@ -173,24 +168,24 @@ pub(super) struct Dependency {
 }
 
 /// The dependencies with a `file://` repository.
-pub(super) fn local_dependencies(files: &BTreeMap<String, Vec<u8>>) -> Vec<Dependency> {
+pub(super) fn local_dependencies(files: &Files<'_>) -> Vec<Dependency> {
     let mut found = Vec::new();
     for (path, bytes) in files {
         let directory = match path.rsplit_once('/') {
             Some((directory, "Chart.yaml")) => directory,
-            None if path == "Chart.yaml" => "",
+            None if *path == "Chart.yaml" => "",
             _ => continue,
         };
         if !contains(bytes, "file://") {
             continue;
         }
-        for (name, alias, repository) in dependencies(bytes) {
-            let folder = repository.strip_prefix("file://");
+        for requirement in requirements(bytes) {
+            let folder = requirement.repository.strip_prefix("file://");
             if let Some(child) = folder.and_then(|folder| join(directory, folder)) {
                 found.push(Dependency {
                     parent: directory.to_owned(),
                     child,
-                    key: alias.unwrap_or(name),
+                    key: requirement.key().to_owned(),
                 });
             }
         }
@@ -200,9 +195,9 @@ pub(super) fn local_dependencies(files: &BTreeMap<String, Vec<u8>>) -> Vec<Depen
 
 /// A directory and those of the charts that it is a part of, each with the path of the key below
 /// which its values stand there.
-fn charts_around(
+pub(super) fn charts_around(
     start: &str,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &Files<'_>,
     local: &[Dependency],
 ) -> Vec<(String, String)> {
     let mut found = vec![(start.to_owned(), String::new())];
@@ -228,23 +223,19 @@ fn charts_around(
     found
 }
 
-fn parents(
-    directory: &str,
-    files: &BTreeMap<String, Vec<u8>>,
-    local: &[Dependency],
-) -> Vec<(String, String)> {
+fn parents(directory: &str, files: &Files<'_>, local: &[Dependency]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let inside = match directory.rsplit_once("/charts/") {
         Some((parent, name)) => Some((parent, name)),
         None => directory.strip_prefix("charts/").map(|name| ("", name)),
     };
     if let Some((parent, name)) = inside.filter(|(_, name)| !name.contains('/')) {
-        let chart = join(parent, "Chart.yaml").and_then(|chart| files.get(&chart));
+        let chart = join(parent, "Chart.yaml").and_then(|chart| files.get(chart.as_str()));
         if let Some(chart) = chart {
-            let mut keys: Vec<String> = dependencies(chart)
-                .into_iter()
-                .filter(|(dependency, ..)| dependency == name)
-                .map(|(dependency, alias, _)| alias.unwrap_or(dependency))
+            let mut keys: Vec<String> = requirements(chart)
+                .iter()
+                .filter(|requirement| requirement.name == name)
+                .map(|requirement| requirement.key().to_owned())
                 .collect();
             if keys.is_empty() {
                 keys.push(name.to_owned());
@@ -259,25 +250,48 @@ fn parents(
     found
 }
 
-/// Name, alias and repository of the dependencies of a `Chart.yaml`.
-fn dependencies(bytes: &[u8]) -> Vec<(String, Option<String>, String)> {
-    let documents = parse(bytes);
+/// A chart that another one depends on, as its `Chart.yaml` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The name of the chart.
+    pub name: String,
+    /// What it is called there; empty for its name.
+    pub alias: String,
+    /// A version or a range.
+    pub version: String,
+    /// Where it comes from; empty for `charts`.
+    pub repository: String,
+}
+
+impl Requirement {
+    /// The key below which its values stand.
+    pub fn key(&self) -> &str {
+        match self.alias.as_str() {
+            "" => &self.name,
+            alias => alias,
+        }
+    }
+}
+
+/// The dependencies that a `Chart.yaml` names.
+pub fn requirements(chart: &[u8]) -> Vec<Requirement> {
+    let documents = parse(chart);
     let root = documents.iter().find_map(|document| document.root.as_ref());
     let Some(Node::Sequence { items, .. }) = root.and_then(|root| child(root, "dependencies"))
     else {
         return Vec::new();
     };
     let text = |item, key| {
-        let text = child(item, key).and_then(Node::scalar).map(text_in)?;
-        (!text.is_empty()).then(|| text.to_owned())
+        let text = child(item, key).and_then(Node::scalar).map(text_in);
+        text.unwrap_or_default().to_owned()
     };
-    items
-        .iter()
-        .filter_map(|item| {
-            let repository = text(item, "repository").unwrap_or_default();
-            Some((text(item, "name")?, text(item, "alias"), repository))
-        })
-        .collect()
+    let named = items.iter().map(|item| Requirement {
+        name: text(item, "name"),
+        alias: text(item, "alias"),
+        version: text(item, "version"),
+        repository: text(item, "repository"),
+    });
+    named.filter(|one| !one.name.is_empty()).collect()
 }
 
 fn child<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
@@ -315,72 +329,4 @@ fn join(directory: &str, path: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-/// The YAML to add to a file of values for a place that only the chart's own values have; `below`
-/// are the keys under which the chart's values stand in that file, for a subchart.
-///
-/// `None` where the place is in a list, which values replace as a whole.
-pub fn lines_to_add(site: &Site, below: &[&str], version: &Version) -> Option<String> {
-    let mut text = String::new();
-    let mut open: Vec<String> = Vec::new();
-    for part in &site.parts {
-        let mut path: Vec<String> = below.iter().map(|key| (*key).to_owned()).collect();
-        path.extend(keys(&part.path)?);
-        let leaf = path.pop()?;
-        let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
-        for (depth, key) in path.iter().enumerate().skip(shared) {
-            let _ = writeln!(text, "{}{}:", "  ".repeat(depth), as_key(key));
-        }
-        let value = part.value_for(version)?;
-        let style = match value_style(part) {
-            Style::Plain => scalar::style_for(Style::Plain, &value),
-            style => style,
-        };
-        let indent = "  ".repeat(path.len());
-        let value = scalar::write(style, &value);
-        let _ = writeln!(text, "{indent}{}: {value}", as_key(&leaf));
-        open = path;
-    }
-    Some(text)
-}
-
-/// Tags are quoted where they are added, whatever they look like.
-fn value_style(part: &Part) -> Style {
-    match part.style {
-        Style::SingleQuoted => Style::SingleQuoted,
-        Style::DoubleQuoted => Style::DoubleQuoted,
-        Style::Plain | Style::Block if part.old.contains('/') => Style::Plain,
-        Style::Plain | Style::Block => Style::DoubleQuoted,
-    }
-}
-
-fn as_key(key: &str) -> String {
-    let plain = key
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    if plain && scalar::is_plain_string(key) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    }
-}
-
-/// The keys of a written path; `None` where it leads through a list.
-fn keys(path: &str) -> Option<Vec<String>> {
-    let mut keys = Vec::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        rest = rest.strip_prefix('.').unwrap_or(rest);
-        if let Some(quoted) = rest.strip_prefix('[') {
-            let mut read = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
-            keys.push(read.next()?.ok()?);
-            rest = quoted.get(read.byte_offset()..)?.strip_prefix(']')?;
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            keys.push(rest[..end].to_owned());
-            rest = &rest[end..];
-        }
-    }
-    Some(keys)
 }

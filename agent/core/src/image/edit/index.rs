@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::charts::{Dependency, Surroundings, is_values, local_dependencies};
 use super::marks::Marks;
-use super::{Found, MAX_NODES, Wanted, contains, search};
+use super::{Files, Found, MAX_NODES, Wanted, contains, search};
 use crate::image::marker;
 use crate::image::reference::ImageName;
 use crate::manifest::yaml::tree;
@@ -14,11 +14,13 @@ use crate::record::Name;
 
 /// The files of a commit, prepared for searches.
 ///
-/// A search by it finds what a search of all files finds. It costs one look at every file, and
-/// afterwards each search parses only the files that name the image or a marker that matters.
+/// A search by it finds what a search of all files finds. To make it costs one look at every byte,
+/// and one parse of each file with a marker. Each search afterwards costs a look-up, and a parse of
+/// the few files that have the last part of the image's name or a marker that matters: a thousand
+/// policies in a thousand files of their own parse a thousand files, not a million.
 #[derive(Debug)]
 pub struct Index<'a> {
-    files: &'a BTreeMap<String, Vec<u8>>,
+    files: Files<'a>,
     policies: Option<&'a BTreeMap<Name, ImageName>>,
     paths: Vec<&'a str>,
     /// Files by the hashes of the words in them.
@@ -38,18 +40,30 @@ impl<'a> Index<'a> {
         files: &'a BTreeMap<String, Vec<u8>>,
         policies: Option<&'a BTreeMap<Name, ImageName>>,
     ) -> Self {
-        let mut index = Self {
-            files,
+        let all = files.iter();
+        Self::over(
+            all.map(|(path, bytes)| (path.as_str(), bytes.as_slice())),
             policies,
-            paths: Vec::with_capacity(files.len()),
+        )
+    }
+
+    /// The same for files, with their paths, that are some of many. No byte is copied.
+    pub fn over(
+        files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        policies: Option<&'a BTreeMap<Name, ImageName>>,
+    ) -> Self {
+        let files: Files<'a> = files.into_iter().collect();
+        let mut index = Self {
+            local: local_dependencies(&files),
+            paths: files.keys().copied().collect(),
+            policies,
             words: HashMap::new(),
             by_policy: HashMap::new(),
             wrong: Vec::new(),
             values: BTreeMap::new(),
-            local: local_dependencies(files),
+            files: Files::new(),
         };
         for (number, (path, bytes)) in files.iter().enumerate() {
-            index.paths.push(path);
             index.take_words(number, bytes);
             if contains(bytes, marker::KEY) {
                 index.take_markers(number, bytes);
@@ -63,6 +77,7 @@ impl<'a> Index<'a> {
                     .push((path, bytes));
             }
         }
+        index.files = files;
         index
     }
 
@@ -73,7 +88,7 @@ impl<'a> Index<'a> {
             policy,
             policies: self.policies,
         };
-        let surroundings = Surroundings::of(self, self.files, image);
+        let surroundings = Surroundings::of(self, &self.files, image);
         let mut numbers: BTreeSet<&str> = self.naming(image).collect();
         numbers.extend(surroundings.files());
         let marked = policy.and_then(|policy| self.by_policy.get(policy));
@@ -81,7 +96,7 @@ impl<'a> Index<'a> {
         numbers.extend(marked.map(|&number| self.paths[number]));
         let mut found = Found::default();
         for file in numbers {
-            let bytes = self.files.get(file).map(Vec::as_slice).unwrap_or_default();
+            let bytes = self.files.get(file).copied().unwrap_or_default();
             let here = search(file, bytes, &wanted, &surroundings.of_file(file));
             found.marked |= here.marked;
             found.sites.extend(here.sites);
