@@ -214,6 +214,7 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
     let values: Values = values.map(|site| (place(site), site.value())).collect();
     let holds = holds(policy, ground, &values).map_err(|failure| (failure, None))?;
     let holds = hold::unreleased(holds, release.as_deref());
+    let holds = hold::counting(holds, &policy.policy);
     let held = holds.iter().filter_map(held);
     knowledge.held = held.collect();
     knowledge.ours = ours(history);

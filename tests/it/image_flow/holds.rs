@@ -41,6 +41,25 @@ async fn a_tag_that_a_person_takes_back_is_held_until_a_newer_one_comes() -> Res
 }
 
 #[tokio::test]
+async fn a_hold_on_a_tag_that_the_policy_does_not_allow_any_more_holds_nothing_back() -> Result<()>
+{
+    let (images, _) = running("image-past", &["1.0.0", "1.1.0"]).await?;
+    let world = &images.world;
+    images.policy("^1", proved()).await?;
+    images.wait_for_tag("1.1.0").await?;
+    world.repo.revert(&images.updates()?[0].id)?;
+    images.registry.push_image("web", "1.0.5").await?;
+    world.request("ImagePolicy", "web").await?;
+    images.wait_for_refusal("TagHeld").await?;
+
+    images.policy("~1.0", proved()).await?;
+    let live = images.wait_for_tag("1.0.5").await?;
+    let text = live["status"].to_string();
+    ensure!(!text.contains("TagHeld"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_hold_survives_a_restart_without_data_and_ends_with_the_annotation_that_lets_it_go()
 -> Result<()> {
     let (images, _) = running("image-release", &["1.0.0", "1.1.0"]).await?;

@@ -146,6 +146,15 @@ pub fn judge(tag: &Tag, tags: &[Tag], policy: &Policy, context: &Context<'_>) ->
     rule::verdict(one, policy, context, choice.chosen.as_ref())
 }
 
+/// Whether a policy chooses among tags such as this one: it passes the filter, and is in the range.
+/// What only its image or its commit shows is not asked.
+pub fn admits(policy: &Policy, tag: &Tag) -> bool {
+    let nothing = Context::at(Timestamp::UNIX_EPOCH);
+    let considered = field::consider(std::slice::from_ref(tag), policy, &nothing);
+    let mut rules = considered.iter().map(|one| one.rule);
+    rules.any(|rule| matches!(rule, Rule::Older | Rule::Pending))
+}
+
 fn decide<'a>(
     tags: &'a [Tag],
     policy: &Policy,

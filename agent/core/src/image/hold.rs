@@ -16,6 +16,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::image::choose::admits;
+use crate::image::policy::Policy;
+use crate::image::reference::Tag;
 use crate::image::update::{History, HistoryEntry, Place, UpdateNote};
 use crate::outcome::Failure;
 use crate::reason::Reason;
@@ -218,6 +221,18 @@ pub fn holds<E>(
     }
     found.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.value.cmp(&b.value)));
     Ok(found)
+}
+
+/// The holds of versions among which the policy chooses. What its filter or its range does not let
+/// through any more is not written anyway, so it holds nothing older back; it is held again where the
+/// policy lets it through again.
+pub fn counting(mut holds: Vec<Hold>, policy: &Policy) -> Vec<Hold> {
+    holds.retain(|hold| {
+        let tag = hold.value.split('@').next().unwrap_or_default();
+        // A digest alone passes every filter of tags.
+        Tag::parse(tag).map_or(tag.is_empty(), |tag| admits(policy, &tag))
+    });
+    holds
 }
 
 /// The holds that the annotation `syncline.dev/release` of the policy does not let go: tags with

@@ -39,7 +39,10 @@ pub(super) fn of(one: &Considered<'_>, policy: &Policy, context: &Context<'_>) -
         .held
         .iter()
         .filter(|held| held.version.tag == *one.tag);
-    if !named && holds.clone().any(|held| held.version.digest.is_none()) {
+    // A hold counts only on what the policy allows, and a platform shows in the image alone.
+    let is_allowed = policy.filter.platforms.is_empty();
+    let is_whole = holds.clone().any(|held| held.version.digest.is_none());
+    if !named && is_allowed && is_whole {
         return Gate::Shut(Rule::Held);
     }
     if !looks_at_images(policy, context) {
@@ -59,13 +62,14 @@ pub(super) fn of(one: &Considered<'_>, policy: &Policy, context: &Context<'_>) -
     if current.is_some_and(|current| current.digest.as_ref() == Some(&facts.digest)) {
         return Gate::Open;
     }
-    if hold_on(one, facts, context).is_some() {
+    let is_for_others = missing_platform(facts, policy).is_some();
+    if !is_for_others && hold_on(one, facts, context).is_some() {
         return Gate::Shut(Rule::Held);
     }
     if own_commit(facts, context).is_some() {
         return Gate::Shut(Rule::OwnCommit);
     }
-    if missing_platform(facts, policy).is_some() {
+    if is_for_others {
         return Gate::Shut(Rule::WrongPlatform);
     }
     match (policy.filter.min_age, field::created(facts, context.now)) {

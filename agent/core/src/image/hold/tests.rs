@@ -208,6 +208,33 @@ fn a_persons_revert_holds_the_tag_and_says_who_and_when() {
 }
 
 #[test]
+fn a_hold_counts_only_while_the_policy_lets_its_version_through() {
+    use crate::image::policy::{Order, Pattern, Policy};
+
+    let mut branch = Branch::new();
+    branch.update("1.1.0");
+    branch.human("1.0.0");
+    let counts = |policy: &Policy| counting(branch.holds(), policy).len() == 1;
+    let range = |text: &str| Policy::parse(text).unwrap();
+    assert!(counts(&range("^1")));
+    assert!(!counts(&range("~1.0")));
+    let mut excluding = range("^1");
+    excluding.filter.exclude = vec![Pattern::parse("^1\\.1\\.").unwrap()];
+    assert!(!counts(&excluding));
+    let mut flavour = range("^1");
+    flavour.filter.suffix = Some("-alpine".into());
+    assert!(!counts(&flavour));
+    // What shows in the image alone is not asked.
+    assert!(counts(&Policy::of(Order::Newest)));
+    let named = |tag: &str| Policy::of(Order::DigestOf(crate::image::Tag::parse(tag).unwrap()));
+    assert!(counts(&named("1.1.0")) && !counts(&named("stable")));
+    // A digest without a tag is of no filter's business.
+    let mut digest = branch.holds();
+    digest[0].value = format!("@sha256:{}", "a".repeat(64));
+    assert_eq!(counting(digest, &range("~1.0")).len(), 1);
+}
+
+#[test]
 fn a_hold_is_read_from_git_alone_so_it_survives_a_reinstall() {
     let mut branch = Branch::new();
     branch.update("1.1");

@@ -59,6 +59,50 @@ fn a_hold_outside_of_the_range_holds_nothing_inside() {
 }
 
 #[test]
+fn a_hold_on_what_the_filter_does_not_let_through_holds_nothing_and_is_not_told() {
+    let list = ["1.0.0", "1.0.5", "1.1.0"];
+    let world = World::naming("1.0.0").holding(tag("1.1.0"), "reverted");
+    let mut excluding = policy();
+    excluding.filter.exclude = vec![Pattern::parse("^1\\.1\\.").unwrap()];
+    let choice = world.ask(&list, &excluding);
+    assert_eq!(chosen(&choice), Some("1.0.5"));
+    assert_eq!(choice.withheld, None);
+    assert_rules(&choice, &[("1.1.0", Rule::Excluded)]);
+    let choice = world.ask(&list, &Policy::parse("~1.0").unwrap());
+    assert_eq!(chosen(&choice), Some("1.0.5"));
+    assert_eq!(choice.withheld, None);
+    assert_rules(&choice, &[("1.1.0", Rule::OutsideRange)]);
+}
+
+#[test]
+fn a_hold_on_an_image_for_other_platforms_holds_nothing() {
+    let mut arm = policy();
+    let platform = Platform::parse("linux/arm64").unwrap();
+    arm.filter.platforms.insert(platform.clone());
+    let list = ["1.0.0", "1.0.5", "1.1.0"];
+    let world = World::naming("1.0.0").holding(tag("1.1.0"), "reverted");
+    // Whether the hold counts shows in the image.
+    let choice = world.ask(&list, &arm);
+    assert_eq!(choice.needs.facts, tags(&["1.1.0", "1.0.5"]));
+    let world = world
+        .built("1.1.0", "2026-01-01T00:00:00Z")
+        .built("1.0.5", "2026-01-01T00:00:00Z")
+        .with("1.0.5", |facts| {
+            facts.platforms.insert(platform.clone());
+        });
+    let choice = world.ask(&list, &arm);
+    assert_eq!(chosen(&choice), Some("1.0.5"));
+    assert_eq!(choice.withheld, None);
+    assert_rules(&choice, &[("1.1.0", Rule::WrongPlatform)]);
+    let world = world.with("1.1.0", |facts| {
+        facts.platforms.insert(platform);
+    });
+    let choice = world.ask(&list, &arm);
+    assert_eq!(chosen(&choice), Some("1.0.0"));
+    assert_rules(&choice, &[("1.1.0", Rule::Held), ("1.0.5", Rule::Held)]);
+}
+
+#[test]
 fn where_git_does_not_name_a_candidate_the_hold_is_the_refusal() {
     let world = World::naming("0.9.0").holding(tag("1.1.0"), "reverted");
     let choice = world.ask(&TAGS[..3], &policy());
