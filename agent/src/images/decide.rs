@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use syncline_core::application::TreePath;
-use syncline_core::image::edit::{By, Kind};
+use syncline_core::image::edit::{By, Index, Kind};
 use syncline_core::image::hold::{self, Hold, Suspect, Values};
 use syncline_core::image::prove::Expected;
 use syncline_core::image::update::{self, History, UpdateNote};
 use syncline_core::image::{
-    Choice, Digest, FileEdit, Held, ImageName, Order, Pin, Refusal, Site, Tag, Version, Wanted,
-    edit_files, find, find_in, limits,
+    Choice, Digest, FileEdit, Found, Held, ImageName, Order, Pin, Refusal, Site, Tag, Version,
+    Wanted, edit_files, find, limits,
 };
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -146,7 +146,7 @@ pub(super) fn policies(agent: &Agent) -> BTreeMap<Name, ImageName> {
     policies.collect()
 }
 
-/// What all policies of a branch are decided on.
+/// What all policies of a branch are decided on. The files are searched through [`Searches`].
 pub(super) struct Ground {
     /// The tip, whose files these are.
     pub(super) mirror: Mirror,
@@ -157,15 +157,53 @@ pub(super) struct Ground {
     pub(super) policies: BTreeMap<Name, ImageName>,
 }
 
+/// The files of a tip, prepared once for all policies that look below the same paths, and not once
+/// per policy.
+///
+/// To prepare them costs one look at every byte, about 30 ms for 1,000 files of 10 KiB; a search
+/// parses only the files that have the last part of the image's name or a marker of the policy. So
+/// 1,000 policies in 1,000 files cost 1,000 look-ups and about 1,000 parses instead of 1,000,000
+/// searches. It takes memory for the hash of each different word of the files, until all is decided.
+pub(super) struct Searches<'a> {
+    ground: &'a Ground,
+    indexes: BTreeMap<Vec<TreePath>, Index<'a>>,
+}
+
+impl<'a> Searches<'a> {
+    /// Searches of these files.
+    pub(super) fn of(ground: &'a Ground) -> Self {
+        let indexes = BTreeMap::new();
+        Self { ground, indexes }
+    }
+
+    /// The places that name the image of a policy.
+    fn find(&mut self, policy: &ImageUpdate) -> Found {
+        let Ground {
+            files, policies, ..
+        } = self.ground;
+        if !self.indexes.contains_key(&policy.paths) {
+            let paths = &policy.paths;
+            let below = |path: &str| paths.is_empty() || paths.iter().any(|it| it.contains(path));
+            let files = files.iter().filter(|(path, _)| below(path));
+            let files = files.map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+            let index = Index::over(files, Some(policies));
+            self.indexes.insert(policy.paths.clone(), index);
+        }
+        let index = self.indexes.get(&policy.paths);
+        let found = index.map(|index| index.find(&policy.image, Some(&policy.name)));
+        found.unwrap_or_default()
+    }
+}
+
 /// Finds the places that name the image, chooses for what they name, and says what is to be edited.
 /// Remembers it for people. Reads the mirror.
-pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> Attempt<Decision> {
-    let Ground {
-        files,
-        policies,
-        history,
-        ..
-    } = ground;
+pub(super) fn decide(
+    agent: &Agent,
+    policy: &ImageUpdate,
+    searches: &mut Searches<'_>,
+) -> Attempt<Decision> {
+    let ground = searches.ground;
+    let history = &ground.history;
     let (knowledge, release) = {
         let mut state = agent.state.lock();
         let Some(entry) = state.policies.get_mut(&policy.name) else {
@@ -177,23 +215,7 @@ pub(super) fn decide(agent: &Agent, policy: &ImageUpdate, ground: &Ground) -> At
     let Some(mut knowledge) = knowledge else {
         return fail(Reason::NoCandidate, "the registry was not asked yet");
     };
-    let wanted = Wanted {
-        image: &policy.image,
-        policy: Some(&policy.name),
-        policies: Some(policies),
-    };
-    let found = if policy.paths.is_empty() {
-        find_in(files, &wanted)
-    } else {
-        let below = |path: &str| policy.paths.iter().any(|below| below.contains(path));
-        let files = files.iter().filter(|(path, _)| below(path));
-        find_in(
-            &files
-                .map(|(path, bytes)| (path.clone(), bytes.clone()))
-                .collect(),
-            &wanted,
-        )
-    };
+    let found = searches.find(policy);
     let refused = found.blocking().next().map(Refusal::failure);
     let places = found.blocking().map(|refusal| Place {
         file: refusal.file.clone(),

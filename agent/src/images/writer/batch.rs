@@ -17,7 +17,7 @@ use super::words::words;
 use super::{Order, pause};
 use crate::agent::{Agent, blocking};
 use crate::failpoint;
-use crate::images::decide::{self, Decision, Edit, Files, Ground, Unnamed};
+use crate::images::decide::{self, Decision, Edit, Files, Ground, Searches, Unnamed};
 use crate::images::prove::{self, Question, Reader, Said};
 use crate::images::{Attempt, Settled, fail, may_commit, unnamed};
 use crate::poller::Target;
@@ -193,8 +193,9 @@ impl Batch<'_> {
                     );
                 }
             };
+            let mut searches = Searches::of(&ground);
             let decided = orders.into_iter().map(|order| {
-                let decision = decide::decide(&agent, &order.policy, &ground);
+                let decision = decide::decide(&agent, &order.policy, &mut searches);
                 (order, Some(decision))
             });
             let decided: Vec<_> = decided.collect();
