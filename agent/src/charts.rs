@@ -74,7 +74,7 @@ pub(crate) async fn fetch(
 }
 
 /// The archive of the Application's own chart, of the version that its range stands for at the
-/// moment, with that version. A sync of the same minute asks nobody anything for it.
+/// moment, with that version. Shortly after a sync nobody has to be asked anything for it.
 pub(crate) async fn own(
     agent: &Agent,
     application: &Application,

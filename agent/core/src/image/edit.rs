@@ -50,7 +50,7 @@ pub use charts::{Requirement, requirements};
 pub use index::Index;
 pub use lines::{Chart, lines_to_add};
 pub use refusal::{Cause, Missing, Refusal, Spot};
-pub use splice::{Change, FileEdit, edit, edit_all, edit_files};
+pub use splice::{Change, FileEdit, Refused, edit, edit_all, edit_files};
 
 /// A file with more nodes is not edited.
 const MAX_NODES: usize = 1_000_000;

@@ -259,7 +259,10 @@ fn plan(
     let edits: Vec<(&Site, &Version)> = chosen.iter().map(|(site, it)| (site, *it)).collect();
     match edit_files(files, &edits) {
         Ok(edits) => plan.edits = edits,
-        Err(refusal) => bail!("{}", plain(&refusal.to_string())),
+        Err(refused) => {
+            let refused = refused.iter().map(|one| one.refusal.to_string());
+            bail!("{}", plain(&refused.collect::<Vec<_>>().join("; ")))
+        }
     }
     Ok(plan)
 }

@@ -1,17 +1,18 @@
 //! One turn of a writer: the orders of one Repository, until each has its answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_core::application::{Repository, TreePath};
+use syncline_core::image::Refusal;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::{Name, UpdateRecord};
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
 
-use super::findings::{Findings, expected, is_read, written};
+use super::findings::{Findings, expected, is_read, not_editable, written};
 use super::tip::{self, Tip};
 use super::words::words;
 use super::{Order, pause};
@@ -143,8 +144,8 @@ impl Batch<'_> {
             let all: Vec<&Planned> = planned.iter().collect();
             let commit = match self.commit(&tip, &ground.files, &all, &id).await {
                 Ok(commit) => commit,
-                Err(Unmade::Edit(failure, whose)) => {
-                    refuse_one(&mut planned, whose, &failure);
+                Err(Unmade::Edits(refused)) => {
+                    refuse(self.agent, &mut planned, &refused);
                     continue;
                 }
                 Err(Unmade::Commit(failure)) => return self.give_up(planned, (failure, None)),
@@ -270,7 +271,7 @@ impl Batch<'_> {
     ) -> Result<CommitId, Unmade> {
         let edits: Vec<&Edit> = planned.iter().map(|planned| &planned.edit).collect();
         let made = decide::compose(files, &edits);
-        let made = made.map_err(|(failure, whose)| Unmade::Edit(failure, whose))?;
+        let made = made.map_err(Unmade::Edits)?;
         let message = words(self.agent, &self.repository, planned, id);
         let message = message.map_err(Unmade::Commit)?;
         let new = tip::signed(self.agent, &self.repository, message).await;
@@ -334,7 +335,10 @@ impl Batch<'_> {
     ) -> Result<Option<String>, Failure> {
         let commit = match self.commit(tip, files, &[planned], "alone").await {
             Ok(commit) => commit,
-            Err(Unmade::Edit(failure, _)) => return Ok(Some(failure.detail)),
+            Err(Unmade::Edits(refused)) => {
+                let refusals: Vec<Refusal> = refused.into_values().flatten().collect();
+                return Ok(Some(decide::refused(&refusals).detail));
+            }
             Err(Unmade::Commit(failure)) => return Err(failure),
         };
         let only = Some(&reader.application);
@@ -453,19 +457,17 @@ fn undecided(order: Order) -> (Order, Option<Attempt<Decision>>) {
 
 /// Why there is no commit.
 enum Unmade {
-    /// An edit cannot be made; of which order it is, where that is known.
-    Edit(Failure, Option<usize>),
+    /// Places that cannot be edited, by the numbers of their orders.
+    Edits(BTreeMap<usize, Vec<Refusal>>),
     /// The commit cannot be made.
     Commit(Failure),
 }
 
-/// Answers the order whose edit cannot be made; all of them where it is not known which.
-fn refuse_one(planned: &mut Vec<Planned>, whose: Option<usize>, failure: &Failure) {
-    let refused = match whose {
-        Some(index) => vec![planned.remove(index)],
-        None => std::mem::take(planned),
-    };
-    for one in refused {
-        one.order.answer(Err((failure.clone(), None)));
+/// Answers the orders some of whose places cannot be edited; the others go on.
+fn refuse(agent: &Agent, planned: &mut Vec<Planned>, refused: &BTreeMap<usize, Vec<Refusal>>) {
+    for (number, refusals) in refused.iter().rev() {
+        let one = planned.remove(*number);
+        not_editable(agent, &one.order.policy.name, refusals);
+        one.order.answer(Err((decide::refused(refusals), None)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use syncline_core::image::Refusal;
 use syncline_core::image::prove::Expected;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -120,6 +121,21 @@ pub(super) fn written(agent: &Agent, policy: &Name, edit: &Edit) {
         let places = entry.memory.places.iter_mut();
         for place in places.filter(|place| (&place.file, place.line) == at) {
             place.current = Some(change.version.clone());
+        }
+    }
+}
+
+/// Remembers for people that places of a policy cannot be edited.
+pub(super) fn not_editable(agent: &Agent, policy: &Name, refusals: &[Refusal]) {
+    let mut state = agent.state.lock();
+    let Some(entry) = state.policies.get_mut(policy) else {
+        return;
+    };
+    for refusal in refusals {
+        let places = entry.memory.places.iter_mut();
+        let here = places.filter(|it| (&it.file, it.line) == (&refusal.file, refusal.line));
+        for place in here {
+            place.refused = Some(refusal.failure());
         }
     }
 }

@@ -33,6 +33,15 @@ pub struct FileEdit {
     pub changes: Vec<Change>,
 }
 
+/// An edit that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number among the edits that were asked for, from 0.
+    pub edit: usize,
+    /// Why.
+    pub refusal: Refusal,
+}
+
 /// Writes a version in one place.
 pub fn edit(bytes: &[u8], site: &Site, version: &Version) -> Result<FileEdit, Refusal> {
     edit_all(bytes, &[(site, version)])
@@ -42,23 +51,36 @@ pub fn edit(bytes: &[u8], site: &Site, version: &Version) -> Result<FileEdit, Re
 /// out.
 ///
 /// The places must come from a search of the same bytes.
+///
+/// # Errors
+/// Every edit that cannot be made, in their order; of several that contradict each other all.
 pub fn edit_files(
     files: &BTreeMap<String, Vec<u8>>,
     edits: &[(&Site, &Version)],
-) -> Result<Vec<FileEdit>, Refusal> {
-    let mut by_file: BTreeMap<&str, Vec<(&Site, &Version)>> = BTreeMap::new();
-    for (site, version) in edits {
-        by_file.entry(&site.file).or_default().push((site, version));
+) -> Result<Vec<FileEdit>, Vec<Refused>> {
+    let mut by_file: BTreeMap<&str, Vec<(usize, (&Site, &Version))>> = BTreeMap::new();
+    for (number, (site, version)) in edits.iter().enumerate() {
+        let of_file = by_file.entry(&site.file).or_default();
+        of_file.push((number, (site, version)));
     }
-    let mut edited = Vec::new();
+    let (mut edited, mut refused) = (Vec::new(), Vec::new());
     for (file, edits) in by_file {
         let bytes = files.get(file).map(Vec::as_slice).unwrap_or_default();
-        let edit = edit_all(bytes, &edits)?;
-        if edit.bytes != bytes {
-            edited.push(edit);
+        let (numbers, edits): (Vec<usize>, Vec<(&Site, &Version)>) = edits.into_iter().unzip();
+        match edit_file(bytes, &edits) {
+            Ok(edit) if edit.bytes != bytes => edited.push(edit),
+            Ok(_) => {}
+            Err(here) => refused.extend(here.into_iter().map(|one| Refused {
+                edit: numbers[one.edit],
+                refusal: one.refusal,
+            })),
         }
     }
-    Ok(edited)
+    if refused.is_empty() {
+        return Ok(edited);
+    }
+    refused.sort_by_key(|one| one.edit);
+    Err(refused)
 }
 
 /// Writes versions in several places of one file, all or none.
@@ -66,7 +88,15 @@ pub fn edit_files(
 /// The places must come from a search of the same bytes. The result is proved: parsed again, it
 /// differs in these values and in nothing else. A place that says the version already is left out
 /// of the changes.
+///
+/// # Errors
+/// The first edit that cannot be made.
 pub fn edit_all(bytes: &[u8], edits: &[(&Site, &Version)]) -> Result<FileEdit, Refusal> {
+    edit_file(bytes, edits).map_err(|mut refused| refused.swap_remove(0).refusal)
+}
+
+/// The same with every edit that cannot be made, of which there is one at least.
+fn edit_file(bytes: &[u8], edits: &[(&Site, &Version)]) -> Result<FileEdit, Vec<Refused>> {
     let splices = splices(bytes, edits)?;
     let mut edited = Vec::with_capacity(bytes.len() + 16 * splices.len());
     let mut copied = 0;
@@ -76,7 +106,7 @@ pub fn edit_all(bytes: &[u8], edits: &[(&Site, &Version)]) -> Result<FileEdit, R
         copied = splice.part.bytes.end;
     }
     edited.extend_from_slice(&bytes[copied..]);
-    prove(bytes, &edited, &splices)?;
+    prove(bytes, &edited, &splices).map_err(|refused| vec![refused])?;
     let mut changes: Vec<Change> = edits
         .iter()
         .filter(|(site, version)| !site.names(version))
@@ -100,7 +130,10 @@ pub fn edit_all(bytes: &[u8], edits: &[(&Site, &Version)]) -> Result<FileEdit, R
 }
 
 /// New text for one scalar.
+#[derive(Debug)]
 pub(super) struct Splice<'a> {
+    /// The number of the edit.
+    edit: usize,
     site: &'a Site,
     part: &'a Part,
     /// The new value.
@@ -109,64 +142,93 @@ pub(super) struct Splice<'a> {
     written: String,
 }
 
-/// What is to be written, in the order of the file, without those that change nothing.
+/// What is to be written, in the order of the file, without those that change nothing; or every edit
+/// that cannot be made.
 pub(super) fn splices<'a>(
     bytes: &[u8],
     edits: &[(&'a Site, &Version)],
-) -> Result<Vec<Splice<'a>>, Refusal> {
+) -> Result<Vec<Splice<'a>>, Vec<Refused>> {
     let mut splices: Vec<Splice<'a>> = Vec::with_capacity(edits.len());
-    for (site, version) in edits {
-        if version.digest.is_none() && site.current.digest.is_some() {
-            let detail = format!(
-                "{} is pinned by digest here and `{version}` comes without one; let the policy pin \
-                 digests, or remove the digest",
-                site.current.name
-            );
-            return Err(refuse(site, Cause::Digest, detail));
-        }
-        for part in &site.parts {
-            let Some(value) = part.value_for(version) else {
-                let detail = format!("a digest belongs here and `{version}` comes without one");
-                return Err(refuse(site, Cause::Digest, detail));
-            };
-            let old = scalar::write(part.style, &part.old);
-            if bytes.get(part.bytes.clone()) != Some(old.as_bytes()) {
-                let detail = "the file changed since it was searched; it is searched again";
-                return Err(refuse(site, Cause::Stale, detail.to_owned()));
-            }
-            if value == part.old {
-                continue;
-            }
-            let style = if part.string_by_tag {
-                part.style
-            } else {
-                scalar::style_for(part.style, &value)
-            };
-            splices.push(Splice {
-                site,
-                part,
-                written: scalar::write(style, &value),
-                value,
-            });
+    let mut refused = Vec::new();
+    for (edit, (site, version)) in edits.iter().enumerate() {
+        match splices_of(edit, bytes, site, version) {
+            Ok(own) => splices.extend(own),
+            Err(refusal) => refused.push(Refused { edit, refusal }),
         }
     }
     splices.sort_by_key(|splice| splice.part.bytes.start);
-    for pair in splices.windows(2) {
-        let same = pair[0].part.bytes.start == pair[1].part.bytes.start;
-        if same && pair[0].value != pair[1].value {
-            let detail = format!(
-                "one update wants `{}` here and another `{}`; let one policy own the value",
-                pair[0].value, pair[1].value
-            );
-            return Err(refuse(pair[0].site, Cause::Contested, detail));
-        }
+    let at_one_place = |a: &Splice<'_>, b: &Splice<'_>| a.part.bytes.start == b.part.bytes.start;
+    for here in splices.chunk_by(at_one_place) {
+        let [first, rest @ ..] = here else { continue };
+        let Some(other) = rest.iter().find(|other| other.value != first.value) else {
+            continue;
+        };
+        let detail = format!(
+            "one update wants `{}` here and another `{}`; let one policy own the value",
+            first.value, other.value
+        );
+        // Which of them is right is not for us to guess.
+        refused.extend(here.iter().map(|splice| Refused {
+            edit: splice.edit,
+            refusal: refuse(splice.site, Cause::Contested, detail.clone()),
+        }));
+    }
+    if !refused.is_empty() {
+        refused.sort_by_key(|one| one.edit);
+        refused.dedup_by_key(|one| one.edit);
+        return Err(refused);
     }
     splices.dedup_by_key(|splice| splice.part.bytes.start);
     Ok(splices)
 }
 
+/// What one edit writes.
+fn splices_of<'a>(
+    edit: usize,
+    bytes: &[u8],
+    site: &'a Site,
+    version: &Version,
+) -> Result<Vec<Splice<'a>>, Refusal> {
+    if version.digest.is_none() && site.current.digest.is_some() {
+        let detail = format!(
+            "{} is pinned by digest here and `{version}` comes without one; let the policy pin \
+             digests, or remove the digest",
+            site.current.name
+        );
+        return Err(refuse(site, Cause::Digest, detail));
+    }
+    let mut splices = Vec::with_capacity(site.parts.len());
+    for part in &site.parts {
+        let Some(value) = part.value_for(version) else {
+            let detail = format!("a digest belongs here and `{version}` comes without one");
+            return Err(refuse(site, Cause::Digest, detail));
+        };
+        let old = scalar::write(part.style, &part.old);
+        if bytes.get(part.bytes.clone()) != Some(old.as_bytes()) {
+            let detail = "the file changed since it was searched; it is searched again";
+            return Err(refuse(site, Cause::Stale, detail.to_owned()));
+        }
+        if value == part.old {
+            continue;
+        }
+        let style = if part.string_by_tag {
+            part.style
+        } else {
+            scalar::style_for(part.style, &value)
+        };
+        splices.push(Splice {
+            edit,
+            site,
+            part,
+            written: scalar::write(style, &value),
+            value,
+        });
+    }
+    Ok(splices)
+}
+
 /// Parses both files and accepts only if they differ in the values of the splices alone.
-pub(super) fn prove(before: &[u8], after: &[u8], splices: &[Splice<'_>]) -> Result<(), Refusal> {
+pub(super) fn prove(before: &[u8], after: &[u8], splices: &[Splice<'_>]) -> Result<(), Refused> {
     let Some(first) = splices.first() else {
         return Ok(());
     };
@@ -175,7 +237,10 @@ pub(super) fn prove(before: &[u8], after: &[u8], splices: &[Splice<'_>]) -> Resu
             "writing `{}` at `{}` would change more than this value; edit it by hand",
             splice.value, splice.part.path
         );
-        refuse(splice.site, Cause::Unproved, detail)
+        Refused {
+            edit: splice.edit,
+            refusal: refuse(splice.site, Cause::Unproved, detail),
+        }
     };
     let events = |bytes| {
         std::str::from_utf8(bytes)

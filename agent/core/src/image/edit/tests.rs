@@ -329,8 +329,8 @@ fn a_change_beside_the_value_is_not_proved() {
         good.replace("other: 1", "other: ["),
         text.to_owned(),
     ] {
-        let refusal = prove(text.as_bytes(), bad.as_bytes(), &splices).unwrap_err();
-        assert_eq!(refusal.cause, Cause::Unproved, "{bad}");
+        let refused = prove(text.as_bytes(), bad.as_bytes(), &splices).unwrap_err();
+        assert_eq!(refused.refusal.cause, Cause::Unproved, "{bad}");
     }
 }
 
@@ -500,6 +500,48 @@ fn two_updates_of_one_value_are_refused_unless_they_agree() {
     assert_eq!(refusal.cause, Cause::Contested);
     let agreed = edit_all(text.as_bytes(), &[(site, &one), (site, &one)]).unwrap();
     assert_eq!((agreed.changes.len(), agreed.bytes.len()), (1, text.len()));
+}
+
+#[test]
+fn every_edit_that_cannot_be_made_is_named_and_of_a_contradiction_both() {
+    let pinned = format!(
+        "image: registry.example.com/roar-web:1.0.0@{}\n",
+        digest('a')
+    );
+    let files = files(&[
+        ("a.yaml", &pinned),
+        ("b.yaml", "image: registry.example.com/roar-web:1.0.0\n"),
+        ("c.yaml", &format!("# two\n{pinned}other:\n  {pinned}")),
+    ]);
+    let sites = find_in(&files, &Wanted::named(&web())).sites;
+    let (one, two) = (version("1.0.1"), version("1.0.2"));
+    let mut edits: Vec<(&Site, &Version)> = sites.iter().map(|site| (site, &one)).collect();
+    edits.push((&sites[1], &two));
+    let refused = edit_files(&files, &edits).unwrap_err();
+    let named: Vec<_> = refused
+        .iter()
+        .map(|it| {
+            (
+                it.edit,
+                it.refusal.cause,
+                it.refusal.file.as_str(),
+                it.refusal.line,
+            )
+        })
+        .collect();
+    assert_eq!(
+        named,
+        [
+            (0, Cause::Digest, "a.yaml", 1),
+            (1, Cause::Contested, "b.yaml", 1),
+            (2, Cause::Digest, "c.yaml", 2),
+            (3, Cause::Digest, "c.yaml", 4),
+            (4, Cause::Contested, "b.yaml", 1),
+        ]
+    );
+    // The others go on without them.
+    let edited = edit_files(&files, &edits[1..2]).unwrap();
+    assert_eq!((edited.len(), edited[0].file.as_str()), (1, "b.yaml"));
 }
 
 #[test]
