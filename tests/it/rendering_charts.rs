@@ -5,7 +5,7 @@
 
 mod dependencies;
 mod lookup;
-mod publisher;
+pub(crate) mod publisher;
 mod random;
 mod release;
 mod remote_bases;

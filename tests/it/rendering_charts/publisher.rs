@@ -18,7 +18,7 @@ use syncline_tests::{Access, Registry, programs, registry, wait_for};
 use tempfile::TempDir;
 
 /// A chart repository and its owner.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     folder: TempDir,
     site: Arc<Site>,
     url: String,
@@ -33,7 +33,7 @@ struct Site {
 
 impl Publisher {
     /// An empty chart repository on a free loopback port.
-    pub(super) async fn start(access: Access) -> Result<Self> {
+    pub(crate) async fn start(access: Access) -> Result<Self> {
         let folder = state_folder("publisher")?;
         let site = Arc::new(Site {
             folder: folder.path().join("packed"),
@@ -52,12 +52,12 @@ impl Publisher {
     }
 
     /// The URL of the chart repository.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Packages a version of a chart and names it in the index.
-    pub(super) fn publish(&self, name: &str, version: &str, files: &[(&str, &str)]) -> Result<()> {
+    pub(crate) fn publish(&self, name: &str, version: &str, files: &[(&str, &str)]) -> Result<()> {
         self.package(name, version, files)?;
         self.helm(&["repo", "index", "packed"]).map(drop)
     }
