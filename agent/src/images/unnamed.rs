@@ -141,7 +141,7 @@ impl Question<'_> {
                 let inside = below(&path, "charts");
                 let mut archives = Vec::new();
                 for entry in snapshot.list(&inside)?.unwrap_or_default() {
-                    if !entry.name.ends_with(".tgz") || archives.len() >= MOST_CHARTS {
+                    if entry.name.strip_suffix(".tgz").is_none() || archives.len() >= MOST_CHARTS {
                         continue;
                     }
                     if let Some(bytes) = snapshot.read_file(&below(&inside, &entry.name))? {
@@ -160,8 +160,9 @@ impl Question<'_> {
             }
             Ok(Folder::Other)
         });
+        let read: Result<Folder, Error> = read.await;
         // It only explains: what cannot be read explains nothing.
-        read.await.unwrap_or_else(|_: Error| Folder::Other)
+        read.unwrap_or(Folder::Other)
     }
 
     /// The lines for the first of the charts that a chart depends on whose values name the image.

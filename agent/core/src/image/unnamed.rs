@@ -178,7 +178,7 @@ mod tests {
     fn told(notes: &[Refusal], origins: &[Origin]) -> String {
         let image = ImageName::parse("registry.example.com/shop/web").unwrap();
         let runners = origins.iter().enumerate().map(|(number, origin)| Runner {
-            application: Name::new("shop", &format!("app-{number}")),
+            application: Name::new("shop", format!("app-{number}")),
             origin: origin.clone(),
         });
         let version = Version::from(Tag::parse("1.10").unwrap());
@@ -219,7 +219,7 @@ mod tests {
         let lines = "image:\n  tag: \"1.10\"\n";
         let says = chart(file("app/values.yaml"), Some(lines));
         assert_eq!(
-            told(&[], &[says.clone()]),
+            told(&[], std::slice::from_ref(&says)),
             "; Application `shop/app-0` runs it from chart `web` 2.0.1, whose own values name it: \
              add\nimage:\n  tag: \"1.10\"\nto `app/values.yaml`; where the key stands there \
              already, put the marker behind its value"

@@ -145,7 +145,7 @@ fn value_style(part: &Part) -> Style {
 /// One map of all lines, in the order of the first key of each.
 fn written(lines: &[(Vec<String>, String)]) -> String {
     let mut text = String::new();
-    let lines: Vec<(&[String], &str)> = lines
+    let lines: Vec<Line<'_>> = lines
         .iter()
         .map(|(path, value)| (path.as_slice(), value.as_str()))
         .collect();
@@ -153,8 +153,11 @@ fn written(lines: &[(Vec<String>, String)]) -> String {
     text
 }
 
-fn write_map(lines: &[(&[String], &str)], depth: usize, into: &mut String) {
-    let mut maps: Vec<(&String, Vec<(&[String], &str)>)> = Vec::new();
+/// The keys that are left, and the value.
+type Line<'l> = (&'l [String], &'l str);
+
+fn write_map(lines: &[Line<'_>], depth: usize, into: &mut String) {
+    let mut maps: Vec<(&String, Vec<Line<'_>>)> = Vec::new();
     for (path, value) in lines {
         let Some((key, rest)) = path.split_first() else {
             continue;

@@ -42,6 +42,9 @@ pub struct Refused {
     pub refusal: Refusal,
 }
 
+/// A place and what it gets.
+type Asked<'a> = (&'a Site, &'a Version);
+
 /// Writes a version in one place.
 pub fn edit(bytes: &[u8], site: &Site, version: &Version) -> Result<FileEdit, Refusal> {
     edit_all(bytes, &[(site, version)])
@@ -58,15 +61,15 @@ pub fn edit_files(
     files: &BTreeMap<String, Vec<u8>>,
     edits: &[(&Site, &Version)],
 ) -> Result<Vec<FileEdit>, Vec<Refused>> {
-    let mut by_file: BTreeMap<&str, Vec<(usize, (&Site, &Version))>> = BTreeMap::new();
+    let mut by_file: BTreeMap<&str, (Vec<usize>, Vec<Asked<'_>>)> = BTreeMap::new();
     for (number, (site, version)) in edits.iter().enumerate() {
-        let of_file = by_file.entry(&site.file).or_default();
-        of_file.push((number, (site, version)));
+        let (numbers, edits) = by_file.entry(&site.file).or_default();
+        numbers.push(number);
+        edits.push((site, version));
     }
     let (mut edited, mut refused) = (Vec::new(), Vec::new());
-    for (file, edits) in by_file {
+    for (file, (numbers, edits)) in by_file {
         let bytes = files.get(file).map(Vec::as_slice).unwrap_or_default();
-        let (numbers, edits): (Vec<usize>, Vec<(&Site, &Version)>) = edits.into_iter().unzip();
         match edit_file(bytes, &edits) {
             Ok(edit) if edit.bytes != bytes => edited.push(edit),
             Ok(_) => {}
