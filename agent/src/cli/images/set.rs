@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use syncline_core::image::edit::By;
+use syncline_core::image::filter::Filter;
 use syncline_core::image::{
     Digest, FileEdit, ImageName, Reference, Refusal, Site, Tag, Version, Wanted, edit, edit_files,
     find_in,
@@ -79,6 +80,12 @@ fn assignment(text: &str) -> Result<Assignment, String> {
             digest: digest.map_err(|error| error.to_string())?,
         }
     };
+    if version.digest.is_none() && Filter::default().moves(&version.tag) {
+        let tag = version.tag;
+        return Err(format!(
+            "`{tag}` is a tag that moves; write it with its digest, as `{tag}@sha256:...`"
+        ));
+    }
     Ok(Assignment { image, version })
 }
 

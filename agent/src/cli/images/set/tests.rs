@@ -270,6 +270,7 @@ fn what_is_not_an_image_and_a_version_is_refused_at_once() {
         ("redis=redis@sha256:1", "not a digest"),
         ("redis=1.2.3+b", "not a tag"),
         ("redis=", "not a tag"),
+        ("redis=latest", "moves"),
     ] {
         let error = assignment(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
