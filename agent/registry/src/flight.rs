@@ -40,6 +40,12 @@ impl<K: Clone + Eq + Hash, V> Flights<K, V> {
         Arc::clone(slots.entry(key.clone()).or_default())
     }
 
+    /// How many keys are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Slot<V>>> {
         // Every change is one insert or removal, so the map is whole after a panic too.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,35 +1,35 @@
 //! Answers that are good for a moment: one question per key and moment, however many ask.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::error::ChartError;
+use crate::flight::Flights;
 
 /// Answers by key. The last good answer stays after its moment, for a conditional question.
 pub(super) struct Moments<K, V> {
-    slots: Mutex<HashMap<K, Arc<tokio::sync::Mutex<Slot<V>>>>>,
-    most: usize,
+    flights: Flights<K, Kept<V>>,
     good: Duration,
     failed: Duration,
 }
 
-struct Slot<V> {
+struct Kept<V> {
+    /// The last good answer.
     last: Option<V>,
-    /// Until when the last answer is given again, and the failure where it was one.
-    until: Option<(Instant, Option<ChartError>)>,
+    /// Until when the last answer is given again.
+    until: Instant,
+    /// The last answer, where it was a failure.
+    failure: Option<ChartError>,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Moments<K, V> {
     /// `most` is how many keys are remembered, beyond those that are asked right now.
     pub(super) fn new(most: usize, good: Duration, failed: Duration) -> Self {
         Self {
-            slots: Mutex::default(),
-            most,
+            flights: Flights::new(most),
             good,
             failed,
         }
@@ -42,50 +42,27 @@ impl<K: Clone + Eq + Hash, V: Clone> Moments<K, V> {
         key: K,
         ask: impl FnOnce(Option<V>) -> F,
     ) -> Result<V, ChartError> {
-        let slot = self.slot(key);
+        let slot = self.flights.slot(&key);
         let mut slot = slot.lock().await;
-        if let Some((until, failure)) = &slot.until
-            && *until > Instant::now()
-        {
-            match (failure, &slot.last) {
+        if let Some(kept) = slot.as_ref().filter(|kept| kept.until > Instant::now()) {
+            match (&kept.failure, &kept.last) {
                 (Some(failure), _) => return Err(failure.clone()),
                 (None, Some(last)) => return Ok(last.clone()),
                 (None, None) => {}
             }
         }
-        match ask(slot.last.clone()).await {
-            Ok(answer) => {
-                slot.until = Some((Instant::now() + self.good, None));
-                slot.last = Some(answer.clone());
-                Ok(answer)
-            }
-            Err(failure) => {
-                slot.until = Some((Instant::now() + self.failed, Some(failure.clone())));
-                Err(failure)
-            }
-        }
-    }
-
-    fn slot(&self, key: K) -> Arc<tokio::sync::Mutex<Slot<V>>> {
-        // Every change is one insert or removal, so the map is whole after a panic too.
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= self.most && !slots.contains_key(&key) {
-            // Nobody else holds it, so nobody waits for its answer.
-            let idle = slots
-                .iter()
-                .find(|(_, slot)| Arc::strong_count(slot) == 1)
-                .map(|(key, _)| key.clone());
-            if let Some(idle) = idle {
-                slots.remove(&idle);
-            }
-        }
-        let slot = slots.entry(key).or_insert_with(|| {
-            Arc::new(tokio::sync::Mutex::new(Slot {
-                last: None,
-                until: None,
-            }))
+        let last = slot.as_ref().and_then(|kept| kept.last.clone());
+        let answer = ask(last.clone()).await;
+        let (last, failure, good_for) = match &answer {
+            Ok(answer) => (Some(answer.clone()), None, self.good),
+            Err(failure) => (last, Some(failure.clone()), self.failed),
+        };
+        *slot = Some(Kept {
+            last,
+            until: Instant::now() + good_for,
+            failure,
         });
-        Arc::clone(slot)
+        answer
     }
 }
 
@@ -132,6 +109,6 @@ mod tests {
         for key in 0..10 {
             assert_eq!(moments.get(key, |_| async { Ok(key) }).await, Ok(key));
         }
-        assert_eq!(moments.slots.lock().unwrap().len(), 3);
+        assert_eq!(moments.flights.len(), 3);
     }
 }

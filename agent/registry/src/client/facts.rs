@@ -113,16 +113,27 @@ impl Client {
         digest: &Digest,
         auth: &Auth,
     ) -> Result<Arc<Facts>, Error> {
+        let read = async {
+            match self.checked(image, digest, auth).await? {
+                Document::Image(one) => self.facts_of_image(image, digest, auth, one).await,
+                Document::Index(index) => self.facts_of_index(image, digest, auth, index).await,
+            }
+        };
+        self.kept(digest, read).await
+    }
+
+    /// The facts of a digest, which never change: what is kept of it, else what `read` finds.
+    async fn kept(
+        &self,
+        digest: &Digest,
+        read: impl Future<Output = Result<Facts, Error>>,
+    ) -> Result<Arc<Facts>, Error> {
         let slot = self.shared.facts.slot(digest);
         let mut slot = slot.lock().await;
         if let Some(facts) = &*slot {
             return Ok(Arc::clone(facts));
         }
-        let facts = match self.checked(image, digest, auth).await? {
-            Document::Image(one) => self.facts_of_image(image, digest, auth, one).await?,
-            Document::Index(index) => self.facts_of_index(image, digest, auth, index).await?,
-        };
-        let facts = Arc::new(facts);
+        let facts = Arc::new(read.await?);
         *slot = Some(Arc::clone(&facts));
         Ok(facts)
     }
@@ -230,22 +241,15 @@ impl Client {
         digest: &Digest,
         auth: &Auth,
     ) -> Result<Arc<Facts>, Error> {
-        let slot = self.shared.facts.slot(digest);
-        let mut slot = slot.lock().await;
-        if let Some(facts) = &*slot {
-            return Ok(Arc::clone(facts));
-        }
-        let facts = match self.checked(image, digest, auth).await? {
-            Document::Image(one) => self.facts_of_image(image, digest, auth, one).await?,
-            Document::Index(_) => {
-                return Err(Error::Manifest {
+        let read = async {
+            match self.checked(image, digest, auth).await? {
+                Document::Image(one) => self.facts_of_image(image, digest, auth, one).await,
+                Document::Index(_) => Err(Error::Manifest {
                     image: name(image, digest.as_str()),
                     detail: "it is an index inside an index, which is not read".to_owned(),
-                });
+                }),
             }
         };
-        let facts = Arc::new(facts);
-        *slot = Some(Arc::clone(&facts));
-        Ok(facts)
+        self.kept(digest, read).await
     }
 }

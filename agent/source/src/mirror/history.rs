@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use git2::{Commit, DiffOptions, Oid, Sort};
+use git2::{Commit, DiffOptions, Oid, Repository, Sort, Tree};
 use jiff::Timestamp;
 use syncline_core::revision::{CommitId, CommitInfo};
 
@@ -76,18 +76,7 @@ impl Mirror {
             .find_commit(&repository, new)?
             .tree()
             .map_err(|e| self.explain(&e))?;
-        let mut options = DiffOptions::new();
-        options.skip_binary_check(true).include_typechange(true);
-        let diff = repository
-            .diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options))
-            .map_err(|error| self.explain(&error))?;
-        let paths: BTreeSet<String> = diff
-            .deltas()
-            .flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()])
-            .flatten()
-            .map(|path| String::from_utf8_lossy(path).into_owned())
-            .collect();
-        Ok(paths.into_iter().collect())
+        differing_paths(&repository, Some(&old), &new).map_err(|error| self.explain(&error))
     }
 
     /// The commits that `new` contains and `old` does not, newest first, with their full messages;
@@ -121,6 +110,25 @@ impl Mirror {
             })
             .collect()
     }
+}
+
+/// The paths of all files that differ between two trees, sorted; of a renamed file both its old and
+/// its new path. All of `new` where there is no old one.
+pub(super) fn differing_paths(
+    repository: &Repository,
+    old: Option<&Tree<'_>>,
+    new: &Tree<'_>,
+) -> Result<Vec<String>, git2::Error> {
+    let mut options = DiffOptions::new();
+    options.skip_binary_check(true).include_typechange(true);
+    let diff = repository.diff_tree_to_tree(old, Some(new), Some(&mut options))?;
+    let paths: BTreeSet<String> = diff
+        .deltas()
+        .flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()])
+        .flatten()
+        .map(|path| String::from_utf8_lossy(path).into_owned())
+        .collect();
+    Ok(paths.into_iter().collect())
 }
 
 pub(super) fn info(commit: &Commit<'_>) -> CommitInfo {

@@ -1,13 +1,12 @@
 //! The line of a branch: each commit after the one before it on that very branch, with what it
 //! changed there.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use git2::{DiffOptions, Sort};
+use git2::Sort;
 use syncline_core::revision::{CommitId, CommitInfo};
 
-use super::history::info;
+use super::history::{differing_paths, info};
 use super::{Mirror, commit_id};
 use crate::error::Error;
 
@@ -57,22 +56,12 @@ impl Mirror {
                 Some(parent) => Some(parent.tree().map_err(failed)?),
                 None => None,
             };
-            let mut options = DiffOptions::new();
-            options.skip_binary_check(true).include_typechange(true);
-            let diff = repository
-                .diff_tree_to_tree(before.as_ref(), Some(&tree), Some(&mut options))
-                .map_err(failed)?;
-            let paths: BTreeSet<String> = diff
-                .deltas()
-                .flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()])
-                .flatten()
-                .map(|path| String::from_utf8_lossy(path).into_owned())
-                .collect();
+            let paths = differing_paths(&repository, before.as_ref(), &tree).map_err(failed)?;
             let seen = see(LineCommit {
                 info: info(&commit),
                 message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
                 parent: parent.map(|parent| commit_id(parent.id())),
-                paths: paths.into_iter().collect(),
+                paths,
             });
             if seen.is_break() {
                 return Ok(());
