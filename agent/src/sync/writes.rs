@@ -26,6 +26,10 @@ use crate::live::reduced;
 use crate::state::Rendered;
 use crate::{failpoint, health};
 
+/// How often an object that keeps changing is read again before its deletion is left to the next
+/// sync.
+const DELETE_TRIES: u32 = 5;
+
 /// Carries a plan out.
 pub(super) struct Writer<'a> {
     pub(super) agent: &'a Agent,
@@ -413,7 +417,8 @@ fn outcome(action: &Action, error: Option<Failure>) -> ObjectOutcome {
 }
 
 /// Deletes one object after a live read says that it is still ours and still the same one
-/// (inv_i03): the delete carries that uid and version.
+/// (inv_i03): the delete carries that uid and version. An object that changes in between, as its
+/// status does, is read and proved again.
 pub(crate) async fn delete_with_proof(
     account: &Account,
     resource: &Resource,
@@ -426,47 +431,51 @@ pub(crate) async fn delete_with_proof(
         reason,
         detail: format!("{key}: {why}"),
     };
-    let live = match account.get_metadata(resource, key).await {
-        Ok(Some(live)) => live,
-        Ok(None) => return Ok(Deleted::Gone),
-        Err(error) => return Err(failed(error.reason(), error.to_string())),
-    };
-    if planned.is_some_and(|(uid, _)| *uid != live.uid) {
-        return Err(failed(
-            Reason::Conflict,
-            "another object has taken its name".to_owned(),
-        ));
+    let mut uid = planned.map(|(uid, _)| uid.clone());
+    let mut tries_left = DELETE_TRIES;
+    loop {
+        tries_left -= 1;
+        let live = match account.get_metadata(resource, key).await {
+            Ok(Some(live)) => live,
+            Ok(None) => return Ok(Deleted::Gone),
+            Err(error) => return Err(failed(error.reason(), error.to_string())),
+        };
+        if *uid.get_or_insert_with(|| live.uid.clone()) != live.uid {
+            return Err(failed(
+                Reason::Conflict,
+                "another object has taken its name".to_owned(),
+            ));
+        }
+        let now = reduced(&live);
+        if now.owner(key).as_ref() != Some(owner) || now.controller.is_some() {
+            return Err(failed(
+                Reason::OwnedBy,
+                "it no longer belongs to this application".to_owned(),
+            ));
+        }
+        if now.deleting {
+            return Ok(Deleted::Started);
+        }
+        // Between the read and the delete somebody may put another object in its place.
+        failpoint::reached("prune.proven").await?;
+        let options = DeleteOptions {
+            uid: &live.uid,
+            resource_version: &live.resource_version,
+            propagation,
+        };
+        match account.delete(resource, key, options).await {
+            Err(error) if error.reason() == Reason::Conflict && tries_left > 0 => {}
+            answer => {
+                return answer.map_err(|error| {
+                    let reason = match error.reason() {
+                        Reason::ApiUnavailable | Reason::Conflict => Reason::PruneFailed,
+                        other => other,
+                    };
+                    failed(reason, error.to_string())
+                });
+            }
+        }
     }
-    let now = reduced(&live);
-    if now.owner(key).as_ref() != Some(owner) || now.controller.is_some() {
-        return Err(failed(
-            Reason::OwnedBy,
-            "it no longer belongs to this application".to_owned(),
-        ));
-    }
-    if now.deleting {
-        return Ok(Deleted::Started);
-    }
-    // Between the read and the delete somebody may put another object in its place.
-    failpoint::reached("prune.proven").await?;
-    account
-        .delete(
-            resource,
-            key,
-            DeleteOptions {
-                uid: &live.uid,
-                resource_version: &live.resource_version,
-                propagation,
-            },
-        )
-        .await
-        .map_err(|error| {
-            let reason = match error.reason() {
-                Reason::ApiUnavailable | Reason::Conflict => Reason::PruneFailed,
-                other => other,
-            };
-            failed(reason, error.to_string())
-        })
 }
 
 /// The outcomes of what the plan leaves alone for a reason.

@@ -11,7 +11,7 @@ use crate::deploy::{deployment, push};
 const ALLOWED: &str = "\n  annotations: {syncline.dev/replace: allowed}";
 
 /// A Deployment, a Job and a Service of which a field that cannot be changed has that value; `address` is the last
-/// part of a cluster IP that no other test has.
+/// part, in two digits, of a cluster IP that no other test has and the server gives to nobody (KEP-3070).
 fn three(value: &str, annotations: &str, address: u8) -> Vec<(&'static str, String)> {
     let web = deployment("web")
         .replace(
@@ -32,9 +32,9 @@ fn three(value: &str, annotations: &str, address: u8) -> Vec<(&'static str, Stri
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: service{annotations}\nspec:\n  \
          clusterIP: {}\n  ports:\n  - port: 80\n",
         if value == "1" {
-            format!("10.96.255.{address}")
+            format!("10.96.0.{address}")
         } else {
-            format!("10.96.254.{address}")
+            format!("10.96.0.1{address}")
         }
     );
     vec![

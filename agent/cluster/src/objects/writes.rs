@@ -159,10 +159,14 @@ impl Account {
             resource_version: Some(options.resource_version.to_owned()),
         });
         let request = built(collection(resource, key)?.delete(&key.name, &params))?;
-        match found(self.run(self.client.request_status::<Value>(request)).await)? {
-            Some(answer) if answer.is_left() => Ok(Deleted::Started),
-            Some(_) | None => Ok(Deleted::Gone),
-        }
+        let answer = found(self.run(self.client.request_status::<Value>(request)).await)?;
+        let object = answer.and_then(|answer| answer.left());
+        let waits = object.is_some_and(|object| is_there(&object));
+        Ok(if waits {
+            Deleted::Started
+        } else {
+            Deleted::Gone
+        })
     }
 
     /// Creates a namespace where it does not exist. It gets no label and no owner record of ours,
@@ -227,6 +231,17 @@ fn strictly(request: &mut http::Request<Vec<u8>>, key: &ObjectKey) -> Result<(),
         .parse()
         .map_err(|_| Error::Malformed(format!("{key}: it cannot be part of a path")))?;
     Ok(())
+}
+
+/// Whether the object that answers a delete still waits for its end. The API server answers with a
+/// Status where an object is gone, but for Services, Pods, ServiceAccounts, claims and some other
+/// kinds with the object either way (`ReturnDeletedObject` of its registry).
+fn is_there(answer: &Value) -> bool {
+    let metadata = &answer["metadata"];
+    let finalizers = metadata["finalizers"].as_array();
+    let grace = metadata["deletionGracePeriodSeconds"].as_i64();
+    metadata["deletionTimestamp"].is_string()
+        && (finalizers.is_some_and(|names| !names.is_empty()) || grace.is_some_and(|left| left > 0))
 }
 
 /// The object without its name and what only one object can have.
@@ -299,6 +314,23 @@ impl Serialize for VersionedMetadata<'_> {
 mod tests {
     use super::*;
     use crate::discovery::Scope;
+
+    #[test]
+    fn what_answers_a_delete_is_there_while_something_holds_it() {
+        let answered = |metadata: Value| is_there(&json!({ "metadata": metadata }));
+        let at = "2026-01-01T00:00:00Z";
+        assert!(!answered(json!({ "name": "service" })));
+        assert!(!answered(json!({ "finalizers": ["example.com/x"] })));
+        assert!(answered(
+            json!({ "deletionTimestamp": at, "finalizers": ["example.com/x"] })
+        ));
+        assert!(answered(
+            json!({ "deletionTimestamp": at, "deletionGracePeriodSeconds": 30 })
+        ));
+        assert!(!answered(
+            json!({ "deletionTimestamp": at, "deletionGracePeriodSeconds": 0 })
+        ));
+    }
 
     #[test]
     fn the_version_is_sent_with_the_object_and_only_where_it_is_given() {
