@@ -209,11 +209,16 @@ fn check(agent: &Agent, state: &mut State, name: &Name, key: &ObjectKey) -> bool
     let Some(kept) = entry.objects.get(key).filter(|kept| kept.written.is_some()) else {
         return false;
     };
-    let stands = match state.live.seen(key) {
-        Some(seen) => seen.deleting || seen.stands(kept, name),
-        None => false,
-    };
-    !stands && repair(agent, name, entry, key, agent.clock.now())
+    let seen = state.live.seen(key);
+    let stands = seen.is_some_and(|seen| seen.deleting || seen.stands(kept, name));
+    // What is known and left alone is no news.
+    let left = entry.drift_left.get(key);
+    let is_known = left.is_some_and(|left| match (left, seen) {
+        (Some(left), Some(seen)) => left.uid == seen.uid && left.fields == seen.fields,
+        (None, None) => true,
+        _ => false,
+    });
+    !stands && !is_known && repair(agent, name, entry, key, agent.clock.now())
 }
 
 /// Asks for a repair, later each time the same object is changed again. Answers whether it did.

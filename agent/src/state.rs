@@ -328,6 +328,8 @@ pub(crate) struct ApplicationState {
     pub(crate) awaits: Awaits,
     /// Objects that it has not written yet: that they differ from Git is no drift.
     pub(crate) unwritten: BTreeSet<ObjectKey>,
+    /// How others left what the last sync found changed and did not put back; `None` where it is gone.
+    pub(crate) drift_left: BTreeMap<ObjectKey, Option<Written>>,
     /// What history has of it while it is on its way.
     pub(crate) record: Option<SyncRecord>,
     /// What is waited for, for people.
@@ -400,6 +402,7 @@ impl ApplicationState {
             rollback: status.rollback.clone(),
             awaits: Awaits::default(),
             unwritten: BTreeSet::new(),
+            drift_left: BTreeMap::new(),
             record: None,
             status,
             applied: None,

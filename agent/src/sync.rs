@@ -32,11 +32,12 @@ use syncline_cluster::Account;
 use syncline_core::application::Application;
 use syncline_core::digest::Digest;
 use syncline_core::directives::Apply;
-use syncline_core::kept::KeptObject;
+use syncline_core::kept::{KeptObject, Written};
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::owner::Owner;
+use syncline_core::ownership;
 use syncline_core::plan::{Approval, Inputs, Plan, plan};
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
@@ -588,7 +589,8 @@ fn leave_alone(
     }
 }
 
-/// What was looked at and needs nothing is good as it is.
+/// What was looked at and needs nothing is good as it is; what others changed and nobody puts back is
+/// looked at again when it changes once more.
 fn accept(
     agent: &Agent,
     name: &Name,
@@ -600,20 +602,20 @@ fn accept(
     let Some(entry) = state.applications.get_mut(name) else {
         return;
     };
-    let good = plan
-        .actions
-        .iter()
-        .filter(|action| action.kind == ActionKind::Unchanged && action.because.is_none());
-    for action in good {
-        if let Some(object) = live.get(&action.key) {
-            entry.wrote(
-                &action.key,
-                syncline_core::kept::Written {
-                    uid: object.uid.clone(),
-                    resource_version: object.resource_version.clone(),
-                    fields: syncline_core::ownership::digests(&object.managed_fields, &manager),
-                },
-            );
+    let unchanged = plan.actions.iter();
+    let unchanged = unchanged.filter(|action| action.kind == ActionKind::Unchanged);
+    entry.drift_left.clear();
+    for action in unchanged {
+        let key = &action.key;
+        let found = live.get(key).map(|object| Written {
+            uid: object.uid.clone(),
+            resource_version: object.resource_version.clone(),
+            fields: ownership::digests(&object.managed_fields, &manager),
+        });
+        if action.is_left() {
+            entry.drift_left.insert(key.clone(), found);
+        } else if let Some(found) = found.filter(|_| action.because.is_none()) {
+            entry.wrote(key, found);
         }
     }
 }

@@ -175,6 +175,12 @@ pub struct Action {
 }
 
 impl Action {
+    /// Whether somebody changed the object and that stays, because `selfHeal` is off.
+    pub fn is_left(&self) -> bool {
+        let because = self.because.as_ref();
+        because.is_some_and(|because| because.reason == Reason::DriftFound)
+    }
+
     fn new(key: &ObjectKey, kind: ActionKind) -> Self {
         Self {
             key: key.clone(),

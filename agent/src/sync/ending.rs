@@ -57,7 +57,12 @@ pub(super) async fn finish(
         record.outcomes.extend(outcomes.iter().cloned());
         record.steps.extend(rollout.steps.iter().cloned());
         count_objects(agent, outcomes);
-        agent.metrics.drift.inc_by(plan.drift.len() as u64);
+        let left = plan
+            .actions
+            .iter()
+            .filter(|action| action.is_left())
+            .count();
+        agent.metrics.drift.inc_by((plan.drift.len() - left) as u64);
     }
     if matches!(ended, Ok(Done::Stands)) {
         confirm(agent, start);

@@ -82,6 +82,10 @@ pub(super) fn action(inputs: &Inputs<'_>, manifest: &Manifest, plan: &mut Plan) 
     if rewritten && all_stands && !changed {
         action.notes.push(UNDER_OUR_NAME.to_owned());
     }
+    if drifted && !changed {
+        // A field that is new in Git is lost as well; only an unchanged object has drifted.
+        plan.drift.push(drift(inputs, key, &examination));
+    }
     if !changed && drifted && !inputs.policy.self_heal {
         let what = fields(&examination).join(", ");
         action.kind = ActionKind::Unchanged;
@@ -90,10 +94,6 @@ pub(super) fn action(inputs: &Inputs<'_>, manifest: &Manifest, plan: &mut Plan) 
             detail: format!("{key}: {what}"),
         });
         return action;
-    }
-    if drifted && !changed {
-        // A field that is new in Git is lost as well; only an unchanged object has drifted.
-        plan.drift.push(drift(inputs, key, &examination));
     }
     if !changed && !drifted && examination.released.is_empty() {
         // Our own record may be damaged although every field stands.
@@ -120,20 +120,19 @@ fn absent(inputs: &Inputs<'_>, mut action: Action, plan: &mut Plan) -> Action {
     let key = &action.key;
     let stood = inputs.before.get(key);
     if stood.is_some() && stood == inputs.hashes.get(key) {
-        if !inputs.policy.self_heal {
-            action.kind = ActionKind::Unchanged;
-            action.because = Some(Failure {
-                reason: Reason::DriftFound,
-                detail: format!("{key} is gone"),
-            });
-            return action;
-        }
         plan.drift.push(Drift {
             object: key.to_string(),
             fields: Vec::new(),
             manager: "unknown client".to_owned(),
             time: None,
         });
+        if !inputs.policy.self_heal {
+            action.kind = ActionKind::Unchanged;
+            action.because = Some(Failure {
+                reason: Reason::DriftFound,
+                detail: format!("{key} is gone"),
+            });
+        }
     }
     action
 }

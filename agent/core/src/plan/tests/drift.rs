@@ -128,7 +128,8 @@ fn without_self_heal_a_lost_field_is_left_and_named_and_a_change_in_git_is_appli
     assert_eq!(reason, Reason::DriftFound);
     assert_eq!(detail, "ConfigMap shop/c000: spec");
     assert_eq!(plan.actions[0].rewrite, None);
-    assert!(!plan.has_writes() && plan.drift.is_empty());
+    assert!(!plan.has_writes() && plan.actions[0].is_left());
+    assert_eq!(plan.drift[0].manager, "kubectl-edit");
     let changed = (keys[0].clone(), wire(&keys[0], "2"));
     assert_eq!(world.action(&changed).kind, ActionKind::Update);
 }
