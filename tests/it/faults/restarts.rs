@@ -1,6 +1,5 @@
 //! An agent that is told to end in the middle of a sync that would take longer than it has.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -44,15 +43,10 @@ async fn fault_f29_a_sync_that_takes_longer_than_the_grace_ends_between_two_obje
         unanswered == 0,
         "{unanswered} writes in flight were cut off"
     );
-    // An object may have been tried twice; each that was answered well is there, and no other.
-    let good = writes
-        .iter()
-        .filter(|write| write.status.is_some_and(|status| status < 300));
-    let objects: BTreeSet<&str> = good.map(|write| write.target.name.as_str()).collect();
     let there = count(&world).await?;
     ensure!(
-        there == objects.len(),
-        "{there} are there after {writes:#?}"
+        there == writes.len(),
+        "{there} objects are there after {writes:#?}"
     );
     let live = lease(&world).await?;
     let holder = live["spec"]["holderIdentity"].as_str().unwrap_or_default();
