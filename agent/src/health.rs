@@ -214,7 +214,7 @@ fn check(agent: &Agent, state: &mut State, name: &Name, key: &ObjectKey) -> bool
     // What is known and left alone is no news.
     let left = entry.drift_left.get(key);
     let is_known = left.is_some_and(|left| match (left, seen) {
-        (Some(left), Some(seen)) => left.uid == seen.uid && left.fields == seen.fields,
+        (Some(left), Some(seen)) => seen.is_as(left),
         (None, None) => true,
         _ => false,
     });

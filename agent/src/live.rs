@@ -92,7 +92,12 @@ impl Seen {
         let written = kept.written.as_ref();
         self.owner.as_ref() == Some(owner)
             && self.applied == Some(kept.applied)
-            && written.is_some_and(|w| w.uid == self.uid && w.fields == self.fields)
+            && written.is_some_and(|written| self.is_as(written))
+    }
+
+    /// Whether it is the same object, and nobody has taken or left a field of it since.
+    pub(crate) fn is_as(&self, written: &Written) -> bool {
+        written.uid == self.uid && written.fields == self.fields
     }
 }
 

@@ -465,10 +465,8 @@ async fn withheld(agent: &Agent, start: &Start) -> Option<Failure> {
 
 /// The first drift that is left alone, because `selfHeal` is off.
 fn drift_left(plan: &Plan) -> Option<Failure> {
-    let mut reasons = plan.actions.iter().filter_map(|a| a.because.as_ref());
-    reasons
-        .find(|because| because.reason == Reason::DriftFound)
-        .cloned()
+    let left = plan.actions.iter().find(|action| action.is_left())?;
+    left.because.clone()
 }
 
 /// Whether something went wrong: not what is held, waits or is left alone on purpose.
