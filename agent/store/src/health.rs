@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 use syncline_core::health::Health;
 use syncline_core::record::{HealthChange, Name};
 use syncline_core::revision::{CommitId, Revision};
 
+use crate::database::Session;
 use crate::error::Error;
-use crate::history::{History, readable};
+use crate::history::History;
+use crate::list::{List, readable};
 use crate::queue::Item;
 use crate::rows::{time, time_text, unknown};
+use crate::statement::Statement;
 
 impl History {
     /// Keeps a change of health; a later one under the same id takes its place, which is how
@@ -28,34 +31,22 @@ impl History {
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<HealthChange>, Error> {
-        let rows: Vec<ChangeRow> = sqlx::query_as(
+        let mut list = List::new(
             "select id, namespace, name, began_at, changed_at, from_health, to_health, object,
                     message, branch, commit_id, sync_id, changes
-             from health_changes
-             where namespace = $1 and name = $2 and ($3 is null or id < $3)
-             order by id desc limit $4",
-        )
-        .bind(&application.namespace)
-        .bind(&application.name)
-        .bind(before)
-        .bind(self.page(limit))
-        .fetch_all(self.readers())
-        .await
-        .map_err(|source| Error::Read {
-            what: "changes of health",
-            source,
-        })?;
+             from health_changes",
+        );
+        list.require("namespace = ", application.namespace.as_str());
+        list.require("name = ", application.name.as_str());
+        let rows: Vec<ChangeRow> = self.page("changes of health", list, before, limit).await?;
         Ok(readable(rows))
     }
 }
 
 /// Writes a change, in the transaction of the caller.
-pub(crate) async fn write(
-    connection: &mut SqliteConnection,
-    change: &HealthChange,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn write(session: &mut Session, change: &HealthChange) -> Result<(), sqlx::Error> {
     let revision = change.revision.as_ref();
-    sqlx::query(
+    let statement = Statement::new(
         "insert into health_changes (
              id, namespace, name, began_at, changed_at, from_health, to_health, object, message,
              branch, commit_id, sync_id, changes
@@ -82,9 +73,8 @@ pub(crate) async fn write(
     .bind(revision.map(|revision| revision.branch.as_str()))
     .bind(revision.map(|revision| revision.commit.as_str()))
     .bind(change.sync.as_deref())
-    .bind(i64::from(change.changes))
-    .execute(connection)
-    .await?;
+    .bind(i64::from(change.changes));
+    session.execute(&statement).await?;
     Ok(())
 }
 

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::SqlitePool;
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::record::{Name, SyncRecord, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
 use syncline_core::trigger::Cause;
-use tracing::warn;
 
+use crate::condition::Status;
+use crate::database::{Pool, Record};
 use crate::error::Error;
+use crate::list::{List, readable};
 use crate::queue::{Item, Queue};
-use crate::rows::{DetailRow, OutcomeRow, SummaryRow, UpdateRow, summary_columns};
+use crate::reach::Database;
+use crate::rows::{DetailRow, OutcomeRow, SummaryRow, UpdateRow, outcome_columns, summary_columns};
 use crate::settings::Settings;
+use crate::statement::Statement;
 
 /// How many objects of a sync met which fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +89,21 @@ pub struct SyncSummary {
     pub counts: Counts,
 }
 
+/// Which syncs are asked for. What is `None` is not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncFilter {
+    /// Of this Application.
+    pub application: Option<Name>,
+    /// That ended like this.
+    pub result: Option<SyncResult>,
+    /// That this asked for.
+    pub cause: Option<Cause>,
+    /// That began at this time or later, to the millisecond.
+    pub since: Option<Timestamp>,
+    /// That began before this time.
+    pub until: Option<Timestamp>,
+}
+
 /// A handle to the history: cheap to clone, usable from every task.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -95,8 +113,7 @@ pub struct History {
 #[derive(Debug)]
 struct Inner {
     queue: Arc<Queue>,
-    readers: SqlitePool,
-    writer: SqlitePool,
+    database: Arc<Database>,
     settings: Settings,
 }
 
@@ -108,17 +125,11 @@ impl Drop for Inner {
 }
 
 impl History {
-    pub(crate) fn new(
-        queue: Arc<Queue>,
-        readers: SqlitePool,
-        writer: SqlitePool,
-        settings: Settings,
-    ) -> Self {
+    pub(crate) fn new(queue: Arc<Queue>, database: Arc<Database>, settings: Settings) -> Self {
         Self {
             inner: Arc::new(Inner {
                 queue,
-                readers,
-                writer,
+                database,
                 settings,
             }),
         }
@@ -166,62 +177,114 @@ impl History {
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<SyncSummary>, Error> {
-        let rows: Vec<SummaryRow> = sqlx::query_as(concat!(
+        let filter = SyncFilter {
+            application: Some(application.clone()),
+            ..SyncFilter::default()
+        };
+        self.find_syncs(&filter, before, limit).await
+    }
+
+    /// The sync of an application that came next after the one with this id, whether history still
+    /// has that one or not; `None` where none came.
+    pub async fn sync_after(
+        &self,
+        application: &Name,
+        id: &str,
+    ) -> Result<Option<SyncSummary>, Error> {
+        let statement = Statement::new(concat!(
             "select ",
             summary_columns!(),
-            " from syncs
-              where namespace = $1 and name = $2 and ($3 is null or id < $3)
-              order by id desc limit $4",
+            " from syncs where namespace = $1 and name = $2 and id > $3 order by id limit 1",
         ))
-        .bind(&application.namespace)
-        .bind(&application.name)
-        .bind(before)
-        .bind(self.page(limit))
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(|source| Error::Read {
-            what: "syncs",
-            source,
-        })?;
+        .bind(application.namespace.as_str())
+        .bind(application.name.as_str())
+        .bind(id);
+        let rows: Vec<SummaryRow> = self.all("syncs", &statement).await?;
+        Ok(readable(rows).into_iter().next())
+    }
+
+    /// Syncs of all applications that fit a filter, newest first; those older than the id `before`,
+    /// if one is given. At most `limit` and at most `Settings::page`.
+    pub async fn find_syncs(
+        &self,
+        filter: &SyncFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SyncSummary>, Error> {
+        let mut list = List::new(concat!("select ", summary_columns!(), " from syncs"));
+        if let Some(application) = &filter.application {
+            list.require("namespace = ", application.namespace.as_str());
+            list.require("name = ", application.name.as_str());
+        }
+        if let Some(result) = filter.result {
+            list.require("result = ", result.as_str());
+        }
+        if let Some(cause) = filter.cause {
+            list.require("cause = ", cause.as_str());
+        }
+        list.require_time(filter.since, filter.until);
+        let rows: Vec<SummaryRow> = self.page("syncs", list, before, limit).await?;
         Ok(readable(rows))
     }
 
-    /// One sync with steps, outcomes and drift; `None` where history does not have it.
+    /// One sync with steps, outcomes and drift; `None` where history does not have it. The outcomes
+    /// are without manifests, see [`History::sync_with_manifests`].
     pub async fn sync(&self, id: &str) -> Result<Option<SyncRecord>, Error> {
-        let failed = |source| Error::Read {
-            what: "a sync",
-            source,
-        };
+        const OUTCOMES: &str = concat!(
+            "select ",
+            outcome_columns!(),
+            ", null as digest, null as body from sync_outcomes where sync_id = $1
+             order by position",
+        );
+        self.one_sync(id, OUTCOMES).await
+    }
+
+    /// One sync like [`History::sync`], with the manifest of each outcome that has one.
+    pub async fn sync_with_manifests(&self, id: &str) -> Result<Option<SyncRecord>, Error> {
+        const OUTCOMES: &str = concat!(
+            "select ",
+            outcome_columns!(),
+            ", manifests.digest, manifests.body
+             from sync_outcomes left join manifests on manifests.digest = sync_outcomes.manifest
+             where sync_id = $1 order by position",
+        );
+        self.one_sync(id, OUTCOMES).await
+    }
+
+    async fn one_sync(
+        &self,
+        id: &str,
+        outcomes: &'static str,
+    ) -> Result<Option<SyncRecord>, Error> {
+        let failed = |source| self.unread("a sync", source);
         // One transaction is one moment: outcomes must belong to the row that was read.
-        let mut transaction = self.inner.readers.begin().await.map_err(failed)?;
-        let summary: Option<SummaryRow> = sqlx::query_as(concat!(
+        let mut moment = self
+            .reader("a sync")
+            .await?
+            .moment()
+            .await
+            .map_err(failed)?;
+        let summary = Statement::new(concat!(
             "select ",
             summary_columns!(),
             " from syncs where id = $1",
-        ))
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed)?;
+        ));
+        let summary: Option<SummaryRow> = moment.first(&summary.bind(id)).await.map_err(failed)?;
         let Some(summary) = summary else {
+            moment.commit().await.map_err(failed)?;
             return Ok(None);
         };
-        let detail: DetailRow = sqlx::query_as("select steps, drift from syncs where id = $1")
-            .bind(id)
-            .fetch_one(&mut *transaction)
+        let detail = Statement::new("select steps, drift from syncs where id = $1").bind(id);
+        let detail: Option<DetailRow> = moment.first(&detail).await.map_err(failed)?;
+        let outcomes: Vec<OutcomeRow> = moment
+            .all(&Statement::new(outcomes).bind(id))
             .await
             .map_err(failed)?;
-        let outcomes: Vec<OutcomeRow> = sqlx::query_as(
-            "select sync_id, api_group, api_version, kind, namespace, name, origin_file,
-                    origin_document, origin_line, action, reason, detail, note, changes
-             from sync_outcomes where sync_id = $1 order by position",
-        )
-        .bind(id)
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        moment.commit().await.map_err(failed)?;
 
+        let Some(detail) = detail else {
+            return Ok(None);
+        };
         let summary = SyncSummary::try_from(summary)?;
         let (steps, drift) = detail.read(id)?;
         let outcomes: Vec<ObjectOutcome> = outcomes
@@ -254,7 +317,7 @@ impl History {
 
     /// The newest sync of each application that has ended or was interrupted, by application.
     pub async fn latest(&self) -> Result<Vec<SyncSummary>, Error> {
-        let rows: Vec<SummaryRow> = sqlx::query_as(concat!(
+        let statement = Statement::new(concat!(
             "select ",
             summary_columns!(),
             " from syncs
@@ -262,13 +325,8 @@ impl History {
                   select max(id) from syncs where result <> 'running' group by namespace, name
               )
               order by namespace, name",
-        ))
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(|source| Error::Read {
-            what: "the latest syncs",
-            source,
-        })?;
+        ));
+        let rows: Vec<SummaryRow> = self.all("the latest syncs", &statement).await?;
         Ok(readable(rows))
     }
 
@@ -280,38 +338,26 @@ impl History {
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<UpdateRecord>, Error> {
-        let rows: Vec<UpdateRow> = sqlx::query_as(
+        let mut list = List::new(
             "select id, namespace, name, repository, image, old_value, new_value, files,
                     commit_id, pushed_at
-             from updates
-             where ($1 is null or (namespace = $1 and name = $2)) and ($3 is null or id < $3)
-             order by id desc limit $4",
-        )
-        .bind(policy.map(|policy| policy.namespace.as_str()))
-        .bind(policy.map(|policy| policy.name.as_str()))
-        .bind(before)
-        .bind(self.page(limit))
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(|source| Error::Read {
-            what: "updates",
-            source,
-        })?;
+             from updates",
+        );
+        if let Some(policy) = policy {
+            list.require("namespace = ", policy.namespace.as_str());
+            list.require("name = ", policy.name.as_str());
+        }
+        let rows: Vec<UpdateRow> = self.page("updates", list, before, limit).await?;
         Ok(readable(rows))
     }
 
     /// Since when history is complete but for the limit per application; `None` where it is empty.
     pub async fn since(&self) -> Result<Option<Timestamp>, Error> {
-        let began_at: Option<String> =
-            sqlx::query_scalar("select began_at from history where id = 'history'")
-                .fetch_optional(&self.inner.readers)
-                .await
-                .map_err(|source| Error::Read {
-                    what: "its beginning",
-                    source,
-                })?;
+        let statement = Statement::new("select began_at from history where id = 'history'");
+        let rows: Vec<(String,)> = self.all("its beginning", &statement).await?;
+        let began_at = rows.into_iter().next();
         began_at
-            .map(|text| {
+            .map(|(text,)| {
                 text.parse().map_err(|_| Error::Row {
                     id: "history".to_owned(),
                     column: "began_at",
@@ -320,8 +366,66 @@ impl History {
             .transpose()
     }
 
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.inner.writer
+    /// How the history is, at this moment. Asks nobody.
+    pub fn status(&self) -> Status {
+        let database = &self.inner.database;
+        Status {
+            kind: database.kind(),
+            place: database.place().to_owned(),
+            condition: database.condition(),
+            damaged: database.damaged(),
+            queued: self.queued(),
+            dropped: self.dropped(),
+        }
+    }
+
+    /// All rows of a question.
+    pub(crate) async fn all<R: Record>(
+        &self,
+        what: &'static str,
+        statement: &Statement<'_>,
+    ) -> Result<Vec<R>, Error> {
+        let reader = self.reader(what).await?;
+        let rows = reader.all(statement).await;
+        rows.map_err(|source| self.unread(what, source))
+    }
+
+    /// A page of a list: its rows older than the id `before`, newest first.
+    pub(crate) async fn page<R: Record>(
+        &self,
+        what: &'static str,
+        mut list: List<'_>,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<R>, Error> {
+        if let Some(before) = before {
+            list.require("id < ", before.to_owned());
+        }
+        let limit = i64::from(limit.min(self.inner.settings.page));
+        let mut statement = list.statement;
+        statement.push(" order by id desc limit ");
+        statement.push_value(limit);
+        self.all(what, &statement).await
+    }
+
+    async fn reader(&self, what: &'static str) -> Result<Pool, Error> {
+        let database = &self.inner.database;
+        // Only the first moment is waited for, in which a server that is there is reached.
+        if !database.tried().await {
+            return Err(Error::Away {
+                place: database.place().to_owned(),
+            });
+        }
+        let readers = database.readers();
+        readers.map_err(|source| Error::Read { what, source })
+    }
+
+    fn unread(&self, what: &'static str, source: sqlx::Error) -> Error {
+        self.inner.database.unread(what, source)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -335,28 +439,4 @@ impl History {
     pub(crate) fn close(&self) {
         self.inner.queue.close();
     }
-
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
-    }
-
-    pub(crate) fn page(&self, limit: u32) -> i64 {
-        i64::from(limit.min(self.inner.settings.page))
-    }
-}
-
-/// What can be read; a row that cannot is left out of a list, and said.
-pub(crate) fn readable<R, T>(rows: Vec<R>) -> Vec<T>
-where
-    T: TryFrom<R, Error = Error>,
-{
-    rows.into_iter()
-        .filter_map(|row| match T::try_from(row) {
-            Ok(record) => Some(record),
-            Err(error) => {
-                warn!(%error, "a row of the history is left out");
-                None
-            }
-        })
-        .collect()
 }

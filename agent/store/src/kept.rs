@@ -15,12 +15,13 @@ use syncline_core::object::ObjectKey;
 use syncline_core::record::Name;
 use tracing::warn;
 
+use crate::condition::Condition;
 use crate::error::Error;
 use crate::history::History;
-use crate::open::{Mode, Store};
+use crate::open::Store;
 use crate::queue::Item;
 
-pub(crate) use self::write::{delete, write};
+pub(crate) use self::write::{delete, delete_all, write};
 
 /// What is kept of one application.
 pub type KeptApplication = (Kept, BTreeMap<ObjectKey, KeptObject>);
@@ -56,12 +57,23 @@ impl Store {
     /// All that is kept, by application; to be called once, before anything is kept.
     ///
     /// An application that has a row which cannot be read is left out and forgotten. When nothing
-    /// can be read, everything is forgotten before the error is returned, so that what is kept
-    /// from now on does not mix with it. A history of a newer version that cannot be read is an
-    /// empty one.
+    /// can be read, everything is forgotten, so that what is kept from now on does not mix with it.
+    /// A history of a newer version that cannot be read is an empty one. A server is waited for at
+    /// most for `Settings::connection_timeout`.
     pub async fn load_kept(&self) -> Result<Vec<KeptApplication>, Error> {
         let history = self.history();
-        let error = match read::all(history.readers()).await {
+        let database = self.database();
+        if !database.tried().await {
+            history.queue().forget_all();
+            return Err(Error::Away {
+                place: database.place().to_owned(),
+            });
+        }
+        let found = match database.readers() {
+            Ok(readers) => read::all(&readers).await,
+            Err(error) => Err(error),
+        };
+        let error = match found {
             Ok((kept, unreadable)) => {
                 for application in &unreadable {
                     history.forget(application);
@@ -70,21 +82,12 @@ impl Store {
             }
             Err(error) => error,
         };
-        match self.mode() {
-            Mode::ReadOnly { schema } => {
-                warn!(schema, %error, "what the newer version kept cannot be read");
-                Ok(Vec::new())
-            }
-            Mode::ReadWrite => {
-                if let Err(error) = write::delete_all(history.writer()).await {
-                    warn!(%error, "what is kept can be neither read nor deleted; it stays as it is");
-                    history.queue().keep_nothing();
-                }
-                Err(Error::Read {
-                    what: "what is kept of applications",
-                    source: error,
-                })
-            }
+        if let Condition::ReadOnly { schema } = self.condition() {
+            warn!(schema, %error, "what the newer version kept cannot be read");
+            return Ok(Vec::new());
         }
+        history.queue().forget_all();
+        history.flush().await;
+        Err(database.unread("what is kept of applications", error))
     }
 }

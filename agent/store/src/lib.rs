@@ -14,27 +14,45 @@
 //! one task writes them, and what the database refuses stays queued and is tried again.
 //!
 //! ```text
-//! record_sync ─┐
-//! record_update├─> queue (bounded) ─> writer (one task, one connection) ─> SQLite (WAL)
-//! record_health│                                                            │
-//! keep, forget ┘                                                            │
-//!          syncs, sync, latest, updates, health_changes, load_kept <─ readers (a pool)
+//! record_sync, record_update, ┐
+//! record_health, record_audit,├─> queue (bounded) ─> writer (one task) ─> SQLite (WAL)
+//! record_delivery             │                                           or PostgreSQL
+//! keep, forget                ┘                                              │
+//!                        syncs, sync, object_states, audit, ... <─ readers (a pool)
 //! ```
+//!
+//! SQL is written once for both databases, in a `Statement`: `$1` and
+//! `on conflict` are the same in both, times and ids are text that sorts by its bytes.
 
+mod audit;
+mod condition;
+mod database;
+mod deliveries;
+mod drift;
 mod error;
 mod health;
 mod history;
 mod kept;
+mod list;
+mod manifests;
 mod open;
 mod queue;
+mod reach;
 mod retention;
 mod rows;
 mod settings;
+mod statement;
+mod syncs;
 mod writer;
 
+pub use audit::AuditFilter;
+pub use condition::{Condition, Status};
+pub use database::DatabaseKind;
+pub use drift::DriftedSync;
 pub use error::Error;
-pub use history::{Counts, History, SyncSummary};
+pub use history::{Counts, History, SyncFilter, SyncSummary};
 pub use kept::KeptApplication;
-pub use open::{Mode, Store};
+pub use manifests::ObjectState;
+pub use open::Store;
 pub use retention::Pruned;
 pub use settings::{Location, Settings};

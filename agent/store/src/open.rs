@@ -1,45 +1,123 @@
-//! Opens the database: checks the file, brings the schema up to date, starts the writer.
+//! Opens the database, brings the schema up to date and starts the writer.
 
-use std::path::{Path, PathBuf};
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use syncline_core::reason::Reason;
 use tokio::task::JoinHandle;
-use tracing::warn;
 
-use crate::error::{Error, Failure, classify};
+use crate::condition::Condition;
+use crate::database::{DatabaseKind, Pool, Session};
+use crate::error::Error;
 use crate::history::History;
 use crate::queue::Queue;
+use crate::reach::Database;
 use crate::rows::{reason_text, time_text};
-use crate::settings::{Location, Settings};
+use crate::settings::Settings;
+use crate::statement::Statement;
 use crate::writer;
 
-/// All versions of the schema, in the binary.
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+/// The oldest version of the schema whose agent may write what this version writes. A migration
+/// that takes this from the version before sets it to its own number.
+const WRITABLE_FROM: i64 = 6;
 
-/// What can be done with the history.
+/// All versions of the schema, in the binary. Those of a newer version that are there already are
+/// left alone.
+fn migrations(kind: DatabaseKind) -> Migrator {
+    let mut migrator = kind.pick(
+        sqlx::migrate!("../../migrations/sqlite"),
+        sqlx::migrate!("../../migrations/postgres"),
+    );
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+fn newest_migration(kind: DatabaseKind) -> Option<i64> {
+    migrations(kind).iter().map(|step| step.version).max()
+}
+
+/// The versions that a database names.
+#[derive(Clone, Copy, Debug, Default)]
+struct SchemaFound {
+    /// Its newest migration; `None` for an empty database.
+    newest: Option<i64>,
+    /// From which version on an agent may write; `None` where it does not say.
+    writable_from: Option<i64>,
+}
+
+impl SchemaFound {
+    /// Whether it has all migrations of this agent.
+    fn is_current(self, kind: DatabaseKind) -> bool {
+        self.newest >= newest_migration(kind)
+    }
+
+    /// Its version, where this agent may not write it.
+    fn read_only(self, kind: DatabaseKind) -> Option<i64> {
+        let ours = newest_migration(kind);
+        let newer = self.newest.filter(|newest| Some(*newest) > ours)?;
+        let writable = self.writable_from.is_some_and(|from| Some(from) <= ours);
+        (!writable).then_some(newer)
+    }
+}
+
+/// Whether a database is opened for the first time in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Records are kept.
-    ReadWrite,
-    /// A newer version of Syncline wrote the database: it is shown as far as this version
-    /// understands it, and nothing is added.
-    ReadOnly {
-        /// The version of the schema that was found.
-        schema: i64,
-    },
+pub(crate) enum Start {
+    First,
+    Again,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    pub(crate) readers: Pool,
+    pub(crate) writer: Pool,
+}
+
+/// What opening gives.
+pub(crate) struct Opened {
+    pub(crate) pools: Pools,
+    pub(crate) condition: Condition,
+    pub(crate) damaged: Option<PathBuf>,
+    /// Whether it holds nothing of what was there before.
+    pub(crate) empty: bool,
+}
+
+/// Writes what every history has, after its migrations.
+async fn finish(session: &mut Session, start: Start) -> Result<(), sqlx::Error> {
+    let beginning = Statement::new(
+        "insert into history (id, began_at, writable_from) values ('history', $1, $2)
+         on conflict (id) do update set writable_from = excluded.writable_from
+         where history.writable_from < excluded.writable_from",
+    )
+    .bind(time_text(Timestamp::now()))
+    .bind(WRITABLE_FROM);
+    session.execute(&beginning).await?;
+    if start == Start::Again {
+        // What runs here is ours.
+        return Ok(());
+    }
+    // When it stopped is not known, so `finished_at` stays empty.
+    let interrupted = Statement::new(
+        "update syncs
+         set result = 'interrupted', failure_reason = $1, failure_detail = $2
+         where result = 'running'",
+    )
+    .bind(reason_text(Reason::Interrupted))
+    .bind("the agent stopped while this sync ran");
+    session.execute(&interrupted).await?;
+    Ok(())
 }
 
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
     history: History,
-    mode: Mode,
-    damaged: Option<PathBuf>,
+    database: Arc<Database>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -47,50 +125,31 @@ impl Store {
     /// Opens the history, or begins a new one. Must be called inside a tokio runtime.
     ///
     /// A damaged file is moved aside ([`Store::damaged`]) and a new history begins; one that a
-    /// newer version wrote is only read ([`Store::mode`]). Syncs that still ran when the agent
-    /// stopped become `interrupted`. Fails where no history can be kept at all.
+    /// newer version wrote for itself alone is only read ([`Store::condition`]). Syncs that still
+    /// ran when the agent stopped become `interrupted`. Fails where no file can hold a history.
+    ///
+    /// PostgreSQL is not waited for: it is reached in the background, again and again, and records
+    /// wait until then. Fails where its URL is not understood.
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
-        let mut damaged = None;
-        if let Location::File(path) = &settings.location {
-            create_directory(path)?;
-            match inspect(settings, path).await {
-                Ok(Condition::Usable) => {}
-                Ok(Condition::Newer(schema)) => {
-                    return Ok(Self::open_read_only(settings, path, schema));
-                }
-                Ok(Condition::Damaged(finding)) => {
-                    damaged = Some(move_aside(path, &finding)?);
-                }
-                Err(source) => {
-                    return Err(Error::Open {
-                        place: place(settings),
-                        source,
-                    });
-                }
-            }
-        }
-        let writer_pool = match begin(settings).await {
-            // Damage that the check does not see, for example in the index of the log.
-            Err(error) if damaged.is_none() && is_damage(&error) => {
-                let Location::File(path) = &settings.location else {
-                    return Err(error);
-                };
-                damaged = Some(move_aside(path, &error.to_string())?);
-                begin(settings).await?
-            }
-            other => other?,
-        };
-        let readers = match &settings.location {
-            Location::File(path) => readers(settings, path),
-            Location::Memory => writer_pool.clone(),
-        };
+        let database = Arc::new(Database::new(settings)?);
         let queue = Arc::new(Queue::new(settings.queue_capacity, settings.queue_objects));
-        let task = writer::run(Arc::clone(&queue), writer_pool.clone(), settings.clone());
+        let mut writes = true;
+        if database.kind() == DatabaseKind::Sqlite {
+            database.open().await?;
+            writes = database.condition() == Condition::Writing;
+        }
+        let history = History::new(Arc::clone(&queue), Arc::clone(&database), settings.clone());
+        let writer = if writes {
+            let task = writer::run(queue, Arc::clone(&database), settings.clone());
+            Some(tokio::spawn(task))
+        } else {
+            queue.close();
+            None
+        };
         Ok(Self {
-            history: History::new(queue, readers, writer_pool, settings.clone()),
-            mode: Mode::ReadWrite,
-            damaged,
-            writer: Some(tokio::spawn(task)),
+            history,
+            database,
+            writer,
         })
     }
 
@@ -99,248 +158,34 @@ impl Store {
         self.history.clone()
     }
 
-    /// Whether records are kept.
-    pub fn mode(&self) -> Mode {
-        self.mode
+    /// What is done with records.
+    pub fn condition(&self) -> Condition {
+        self.database.condition()
     }
 
-    /// Where the damaged file went that was found at the start; `None` where there was none.
-    pub fn damaged(&self) -> Option<&Path> {
-        self.damaged.as_deref()
+    /// Where the newest damaged file went since the start; `None` where there was none.
+    pub fn damaged(&self) -> Option<PathBuf> {
+        self.database.damaged()
     }
 
     /// Writes what waits, at most for `Settings::flush_timeout`, and closes the database. Returns
     /// how many records could not be written.
     pub async fn close(mut self) -> usize {
+        let timeout = self.history.settings().flush_timeout;
         let unwritten = self.history.flush().await;
         self.history.close();
-        if let Some(mut writer) = self.writer.take() {
-            let timeout = self.history.settings().flush_timeout;
-            if tokio::time::timeout(timeout, &mut writer).await.is_err() {
-                writer.abort();
-            }
+        if let Some(mut writer) = self.writer.take()
+            && tokio::time::timeout(timeout, &mut writer).await.is_err()
+        {
+            writer.abort();
         }
-        self.history.readers().close().await;
+        if let Ok(readers) = self.database.readers() {
+            readers.close(timeout).await;
+        }
         unwritten
     }
 
-    fn open_read_only(settings: &Settings, path: &Path, schema: i64) -> Self {
-        warn!(
-            schema,
-            known = newest_migration(),
-            "a newer version wrote the history; it is shown, and nothing is added to it",
-        );
-        let readers = readers(settings, path);
-        let writer_pool = SqlitePoolOptions::new().connect_lazy_with(options(settings));
-        // Closing a pool without connections is done at the first poll; nothing can be written.
-        drop(writer_pool.close());
-        let queue = Arc::new(Queue::new(settings.queue_capacity, settings.queue_objects));
-        queue.close();
-        Self {
-            history: History::new(queue, readers, writer_pool, settings.clone()),
-            mode: Mode::ReadOnly { schema },
-            damaged: None,
-            writer: None,
-        }
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
-}
-
-/// What a file is, before anything is written to it.
-enum Condition {
-    Usable,
-    Newer(i64),
-    Damaged(String),
-}
-
-async fn inspect(settings: &Settings, path: &Path) -> Result<Condition, sqlx::Error> {
-    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
-        return Ok(Condition::Usable);
-    }
-    match check(settings, path).await {
-        Err(error) if classify(&error) == Failure::Damaged => {
-            Ok(Condition::Damaged(error.to_string()))
-        }
-        other => other,
-    }
-}
-
-async fn check(settings: &Settings, path: &Path) -> Result<Condition, sqlx::Error> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(settings.busy_timeout)
-        .disable_statement_logging();
-    let mut connection = options.connect().await?;
-    let finding: String = sqlx::query_scalar("pragma quick_check(1)")
-        .fetch_one(&mut connection)
-        .await?;
-    if finding != "ok" {
-        return Ok(Condition::Damaged(finding));
-    }
-    let schema = schema_version(&mut connection).await?;
-    connection.close().await?;
-    Ok(match schema {
-        Some(schema) if schema > newest_migration() => Condition::Newer(schema),
-        _ => Condition::Usable,
-    })
-}
-
-/// The newest migration of a database; `None` for an empty one.
-async fn schema_version(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
-    let tables: i64 = sqlx::query_scalar(
-        "select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if tables == 0 {
-        return Ok(None);
-    }
-    sqlx::query_scalar("select max(version) from _sqlx_migrations")
-        .fetch_one(connection)
-        .await
-}
-
-fn newest_migration() -> i64 {
-    MIGRATIONS
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or_default()
-}
-
-/// Opens the connection that writes, and brings schema and rows up to date.
-async fn begin(settings: &Settings) -> Result<SqlitePool, Error> {
-    let place = || place(settings);
-    let failed = |source| Error::Open {
-        place: place(),
-        source,
-    };
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(settings.connection_timeout)
-        .connect_with(options(settings))
-        .await
-        .map_err(failed)?;
-    MIGRATIONS
-        .run(&pool)
-        .await
-        .map_err(|source| Error::Migrate {
-            place: place(),
-            source,
-        })?;
-    sqlx::query(
-        "insert into history (id, began_at) values ('history', $1) on conflict (id) do nothing",
-    )
-    .bind(time_text(Timestamp::now()))
-    .execute(&pool)
-    .await
-    .map_err(failed)?;
-    // When it stopped is not known, so `finished_at` stays empty.
-    sqlx::query(
-        "update syncs
-         set result = 'interrupted', failure_reason = $1, failure_detail = $2
-         where result = 'running'",
-    )
-    .bind(reason_text(Reason::Interrupted))
-    .bind("the agent stopped while this sync ran")
-    .execute(&pool)
-    .await
-    .map_err(failed)?;
-    Ok(pool)
-}
-
-fn options(settings: &Settings) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new()
-        .foreign_keys(true)
-        .busy_timeout(settings.busy_timeout)
-        .synchronous(SqliteSynchronous::Full)
-        .disable_statement_logging();
-    match &settings.location {
-        Location::File(path) => options
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal),
-        Location::Memory => options.in_memory(true),
-    }
-}
-
-fn readers(settings: &Settings, path: &Path) -> SqlitePool {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(settings.busy_timeout)
-        .disable_statement_logging();
-    SqlitePoolOptions::new()
-        .max_connections(settings.readers.max(1))
-        .acquire_timeout(settings.connection_timeout)
-        .connect_lazy_with(options)
-}
-
-fn place(settings: &Settings) -> String {
-    match &settings.location {
-        Location::File(path) => path.display().to_string(),
-        Location::Memory => "memory".to_owned(),
-    }
-}
-
-fn is_damage(error: &Error) -> bool {
-    use sqlx::migrate::MigrateError;
-    match error {
-        Error::Open { source, .. } => classify(source) == Failure::Damaged,
-        Error::Migrate {
-            source: MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _),
-            ..
-        } => classify(source) == Failure::Damaged,
-        _ => false,
-    }
-}
-
-fn create_directory(path: &Path) -> Result<(), Error> {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => std::fs::create_dir_all(directory)
-            .map_err(|source| Error::Directory {
-                path: directory.to_owned(),
-                source,
-            }),
-        _ => Ok(()),
-    }
-}
-
-/// Renames the file and its log, so that it can be opened again by people, and says so.
-fn move_aside(path: &Path, finding: &str) -> Result<PathBuf, Error> {
-    let failed = |source| Error::MoveAside {
-        path: path.to_owned(),
-        source,
-    };
-    let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let mut target = with_suffix(path, &format!(".damaged-{time}"));
-    let mut number = 1;
-    while target.exists() {
-        number += 1;
-        target = with_suffix(path, &format!(".damaged-{time}-{number}"));
-    }
-    std::fs::rename(path, &target).map_err(failed)?;
-    // The log belongs to the file it was written for; a new file must not find it.
-    for suffix in ["-wal", "-shm"] {
-        match std::fs::rename(with_suffix(path, suffix), with_suffix(&target, suffix)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    warn!(
-        file = %path.display(),
-        moved_to = %target.display(),
-        finding,
-        "the history is damaged and was moved aside; a new one begins, syncs are not affected",
-    );
-    Ok(target)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -45,6 +45,9 @@ struct State {
     kept: HashMap<Name, BTreeSet<u64>>,
     /// Applications of which a change was lost: later changes have nothing to stand on.
     lost: HashSet<Name>,
+    /// Whether that is so for every application but those that were forgotten since.
+    all_lost: bool,
+    begun_anew: HashSet<Name>,
     /// Whether no change is kept at all.
     keeps_nothing: bool,
     /// How many entries are [`Item::Forget`], which take no room.
@@ -121,7 +124,7 @@ impl Queue {
         }
         let lost = item
             .application()
-            .is_some_and(|name| state.keeps_nothing || state.lost.contains(name));
+            .is_some_and(|name| state.keeps_nothing || state.has_lost(name));
         if lost {
             drop(state);
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -212,7 +215,16 @@ impl Queue {
             }
             state.remove(entry.0);
             dropped += match &entry.1 {
-                Item::Sync(_) | Item::Update(_) | Item::Health(_) => 1,
+                Item::Sync(_)
+                | Item::Update(_)
+                | Item::Health(_)
+                | Item::Audit(_)
+                | Item::Delivery(_) => 1,
+                // They stay as they are, and nothing may mix with them.
+                Item::ForgetAll => {
+                    state.keeps_nothing = true;
+                    state.drop_all_waiting()
+                }
                 Item::Keep(change) => 1 + state.lose(&change.kept.application),
                 Item::Forget(application) => state.abandon(application),
             };
@@ -269,6 +281,10 @@ impl Queue {
         self.state().entries.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How many records were lost.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -276,8 +292,14 @@ impl Queue {
 
     fn has_room(&self, state: &State, item: &Item) -> bool {
         let waiting = state.entries.len() - state.forgets;
+        // Whoever can reach the listener makes deliveries; they must not push syncs out.
+        let capacity = if item.is_delivery() {
+            self.capacity.div_ceil(2)
+        } else {
+            self.capacity
+        };
         // One record alone always fits, however large the application.
-        waiting == 0 || (waiting < self.capacity && state.objects + item.objects() <= self.objects)
+        waiting == 0 || (waiting < capacity && state.objects + item.objects() <= self.objects)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

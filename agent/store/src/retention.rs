@@ -1,11 +1,16 @@
 //! Deletes what is older or more than the settings keep. What is kept of applications stays.
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::SqlitePool;
 
+use crate::condition::Condition;
+use crate::database::Pool;
 use crate::error::Error;
 use crate::history::History;
 use crate::rows::time_text;
+use crate::statement::Statement;
+
+/// A manifest that was named within this time may be part of what is just being written.
+const MANIFEST_GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many records a run of the retention deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +21,12 @@ pub struct Pruned {
     pub updates: u64,
     /// Changes of health.
     pub health_changes: u64,
+    /// Calls through the API.
+    pub audit: u64,
+    /// Deliveries of webhooks.
+    pub deliveries: u64,
+    /// Manifests that no sync names any more.
+    pub manifests: u64,
 }
 
 const SYNCS_BY_AGE: &str = "delete from syncs where id in (
@@ -54,75 +65,113 @@ const HEALTH_BY_COUNT: &str = "delete from health_changes where id in (
      where newest > $1 limit $2
  )";
 
+const AUDIT_BY_AGE: &str = "delete from audit where id in (
+     select id from audit where called_at < $1 order by called_at limit $2
+ )";
+
+const AUDIT_BY_COUNT: &str = "delete from audit where id in (
+     select id from audit order by id desc limit $2 offset $1
+ )";
+
+const DELIVERIES_BY_AGE: &str = "delete from deliveries where id in (
+     select id from deliveries where received_at < $1 order by received_at limit $2
+ )";
+
+const DELIVERIES_BY_COUNT: &str = "delete from deliveries where id in (
+     select id from deliveries order by id desc limit $2 offset $1
+ )";
+
+// The time is asked for twice: a row that the writer touches in between is looked at again, and
+// then only its own columns are.
+const MANIFESTS: &str = "delete from manifests where seen_at < $1 and digest in (
+     select digest from manifests as unnamed
+     where seen_at < $1 and not exists (
+         select 1 from sync_outcomes where sync_outcomes.manifest = unnamed.digest
+     )
+     limit $2
+ )";
+
 impl History {
-    /// Deletes records older than `Settings::retention_age`, and the oldest of each application
-    /// and image policy beyond their limits. Deletes a few rows at a time, so that the writer gets
-    /// its turn; a run that is cut short has done no harm. Does nothing on a read-only history.
+    /// Deletes records older than `Settings::retention_age`, and the oldest of each application,
+    /// each image policy and of all calls and deliveries beyond their limits; then the manifests
+    /// that nothing names any more. Deletes a few rows at a time, so that the writer gets its turn;
+    /// a run that is cut short has done no harm. Does nothing while the history is not written.
     pub async fn prune_old(&self, now: Timestamp) -> Result<Pruned, Error> {
-        let pool = self.writer();
         let settings = self.settings();
-        if pool.is_closed() {
+        let writer = self.database().writer().map_err(Error::Prune)?;
+        if self.database().condition() != Condition::Writing || writer.is_closed() {
             return Ok(Pruned::default());
         }
-        let batch = i64::from(settings.retention_batch.max(1));
-        let kept_syncs = i64::from(settings.retention_syncs_per_application.max(1));
-        let kept_updates = i64::from(settings.retention_updates_per_policy.max(1));
-        let kept_health = i64::from(settings.retention_health_per_application.max(1));
+        let run = Run {
+            pool: &writer,
+            batch: i64::from(settings.retention_batch.max(1)),
+        };
         let mut pruned = Pruned::default();
-
         let age = SignedDuration::try_from(settings.retention_age).unwrap_or(SignedDuration::MAX);
         // An age that reaches back beyond all time keeps everything.
         if let Ok(oldest) = now.checked_sub(age) {
             let oldest = time_text(oldest);
-            pruned.syncs += repeat(pool, SYNCS_BY_AGE, Bound::Text(&oldest), batch).await?;
-            pruned.updates += repeat(pool, UPDATES_BY_AGE, Bound::Text(&oldest), batch).await?;
-            pruned.health_changes +=
-                repeat(pool, HEALTH_BY_AGE, Bound::Text(&oldest), batch).await?;
-            sqlx::query("update history set began_at = $1 where id = 'history' and began_at < $1")
-                .bind(&oldest)
-                .execute(pool)
-                .await
-                .map_err(Error::Prune)?;
+            pruned.syncs += run.older(SYNCS_BY_AGE, &oldest).await?;
+            pruned.updates += run.older(UPDATES_BY_AGE, &oldest).await?;
+            pruned.health_changes += run.older(HEALTH_BY_AGE, &oldest).await?;
+            pruned.audit += run.older(AUDIT_BY_AGE, &oldest).await?;
+            pruned.deliveries += run.older(DELIVERIES_BY_AGE, &oldest).await?;
+            let began = Statement::new(
+                "update history set began_at = $1 where id = 'history' and began_at < $1",
+            );
+            let began = writer.execute(&began.bind(&oldest)).await;
+            began.map_err(Error::Prune)?;
         }
-        pruned.syncs += repeat(pool, SYNCS_BY_COUNT, Bound::Number(kept_syncs), batch).await?;
-        pruned.updates +=
-            repeat(pool, UPDATES_BY_COUNT, Bound::Number(kept_updates), batch).await?;
-        pruned.health_changes +=
-            repeat(pool, HEALTH_BY_COUNT, Bound::Number(kept_health), batch).await?;
+        let kept = settings.retention_syncs_per_application.max(1);
+        pruned.syncs += run.beyond(SYNCS_BY_COUNT, kept).await?;
+        let kept = settings.retention_updates_per_policy.max(1);
+        pruned.updates += run.beyond(UPDATES_BY_COUNT, kept).await?;
+        let kept = settings.retention_health_per_application.max(1);
+        pruned.health_changes += run.beyond(HEALTH_BY_COUNT, kept).await?;
+        let kept = settings.retention_audit.max(1);
+        pruned.audit += run.beyond(AUDIT_BY_COUNT, kept).await?;
+        let kept = settings.retention_deliveries.max(1);
+        pruned.deliveries += run.beyond(DELIVERIES_BY_COUNT, kept).await?;
+        // Only then can a manifest have lost its last name.
+        if pruned.syncs > 0
+            && let Ok(before) = now.checked_sub(MANIFEST_GRACE)
+        {
+            pruned.manifests += run.older(MANIFESTS, &time_text(before)).await?;
+        }
         Ok(pruned)
     }
 }
 
-/// What a statement compares with.
-#[derive(Clone, Copy)]
-enum Bound<'a> {
-    Text(&'a str),
-    Number(i64),
+/// Deletes, a few rows at a time.
+struct Run<'a> {
+    pool: &'a Pool,
+    batch: i64,
 }
 
-/// Runs a delete until it finds less than a full batch.
-async fn repeat(
-    pool: &SqlitePool,
-    statement: &'static str,
-    bound: Bound<'_>,
-    batch: i64,
-) -> Result<u64, Error> {
-    let mut deleted = 0;
-    loop {
-        let query = sqlx::query(statement);
-        let query = match bound {
-            Bound::Text(text) => query.bind(text),
-            Bound::Number(number) => query.bind(number),
-        };
-        let rows = query
-            .bind(batch)
-            .execute(pool)
-            .await
-            .map_err(Error::Prune)?
-            .rows_affected();
-        deleted += rows;
-        if i64::try_from(rows).is_ok_and(|rows| rows < batch) {
-            return Ok(deleted);
+impl Run<'_> {
+    /// What is older than a time.
+    async fn older(&self, statement: &'static str, time: &str) -> Result<u64, Error> {
+        let statement = Statement::new(statement).bind(time).bind(self.batch);
+        self.repeat(&statement).await
+    }
+
+    /// What is beyond a number.
+    async fn beyond(&self, statement: &'static str, kept: u32) -> Result<u64, Error> {
+        let statement = Statement::new(statement)
+            .bind(i64::from(kept))
+            .bind(self.batch);
+        self.repeat(&statement).await
+    }
+
+    /// Runs a delete until it finds less than a full batch.
+    async fn repeat(&self, statement: &Statement<'_>) -> Result<u64, Error> {
+        let mut deleted = 0;
+        loop {
+            let rows = self.pool.execute(statement).await.map_err(Error::Prune)?;
+            deleted += rows;
+            if i64::try_from(rows).is_ok_and(|rows| rows < self.batch) {
+                return Ok(deleted);
+            }
         }
     }
 }

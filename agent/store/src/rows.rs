@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
+use syncline_core::digest::Digest;
+use syncline_core::masking::Masked;
 use syncline_core::object::{ObjectKey, Origin};
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
 use syncline_core::reason::Reason;
-use syncline_core::record::{Drift, Name, Step, SyncResult, UpdateRecord};
+use syncline_core::record::{Drift, MaskedManifest, Name, Step, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
 
 use crate::error::Error;
@@ -33,6 +35,15 @@ macro_rules! summary_columns {
     };
 }
 pub(crate) use summary_columns;
+
+/// The columns of `sync_outcomes` but for the manifest.
+macro_rules! outcome_columns {
+    () => {
+        "sync_id, api_group, api_version, kind, namespace, name, origin_file, origin_document, \
+         origin_line, action, reason, detail, note, changes"
+    };
+}
+pub(crate) use outcome_columns;
 
 /// A row of `syncs` without steps and drift.
 #[derive(Debug, FromRow)]
@@ -157,6 +168,8 @@ pub(crate) struct OutcomeRow {
     detail: Option<String>,
     note: String,
     changes: Option<String>,
+    digest: Option<Vec<u8>>,
+    body: Option<String>,
 }
 
 impl TryFrom<OutcomeRow> for ObjectOutcome {
@@ -183,6 +196,11 @@ impl TryFrom<OutcomeRow> for ObjectOutcome {
                 Some(text) => json(&row.sync_id, "changes", text)?,
                 None => Vec::new(),
             },
+            manifest: row
+                .digest
+                .zip(row.body)
+                .map(|(digest, body)| manifest(&row.sync_id, &digest, body))
+                .transpose()?,
         })
     }
 }
@@ -220,8 +238,17 @@ impl TryFrom<UpdateRow> for UpdateRecord {
     }
 }
 
+/// A manifest by its columns.
+pub(crate) fn manifest(id: &str, digest: &[u8], body: String) -> Result<MaskedManifest, Error> {
+    let digest = <[u8; 16]>::try_from(digest).map_err(|_| unknown(id, "manifest"))?;
+    Ok(MaskedManifest {
+        digest: Digest::from(digest),
+        text: Masked::read_back(body),
+    })
+}
+
 /// A failure; a reason that this version does not know is told in the detail.
-fn failure(reason: Option<String>, detail: Option<String>) -> Option<Failure> {
+pub(crate) fn failure(reason: Option<String>, detail: Option<String>) -> Option<Failure> {
     let reason = reason?;
     let detail = detail.unwrap_or_default();
     match serde_json::from_value::<Reason>(serde_json::Value::String(reason)) {
@@ -234,12 +261,20 @@ fn failure(reason: Option<String>, detail: Option<String>) -> Option<Failure> {
 }
 
 /// Causes, results and actions are words of the core's own serialisation (`Cause` and friends).
-fn word<T: DeserializeOwned>(id: &str, column: &'static str, text: &str) -> Result<T, Error> {
+pub(crate) fn word<T: DeserializeOwned>(
+    id: &str,
+    column: &'static str,
+    text: &str,
+) -> Result<T, Error> {
     serde_json::from_value(serde_json::Value::String(text.to_owned()))
         .map_err(|_| unknown(id, column))
 }
 
-fn json<T: DeserializeOwned>(id: &str, column: &'static str, text: &str) -> Result<T, Error> {
+pub(crate) fn json<T: DeserializeOwned>(
+    id: &str,
+    column: &'static str,
+    text: &str,
+) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|_| unknown(id, column))
 }
 

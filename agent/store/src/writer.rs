@@ -1,278 +1,223 @@
-//! The one task that writes: takes entries from the queue, writes them in one transaction, and
-//! tries again when the database cannot take them.
+//! The one task that writes: opens the database where that is not done, takes entries from the
+//! queue, writes them in one transaction, and tries again when the database cannot take them.
+//!
+//! An answer that was lost may mean that the entries were written. Each one is written by its id, so
+//! the next attempt changes nothing then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
-use syncline_core::object::Origin;
-use syncline_core::record::{SyncRecord, SyncResult, UpdateRecord};
 use tracing::{info, warn};
 
-use crate::error::{Failure, classify};
-use crate::health;
-use crate::history::Counts;
-use crate::kept;
-use crate::queue::{Item, Queue};
-use crate::rows::{reason_text, time_text};
+use crate::condition::Condition;
+use crate::database::DatabaseKind;
+use crate::error::{Failure, classify, is_of_connection};
+use crate::queue::{Batch, Item, Queue};
+use crate::reach::{Beginning, Database};
 use crate::settings::Settings;
-
-/// Outcomes in one statement; 15 values each stay far below the limit of every database.
-const OUTCOMES_PER_STATEMENT: usize = 200;
+use crate::{audit, deliveries, health, kept, syncs};
 
 /// Writes until the queue is closed and empty. A failure that may pass is tried again with a
 /// growing wait, once more after the queue was closed, and then given up.
-pub(crate) async fn run(queue: Arc<Queue>, pool: SqlitePool, settings: Settings) {
-    let mut wait: Option<Duration> = None;
-    while let Some(batch) = queue.batch(settings.batch).await {
-        let last_attempt = queue.is_closed();
-        let error = match write(&pool, batch.iter().map(|(_, item)| item)).await {
-            Ok(()) => {
-                queue.written(&batch);
-                if wait.take().is_some() {
-                    info!(waiting = queue.len(), "the history is written again");
+pub(crate) async fn run(queue: Arc<Queue>, database: Arc<Database>, settings: Settings) {
+    let mut writer = Writer {
+        queue: &queue,
+        database: &database,
+        settings: &settings,
+        wait: None,
+        tables: Tables::AsExpected,
+    };
+    loop {
+        if !database.is_open() {
+            match writer.open().await {
+                Next::GoOn => continue,
+                Next::End => break,
+            }
+        }
+        tokio::select! {
+            batch = queue.batch(settings.batch) => match batch {
+                Some(batch) => writer.take(batch).await,
+                None => break,
+            },
+            () = database.damage() => database.shut(),
+        }
+    }
+    if let Ok(pool) = database.writer() {
+        pool.close(settings.flush_timeout).await;
+    }
+}
+
+/// What comes after opening.
+enum Next {
+    GoOn,
+    End,
+}
+
+/// Whether tables were missing when the last batch was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    AsExpected,
+    /// The migrations ran again because of that.
+    MadeAnew,
+}
+
+struct Writer<'a> {
+    queue: &'a Queue,
+    database: &'a Database,
+    settings: &'a Settings,
+    wait: Option<Duration>,
+    tables: Tables,
+}
+
+impl Writer<'_> {
+    /// Opens the database, for the first time or again, or waits for the next attempt.
+    async fn open(&mut self) -> Next {
+        let last_attempt = self.queue.is_closed();
+        match self.database.open().await {
+            Ok(beginning) => {
+                if let Condition::ReadOnly { .. } = self.database.condition() {
+                    self.queue.close();
+                    self.give_up_all().await;
+                    return Next::End;
                 }
-                continue;
+                if beginning == Beginning::Anew {
+                    self.queue.lose_all();
+                }
+                if self.wait.take().is_some() {
+                    info!(waiting = self.queue.len(), "the history is open");
+                }
+            }
+            Err(error) => {
+                if self.database.failing(&error) {
+                    let error = crate::error::with_causes(&error);
+                    warn!(
+                        error,
+                        "the history cannot be opened; records wait in memory, syncs go on",
+                    );
+                }
+                if last_attempt {
+                    self.give_up_all().await;
+                    return Next::End;
+                }
+                self.pause().await;
+            }
+        }
+        Next::GoOn
+    }
+
+    /// Writes a batch, or as much of it as can be written.
+    async fn take(&mut self, batch: Batch) {
+        let last_attempt = self.queue.is_closed();
+        let error = match self.write(&batch).await {
+            Ok(()) => {
+                self.queue.written(&batch);
+                self.tables = Tables::AsExpected;
+                self.database.works();
+                if self.wait.take().is_some() {
+                    info!(waiting = self.queue.len(), "the history is written again");
+                }
+                return;
             }
             Err(error) => error,
         };
-        if classify(&error) == Failure::Statement {
-            if let [(_, item)] = batch.as_slice() {
-                warn!(record = item.label(), %error, "a record of the history cannot be written");
-                queue.give_up(&batch);
-            } else {
-                // One of them is at fault: each alone, so that the others are kept.
-                for entry in &batch {
-                    // Given up with one before it, or replaced: its turn comes, or never does.
-                    if !queue.holds(entry) {
-                        continue;
-                    }
-                    let entry = std::slice::from_ref(entry);
-                    match write(&pool, entry.iter().map(|(_, item)| item)).await {
-                        Ok(()) => queue.written(entry),
-                        Err(error) if classify(&error) == Failure::Statement => {
-                            let record = entry[0].1.label();
-                            warn!(record, %error, "a record of the history cannot be written");
-                            queue.give_up(entry);
-                        }
-                        Err(_) => break,
-                    }
-                }
+        match classify(&error) {
+            Failure::Tables if self.tables == Tables::AsExpected => {
+                warn!(%error, "tables of the history are missing and are made anew");
+                self.tables = Tables::MadeAnew;
+                self.database.shut();
             }
-            continue;
+            Failure::Statement | Failure::Tables => self.write_each(&batch).await,
+            Failure::Damaged if !last_attempt => {
+                self.database.failing(&error);
+                self.database.notice_damage(&error);
+                self.database.shut();
+                // Where it cannot be set aside, the next attempt meets it again.
+                if self.wait.is_some() {
+                    self.pause().await;
+                }
+                self.wait.get_or_insert(self.settings.retry_first);
+            }
+            Failure::Passing | Failure::Damaged => {
+                if last_attempt {
+                    let lost = self.queue.len();
+                    warn!(lost, %error, "the history cannot be written, the process ends");
+                    self.queue.give_up(&batch);
+                    return;
+                }
+                if self.database.kind() == DatabaseKind::Postgres && is_of_connection(&error) {
+                    // Opening it again tells why; the connections in between would not.
+                    self.database.shut();
+                }
+                if self.database.failing(&error) {
+                    warn!(
+                        %error,
+                        waiting = self.queue.len(),
+                        "the history cannot be written; records wait in memory, syncs go on",
+                    );
+                }
+                self.pause().await;
+            }
         }
-        if last_attempt {
-            warn!(lost = queue.len(), %error, "the history cannot be written, the process ends");
-            queue.give_up(&batch);
-            continue;
+    }
+
+    /// One of them is at fault: each alone, so that the others are kept.
+    async fn write_each(&self, batch: &Batch) {
+        for entry in batch {
+            // Given up with one before it, or replaced: its turn comes, or never does.
+            if !self.queue.holds(entry) {
+                continue;
+            }
+            let entry = std::slice::from_ref(entry);
+            match self.write(entry).await {
+                Ok(()) => self.queue.written(entry),
+                Err(error) if matches!(classify(&error), Failure::Statement | Failure::Tables) => {
+                    let record = entry[0].1.label();
+                    warn!(record, %error, "a record of the history cannot be written");
+                    self.queue.give_up(entry);
+                }
+                Err(_) => break,
+            }
         }
-        if wait.is_none() {
-            warn!(
-                %error,
-                waiting = queue.len(),
-                "the history cannot be written; records wait in memory, syncs go on",
-            );
+    }
+
+    /// Writes all of them or none.
+    async fn write(&self, batch: &[(u64, Item)]) -> Result<(), sqlx::Error> {
+        let mut session = self.database.writer()?.begin().await?;
+        for (_, item) in batch {
+            match item {
+                Item::Sync(record) => syncs::write_sync(&mut session, record).await?,
+                Item::Update(record) => syncs::write_update(&mut session, record).await?,
+                Item::Health(change) => health::write(&mut session, change).await?,
+                Item::Audit(record) => audit::write(&mut session, record).await?,
+                Item::Delivery(record) => deliveries::write(&mut session, record).await?,
+                Item::Keep(change) => kept::write(&mut session, change).await?,
+                Item::Forget(application) => kept::delete(&mut session, application).await?,
+                Item::ForgetAll => kept::delete_all(&mut session).await?,
+            }
         }
-        let pause = wait
-            .map_or(settings.retry_first, |last| last * 2)
-            .min(settings.retry_longest);
-        wait = Some(pause);
+        session.commit().await
+    }
+
+    async fn give_up_all(&self) {
+        while !self.queue.is_empty() {
+            if let Some(batch) = self.queue.batch(usize::MAX).await {
+                self.queue.give_up(&batch);
+            }
+        }
+    }
+
+    /// Waits before the next attempt, longer each time.
+    async fn pause(&mut self) {
+        let pause = self
+            .wait
+            .map_or(self.settings.retry_first, |last| last * 2)
+            .min(self.settings.retry_longest);
+        self.wait = Some(pause);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = queue.urgent() => {}
+            () = self.queue.urgent() => {}
         }
     }
-    pool.close().await;
-}
-
-/// Writes all of them or none.
-async fn write(
-    pool: &SqlitePool,
-    items: impl Iterator<Item = &Item> + Send,
-) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    for item in items {
-        match item {
-            Item::Sync(record) => write_sync(&mut transaction, record).await?,
-            Item::Update(record) => write_update(&mut transaction, record).await?,
-            Item::Health(change) => health::write(&mut transaction, change).await?,
-            Item::Keep(change) => kept::write(&mut transaction, change).await?,
-            Item::Forget(application) => kept::delete(&mut transaction, application).await?,
-        }
-    }
-    transaction.commit().await
-}
-
-async fn write_sync(
-    connection: &mut SqliteConnection,
-    record: &SyncRecord,
-) -> Result<(), sqlx::Error> {
-    let counts = Counts::of(record);
-    let revision = record.revision.as_ref();
-    let info = record.commit.as_ref();
-    let commit = revision
-        .map(|revision| &revision.commit)
-        .or(info.map(|info| &info.id));
-    let written = sqlx::query(
-        "insert into syncs (
-             id, namespace, name, cause, branch, commit_id, commit_subject, commit_author,
-             commit_time, previous_commit, queued_at, started_at, finished_at, result,
-             failure_reason, failure_detail, created, updated, pruned, skipped, failed, unchanged,
-             drifted, steps, drift
-         ) values (
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-             $20, $21, $22, $23, $24, $25
-         )
-         on conflict (id) do update set
-             cause = excluded.cause,
-             branch = excluded.branch,
-             commit_id = excluded.commit_id,
-             commit_subject = excluded.commit_subject,
-             commit_author = excluded.commit_author,
-             commit_time = excluded.commit_time,
-             previous_commit = excluded.previous_commit,
-             queued_at = excluded.queued_at,
-             started_at = excluded.started_at,
-             finished_at = excluded.finished_at,
-             result = excluded.result,
-             failure_reason = excluded.failure_reason,
-             failure_detail = excluded.failure_detail,
-             created = excluded.created,
-             updated = excluded.updated,
-             pruned = excluded.pruned,
-             skipped = excluded.skipped,
-             failed = excluded.failed,
-             unchanged = excluded.unchanged,
-             drifted = excluded.drifted,
-             steps = excluded.steps,
-             drift = excluded.drift
-         where excluded.result <> 'running' or syncs.result = 'running'",
-    )
-    .bind(&record.id)
-    .bind(&record.application.namespace)
-    .bind(&record.application.name)
-    .bind(record.cause.as_str())
-    .bind(revision.map(|revision| revision.branch.as_str()))
-    .bind(commit.map(|commit| commit.as_str()))
-    .bind(info.map(|info| info.subject.as_str()))
-    .bind(info.map(|info| info.author.as_str()))
-    .bind(info.map(|info| time_text(info.time)))
-    .bind(record.previous.as_ref().map(|commit| commit.as_str()))
-    .bind(time_text(record.queued_at))
-    .bind(time_text(record.started_at))
-    .bind(record.finished_at.map(time_text))
-    .bind(record.result.as_str())
-    .bind(
-        record
-            .failure
-            .as_ref()
-            .map(|failure| reason_text(failure.reason)),
-    )
-    .bind(
-        record
-            .failure
-            .as_ref()
-            .map(|failure| failure.detail.as_str()),
-    )
-    .bind(integer(counts.created))
-    .bind(integer(counts.updated))
-    .bind(integer(counts.pruned))
-    .bind(integer(counts.skipped))
-    .bind(integer(counts.failed))
-    .bind(integer(counts.unchanged))
-    .bind(integer(counts.drifted))
-    .bind(json(&record.steps)?)
-    .bind(json(&record.drift)?)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    if written == 0 {
-        // The row already says how the sync ended; a late word of its beginning changes nothing.
-        return Ok(());
-    }
-
-    if record.result != SyncResult::Running {
-        // The end may be written twice, when the answer to the first commit was lost.
-        sqlx::query("delete from sync_outcomes where sync_id = $1")
-            .bind(&record.id)
-            .execute(&mut *connection)
-            .await?;
-    }
-    for (chunk, outcomes) in record.outcomes.chunks(OUTCOMES_PER_STATEMENT).enumerate() {
-        let changes: Vec<Option<String>> = outcomes
-            .iter()
-            .map(|outcome| Some(&outcome.changes).filter(|changes| !changes.is_empty()))
-            .map(|changes| changes.map(json).transpose())
-            .collect::<Result<_, _>>()?;
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "insert into sync_outcomes (
-                 sync_id, position, api_group, api_version, kind, namespace, name, origin_file,
-                 origin_document, origin_line, action, reason, detail, note, changes
-             ) ",
-        );
-        let first = chunk * OUTCOMES_PER_STATEMENT;
-        let rows = outcomes.iter().zip(&changes).enumerate();
-        statement.push_values(rows, |mut row, (offset, (outcome, changes))| {
-            let origin: Option<&Origin> = outcome.origin.as_ref();
-            let error = outcome.error.as_ref();
-            row.push_bind(&record.id)
-                .push_bind(integer(first + offset))
-                .push_bind(&outcome.key.group)
-                .push_bind(&outcome.key.version)
-                .push_bind(&outcome.key.kind)
-                .push_bind(outcome.key.namespace.as_deref())
-                .push_bind(&outcome.key.name)
-                .push_bind(origin.map(|origin| origin.file.as_str()))
-                .push_bind(origin.map(|origin| integer(origin.document)))
-                .push_bind(origin.and_then(|origin| origin.line).map(integer))
-                .push_bind(outcome.action.as_str())
-                .push_bind(error.map(|error| reason_text(error.reason)))
-                .push_bind(error.map(|error| error.detail.as_str()))
-                .push_bind(&outcome.note)
-                .push_bind(changes);
-        });
-        // A statement of a full chunk is worth preparing once, that of a rest is not.
-        let persistent = outcomes.len() == OUTCOMES_PER_STATEMENT;
-        statement
-            .build()
-            .persistent(persistent)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn write_update(
-    connection: &mut SqliteConnection,
-    record: &UpdateRecord,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into updates (
-             id, namespace, name, repository, image, old_value, new_value, files, commit_id,
-             pushed_at
-         ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (id) do update set
-             repository = excluded.repository,
-             image = excluded.image,
-             old_value = excluded.old_value,
-             new_value = excluded.new_value,
-             files = excluded.files,
-             commit_id = excluded.commit_id,
-             pushed_at = excluded.pushed_at",
-    )
-    .bind(&record.id)
-    .bind(&record.policy.namespace)
-    .bind(&record.policy.name)
-    .bind(&record.repository)
-    .bind(&record.image)
-    .bind(&record.old)
-    .bind(&record.new)
-    .bind(json(&record.files)?)
-    .bind(record.commit.as_str())
-    .bind(time_text(record.time))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 pub(crate) fn integer(count: usize) -> i64 {
@@ -285,10 +230,11 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error>
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::record::Name;
+    use syncline_core::record::{Name, UpdateRecord};
     use syncline_core::revision::CommitId;
 
     use super::*;
+    use crate::statement::Statement;
     use crate::{Location, Store};
 
     fn update(number: u32) -> UpdateRecord {
@@ -308,11 +254,14 @@ mod tests {
     /// The limit on pages makes the database answer as on a disk without room.
     async fn limit_pages(store: &Store, pages: u32) {
         let pragma = format!("pragma max_page_count = {pages}");
-        let history = store.history();
-        sqlx::query(sqlx::AssertSqlSafe(pragma))
-            .execute(history.writer())
-            .await
-            .unwrap();
+        let writer = store.database().writer().unwrap();
+        writer.execute(&Statement::new(pragma)).await.unwrap();
+    }
+
+    async fn number(store: &Store, pragma: &'static str) -> i64 {
+        let writer = store.database().writer().unwrap();
+        let rows: Vec<(i64,)> = writer.all(&Statement::new(pragma)).await.unwrap();
+        rows[0].0
     }
 
     #[tokio::test]
@@ -327,10 +276,7 @@ mod tests {
         };
         let store = Store::open(&settings).await.unwrap();
         let history = store.history();
-        let pages: i64 = sqlx::query_scalar("pragma page_count")
-            .fetch_one(history.writer())
-            .await
-            .unwrap();
+        let pages = number(&store, "pragma page_count").await;
         limit_pages(&store, u32::try_from(pages).unwrap() + 2).await;
 
         for number in 0..20 {
@@ -357,17 +303,12 @@ mod tests {
         })
         .await
         .unwrap();
-        let history = store.history();
         for (pragma, expected) in [
             ("pragma synchronous", 2),
             ("pragma foreign_keys", 1),
             ("pragma busy_timeout", 5000),
         ] {
-            let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(pragma.to_owned()))
-                .fetch_one(history.writer())
-                .await
-                .unwrap();
-            assert_eq!(found, expected, "{pragma}");
+            assert_eq!(number(&store, pragma).await, expected, "{pragma}");
         }
     }
 }

@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::TryStreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, SqlitePool, Type};
 use syncline_core::digest::Digest;
 use syncline_core::kept::{FieldDigests, Kept, KeptObject, Written};
 use syncline_core::object::{ObjectKey, Origin};
@@ -15,54 +12,61 @@ use syncline_core::revision::CommitId;
 use tracing::warn;
 
 use super::KeptApplication;
+use crate::database::{Pool, Row};
 use crate::error::Error;
+use crate::statement::Statement;
+
+/// One value for each object instead of one for each column: most of the time goes into values. The
+/// casts keep a value of a wrong type, which SQLite allows, from failing the whole question.
+const OBJECTS_OF_SQLITE: &str = "select namespace, name, json_array(
+         cast(api_group as text), cast(api_version as text), cast(kind as text),
+         cast(object_namespace as text), cast(object_name as text), cast(origin_file as text),
+         cast(origin_document as integer), cast(origin_line as integer), hex(applied),
+         cast(uid as text), cast(resource_version as text), hex(ours), hex(others)
+     ) as object
+     from kept_objects order by namespace, name";
+
+const OBJECTS_OF_POSTGRES: &str = "select namespace, name, json_build_array(
+         api_group, api_version, kind, object_namespace, object_name, origin_file,
+         origin_document, origin_line, encode(applied, 'hex'), uid, resource_version,
+         coalesce(encode(ours, 'hex'), ''), coalesce(encode(others, 'hex'), '')
+     )::text as object
+     from kept_objects order by namespace, name";
 
 /// All applications that can be read, by name, and the names of those that cannot.
 pub(super) async fn all(
-    pool: &SqlitePool,
+    pool: &Pool,
 ) -> Result<(Vec<KeptApplication>, BTreeSet<Name>), sqlx::Error> {
     let mut kept: BTreeMap<Name, KeptApplication> = BTreeMap::new();
     let mut unreadable = BTreeSet::new();
     // One transaction is one moment: the objects must belong to the application that was read.
-    let mut transaction = pool.begin().await?;
-    let mut rows = sqlx::query(
+    let mut moment = pool.moment().await?;
+    let statement = Statement::new(
         "select namespace, name, commit_id, inputs, images, reads, others from kept_applications",
-    )
-    .fetch(&mut *transaction);
-    while let Some(row) = rows.try_next().await? {
-        match named(&row, application) {
+    );
+    moment
+        .each(&statement, |row| match named(&row, application) {
             Ok((name, read)) => {
                 kept.insert(name, (read, BTreeMap::new()));
             }
             Err(failed) => failed.note(&mut unreadable),
-        }
-    }
-    drop(rows);
-    // One value for each object instead of one for each column: most of the time goes into values.
-    // The casts keep a value of a wrong type from failing the whole question.
-    let mut rows = sqlx::query(
-        "select namespace, name, json_array(
-             cast(api_group as text), cast(api_version as text), cast(kind as text),
-             cast(object_namespace as text), cast(object_name as text), cast(origin_file as text),
-             cast(origin_document as integer), cast(origin_line as integer), hex(applied),
-             cast(uid as text), cast(resource_version as text), hex(ours), hex(others)
-         ) as object
-         from kept_objects order by namespace, name",
-    )
-    .fetch(&mut *transaction);
-    while let Some(row) = rows.try_next().await? {
-        match named(&row, |row, _| object(row)) {
-            Ok((name, (key, read))) => match kept.get_mut(&name) {
-                Some((_, objects)) => {
-                    objects.insert(key, read);
-                }
-                None => Unreadable::without_application(name).note(&mut unreadable),
-            },
-            Err(failed) => failed.note(&mut unreadable),
-        }
-    }
-    drop(rows);
-    transaction.commit().await?;
+        })
+        .await?;
+    let objects = pool.kind().pick(OBJECTS_OF_SQLITE, OBJECTS_OF_POSTGRES);
+    moment
+        .each(&Statement::new(objects), |row| {
+            match named(&row, |row, _| object(row)) {
+                Ok((name, (key, read))) => match kept.get_mut(&name) {
+                    Some((_, objects)) => {
+                        objects.insert(key, read);
+                    }
+                    None => Unreadable::without_application(name).note(&mut unreadable),
+                },
+                Err(failed) => failed.note(&mut unreadable),
+            }
+        })
+        .await?;
+    moment.commit().await?;
     kept.retain(|name, _| !unreadable.contains(name));
     Ok((kept.into_values().collect(), unreadable))
 }
@@ -99,13 +103,13 @@ impl Unreadable {
 
 /// Reads a row, and the application that it belongs to.
 fn named<T>(
-    row: &SqliteRow,
-    read: impl FnOnce(&SqliteRow, &Name) -> Result<T, &'static str>,
+    row: &Row<'_>,
+    read: impl FnOnce(&Row<'_>, &Name) -> Result<T, &'static str>,
 ) -> Result<(Name, T), Unreadable> {
     let name = || {
         Ok(Name::new(
-            value::<&str>(row, "namespace")?,
-            value::<&str>(row, "name")?,
+            row.value::<&str>("namespace")?,
+            row.value::<&str>("name")?,
         ))
     };
     let application = name().map_err(|column| Unreadable {
@@ -121,10 +125,10 @@ fn named<T>(
     }
 }
 
-fn application(row: &SqliteRow, name: &Name) -> Result<Kept, &'static str> {
+fn application(row: &Row<'_>, name: &Name) -> Result<Kept, &'static str> {
     Ok(Kept {
         application: name.clone(),
-        commit: CommitId::parse(value::<&str>(row, "commit_id")?).map_err(|_| "commit_id")?,
+        commit: CommitId::parse(row.value::<&str>("commit_id")?).map_err(|_| "commit_id")?,
         inputs: digest(row, "inputs")?,
         reads: json(row, "reads")?,
         others: json(row, "others")?,
@@ -150,7 +154,7 @@ struct ObjectRow {
     others: String,
 }
 
-fn object(row: &SqliteRow) -> Result<(ObjectKey, KeptObject), &'static str> {
+fn object(row: &Row<'_>) -> Result<(ObjectKey, KeptObject), &'static str> {
     let row: ObjectRow = json(row, "object")?;
     let written = match (row.uid, row.resource_version) {
         (None, None) => None,
@@ -184,22 +188,13 @@ fn object(row: &SqliteRow) -> Result<(ObjectKey, KeptObject), &'static str> {
     Ok((key, object))
 }
 
-fn value<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, &'static str>
-where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
-{
-    // Asked for without the option, a null would be read as an empty text.
-    let value: Option<T> = row.try_get(column).map_err(|_| column)?;
-    value.ok_or(column)
-}
-
-fn digest(row: &SqliteRow, column: &'static str) -> Result<Digest, &'static str> {
-    let bytes: &[u8] = value(row, column)?;
+fn digest(row: &Row<'_>, column: &'static str) -> Result<Digest, &'static str> {
+    let bytes: &[u8] = row.value(column)?;
     <[u8; 16]>::try_from(bytes)
         .map(Digest::from)
         .map_err(|_| column)
 }
 
-fn json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, &'static str> {
-    serde_json::from_str(value::<&str>(row, column)?).map_err(|_| column)
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, &'static str> {
+    serde_json::from_str(row.value::<&str>(column)?).map_err(|_| column)
 }

@@ -1,10 +1,11 @@
 //! Writes what changed in what is kept.
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 use syncline_core::kept::{KeptChange, KeptObject};
 use syncline_core::object::ObjectKey;
 use syncline_core::record::Name;
 
+use crate::database::Session;
+use crate::statement::{Statement, Value};
 use crate::writer::{integer, json};
 
 /// Objects in one statement; 15 values each stay far below the limit of every database.
@@ -12,13 +13,10 @@ const OBJECTS_PER_STATEMENT: usize = 200;
 
 /// Writes a change, in the transaction of the caller. Costs what the change holds, whatever else
 /// is kept of the application.
-pub(crate) async fn write(
-    connection: &mut SqliteConnection,
-    change: &KeptChange,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn write(session: &mut Session, change: &KeptChange) -> Result<(), sqlx::Error> {
     let kept = &change.kept;
     // A row of which only the first columns change is written in its first page only.
-    sqlx::query(
+    let statement = Statement::new(
         "insert into kept_applications (namespace, name, commit_id, inputs, images, reads, others)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (namespace, name) do update set
@@ -34,95 +32,95 @@ pub(crate) async fn write(
     .bind(kept.inputs.as_bytes())
     .bind(json(&kept.images)?)
     .bind(json(&kept.reads)?)
-    .bind(json(&kept.others)?)
-    .execute(&mut *connection)
-    .await?;
+    .bind(json(&kept.others)?);
+    session.execute(&statement).await?;
     for keys in change.removed.chunks(OBJECTS_PER_STATEMENT) {
         let statement = removal(&kept.application, keys);
-        execute(connection, statement, keys.len()).await?;
+        execute(session, statement, keys.len()).await?;
     }
     for objects in change.changed.chunks(OBJECTS_PER_STATEMENT) {
         let statement = upsert(&kept.application, objects);
-        execute(connection, statement, objects.len()).await?;
+        execute(session, statement, objects.len()).await?;
     }
     Ok(())
 }
 
 /// Deletes all that is kept of an application, its objects with it.
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    application: &Name,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn delete(session: &mut Session, application: &Name) -> Result<(), sqlx::Error> {
     for statement in [
         "delete from kept_applications where namespace = $1 and name = $2",
         // Most are gone with their application; this finds those that had none.
         "delete from kept_objects where namespace = $1 and name = $2",
     ] {
-        sqlx::query(statement)
+        let statement = Statement::new(statement)
             .bind(&application.namespace)
-            .bind(&application.name)
-            .execute(&mut *connection)
-            .await?;
+            .bind(&application.name);
+        session.execute(&statement).await?;
     }
     Ok(())
 }
 
 /// Deletes all that is kept.
-pub(super) async fn delete_all(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+pub(crate) async fn delete_all(session: &mut Session) -> Result<(), sqlx::Error> {
     for statement in ["delete from kept_applications", "delete from kept_objects"] {
-        sqlx::query(statement).execute(&mut *transaction).await?;
+        session.execute(&Statement::new(statement)).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
-fn removal(application: &Name, keys: &[ObjectKey]) -> QueryBuilder<Sqlite> {
-    let mut statement = QueryBuilder::<Sqlite>::new("delete from kept_objects where namespace = ");
-    statement
-        .push_bind(&application.namespace)
-        .push(" and name = ")
-        .push_bind(&application.name)
-        // Selected out of the values, so that each is looked up; compared with a plain list of
-        // values, every object of the application would be read.
-        .push(
-            " and (api_group, kind, object_namespace, object_name) in (
-                  select column1, column2, column3, column4 from (",
-        );
-    statement.push_values(keys, |mut row, key| {
-        row.push_bind(&key.group)
-            .push_bind(&key.kind)
-            .push_bind(key.namespace.as_deref().unwrap_or_default())
-            .push_bind(&key.name);
-    });
-    statement.push("))");
+fn removal<'a>(application: &'a Name, keys: &'a [ObjectKey]) -> Statement<'a> {
+    let mut statement = Statement::new(
+        "delete from kept_objects where namespace = $1 and name = $2
+         and (api_group, kind, object_namespace, object_name) in (
+             select column1, column2, column3, column4 from (values ",
+    )
+    .bind(&application.namespace)
+    .bind(&application.name);
+    // Selected out of the values, so that each is looked up; compared with a plain list of values,
+    // every object of the application would be read.
+    statement.push_rows(keys.iter().map(|key| {
+        [
+            Value::from(&key.group),
+            (&key.kind).into(),
+            key.namespace.as_deref().unwrap_or_default().into(),
+            (&key.name).into(),
+        ]
+    }));
+    statement.push(") as removed)");
     statement
 }
 
-fn upsert(application: &Name, objects: &[(ObjectKey, KeptObject)]) -> QueryBuilder<Sqlite> {
-    let mut statement = QueryBuilder::<Sqlite>::new(
+fn upsert<'a>(application: &'a Name, objects: &'a [(ObjectKey, KeptObject)]) -> Statement<'a> {
+    let mut statement = Statement::new(
         "insert into kept_objects (
              namespace, name, api_group, kind, object_namespace, object_name, api_version,
              origin_file, origin_document, origin_line, applied, uid, resource_version, ours, others
-         ) ",
+         ) values ",
     );
-    statement.push_values(objects, |mut row, (key, object)| {
+    statement.push_rows(objects.iter().map(|(key, object)| {
         let written = object.written.as_ref();
-        row.push_bind(&application.namespace)
-            .push_bind(&application.name)
-            .push_bind(&key.group)
-            .push_bind(&key.kind)
-            .push_bind(key.namespace.as_deref().unwrap_or_default())
-            .push_bind(&key.name)
-            .push_bind(&key.version)
-            .push_bind(&object.origin.file)
-            .push_bind(integer(object.origin.document))
-            .push_bind(object.origin.line.map(integer))
-            .push_bind(object.applied.as_bytes())
-            .push_bind(written.map(|written| written.uid.as_str()))
-            .push_bind(written.map(|written| written.resource_version.as_str()))
-            .push_bind(written.map(|written| written.fields.ours.as_bytes()))
-            .push_bind(written.map(|written| written.fields.others.as_bytes()));
-    });
+        [
+            Value::from(&application.namespace),
+            (&application.name).into(),
+            (&key.group).into(),
+            (&key.kind).into(),
+            key.namespace.as_deref().unwrap_or_default().into(),
+            (&key.name).into(),
+            (&key.version).into(),
+            (&object.origin.file).into(),
+            integer(object.origin.document).into(),
+            object.origin.line.map(integer).into(),
+            object.applied.as_bytes().into(),
+            written.map(|written| written.uid.as_str()).into(),
+            written
+                .map(|written| written.resource_version.as_str())
+                .into(),
+            written.map(|written| written.fields.ours.as_bytes()).into(),
+            written
+                .map(|written| written.fields.others.as_bytes())
+                .into(),
+        ]
+    }));
     statement.push(
         " on conflict (namespace, name, api_group, kind, object_namespace, object_name)
          do update set
@@ -140,17 +138,17 @@ fn upsert(application: &Name, objects: &[(ObjectKey, KeptObject)]) -> QueryBuild
 }
 
 async fn execute(
-    connection: &mut SqliteConnection,
-    mut statement: QueryBuilder<Sqlite>,
+    session: &mut Session,
+    statement: Statement<'_>,
     rows: usize,
 ) -> Result<(), sqlx::Error> {
     // A statement of a full chunk, or of one object, is worth preparing once; others are not.
-    let persistent = rows == OBJECTS_PER_STATEMENT || rows == 1;
-    statement
-        .build()
-        .persistent(persistent)
-        .execute(connection)
-        .await?;
+    let statement = if rows == OBJECTS_PER_STATEMENT || rows == 1 {
+        statement
+    } else {
+        statement.once()
+    };
+    session.execute(&statement).await?;
     Ok(())
 }
 
@@ -175,12 +173,12 @@ mod tests {
             name: "web".into(),
         };
         let keys = vec![key; OBJECTS_PER_STATEMENT];
-        let statement = removal(&Name::new("shop", "web"), &keys);
-        let explain = format!("explain query plan {}", statement.sql().as_str());
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(explain))
-            .fetch_all(store.history().writer())
-            .await
-            .unwrap();
+        let application = Name::new("shop", "web");
+        let statement = removal(&application, &keys);
+        let explain = format!("explain query plan {}", statement.text());
+        let explain = Statement::new(explain);
+        let writer = store.database().writer().unwrap();
+        let plan: Vec<(i64, i64, i64, String)> = writer.all(&explain).await.unwrap();
         assert!(
             plan.iter()
                 .any(|(.., step)| step.contains("kept_objects") && step.contains("object_name=?")),

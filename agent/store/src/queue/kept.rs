@@ -6,6 +6,7 @@
 //! it anew, later changes are dropped as well.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use syncline_core::record::Name;
 
@@ -20,24 +21,57 @@ impl Queue {
             return;
         }
         state.lost.remove(application);
+        if state.all_lost {
+            state.begun_anew.insert(application.clone());
+        }
         state.forget(application);
         drop(state);
         self.progress.notify_waiters();
         self.work.notify_one();
     }
 
-    /// Drops all changes from now on, for rows that can be neither read nor deleted.
-    pub(crate) fn keep_nothing(&self) {
-        self.state().keeps_nothing = true;
+    /// Deletes all that is kept, before anything is: what is there could not be read.
+    pub(crate) fn forget_all(&self) {
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        let place = state.next;
+        state.insert(place, Item::ForgetAll);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Every application has lost what was kept of it: the database began anew.
+    pub(crate) fn lose_all(&self) {
+        let mut state = self.state();
+        state.all_lost = true;
+        state.begun_anew.clear();
+        let dropped = state.drop_all_waiting();
+        drop(state);
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.progress.notify_waiters();
     }
 
     /// Whether a change of the application was lost since it was last forgotten by the caller.
     pub(crate) fn has_lost(&self, application: &Name) -> bool {
-        self.state().lost.contains(application)
+        self.state().has_lost(application)
     }
 }
 
 impl State {
+    /// Whether later changes of the application have nothing to stand on.
+    pub(super) fn has_lost(&self, application: &Name) -> bool {
+        self.lost.contains(application) || (self.all_lost && !self.begun_anew.contains(application))
+    }
+
+    /// Drops every change that waits. Returns how many.
+    pub(super) fn drop_all_waiting(&mut self) -> u64 {
+        let applications: Vec<Name> = self.kept.keys().cloned().collect();
+        let waiting = applications.iter().map(|name| self.drop_waiting(name));
+        waiting.sum()
+    }
+
     /// After a change was lost: the rows go, and later changes are dropped. Returns how many
     /// waiting changes were dropped.
     pub(super) fn lose(&mut self, application: &Name) -> u64 {
@@ -172,7 +206,7 @@ mod tests {
             Item::Forget(application) => {
                 database.remove(application);
             }
-            Item::Sync(_) | Item::Update(_) | Item::Health(_) => {}
+            _ => {}
         }
     }
 
@@ -204,7 +238,7 @@ mod tests {
             for round in 0..200 {
                 let last = round == 199;
                 keep_some(&queue, &mut agents, &mut dice);
-                while queue.len() > 0 {
+                while !queue.is_empty() {
                     let batch = queue.batch(3).await.unwrap();
                     // More arrives while the writer is at work.
                     if !last {

@@ -1,12 +1,8 @@
-//! The store on real SQLite files.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+//! Syncs and updates: what comes back of them, and what happens to what waits.
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use syncline_core::diff::Change;
 use syncline_core::object::{ObjectKey, Origin};
 use syncline_core::outcome::{ActionKind, Failure, ObjectOutcome};
@@ -14,24 +10,31 @@ use syncline_core::reason::Reason;
 use syncline_core::record::{Drift, Name, Step, SyncRecord, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
 use syncline_core::trigger::Cause;
-use syncline_store::{Counts, Error, History, Location, Mode, Pruned, Settings, Store};
-use tempfile::TempDir;
+use syncline_store::{Condition, Counts, Error, History, Location, Pruned, Settings, Store};
 use ulid::Ulid;
 
-fn at(second: u64) -> Timestamp {
+use crate::place::Place;
+
+/// A migration that this version does not have.
+pub(crate) const FROM_THE_FUTURE: &str = "insert into _sqlx_migrations
+         (version, description, installed_on, success, checksum, execution_time)
+     select 9999, 'from the future', installed_on, success, checksum, execution_time
+     from _sqlx_migrations where version = 6";
+
+pub(crate) fn at(second: u64) -> Timestamp {
     Timestamp::from_millisecond(1_790_000_000_000 + second as i64 * 1000).unwrap()
 }
 
-fn id(second: u64) -> String {
+pub(crate) fn id(second: u64) -> String {
     Ulid::from_parts(at(second).as_millisecond() as u64, u128::from(second)).to_string()
 }
 
-fn commit(number: u64) -> CommitId {
+pub(crate) fn commit(number: u64) -> CommitId {
     CommitId::parse(&format!("{number:040x}")).unwrap()
 }
 
 /// A sync that has just begun.
-fn begun(application: &str, second: u64) -> SyncRecord {
+pub(crate) fn begun(application: &str, second: u64) -> SyncRecord {
     SyncRecord {
         id: id(second),
         application: Name::new("shop", application),
@@ -52,7 +55,7 @@ fn begun(application: &str, second: u64) -> SyncRecord {
 }
 
 /// A sync that has ended, with something in every field.
-fn ended(application: &str, second: u64) -> SyncRecord {
+pub(crate) fn ended(application: &str, second: u64) -> SyncRecord {
     let refused = Failure {
         reason: Reason::InvalidObject,
         detail: "spec.replicas: must not be -1".into(),
@@ -101,7 +104,7 @@ fn ended(application: &str, second: u64) -> SyncRecord {
     }
 }
 
-fn outcome(name: &str, action: ActionKind, error: Option<Failure>) -> ObjectOutcome {
+pub(crate) fn outcome(name: &str, action: ActionKind, error: Option<Failure>) -> ObjectOutcome {
     let pruned = action == ActionKind::Prune;
     ObjectOutcome {
         key: ObjectKey {
@@ -127,15 +130,15 @@ fn outcome(name: &str, action: ActionKind, error: Option<Failure>) -> ObjectOutc
             "created" | "updated" => changes(name),
             _ => Vec::new(),
         },
+        manifest: None,
     }
 }
 
 /// One field that came, one that went, and one that is another.
-fn changes(name: &str) -> Vec<Change> {
-    let change = |path: &str, before: Option<&str>, after: Option<&str>| Change {
-        path: path.into(),
-        before: before.map(str::to_owned),
-        after: after.map(str::to_owned),
+pub(crate) fn changes(name: &str) -> Vec<Change> {
+    let change = |path: &str, before: Option<&str>, after: Option<&str>| -> Change {
+        let change = serde_json::json!({ "path": path, "before": before, "after": after });
+        serde_json::from_value(change).unwrap()
     };
     vec![
         change(
@@ -148,7 +151,7 @@ fn changes(name: &str) -> Vec<Change> {
     ]
 }
 
-fn update(policy: &str, second: u64) -> UpdateRecord {
+pub(crate) fn update(policy: &str, second: u64) -> UpdateRecord {
     UpdateRecord {
         id: id(second),
         policy: Name::new("shop", policy),
@@ -162,40 +165,14 @@ fn update(policy: &str, second: u64) -> UpdateRecord {
     }
 }
 
-fn settings(directory: &TempDir) -> Settings {
-    Settings {
-        location: Location::File(directory.path().join("history/history.db")),
-        ..Settings::default()
-    }
-}
-
-fn file(settings: &Settings) -> &Path {
-    match &settings.location {
-        Location::File(path) => path,
-        Location::Memory => panic!("no file"),
-    }
-}
-
-/// A connection of somebody else to the same file.
-async fn other(settings: &Settings) -> SqliteConnection {
-    SqliteConnectOptions::new()
-        .filename(file(settings))
-        .busy_timeout(Duration::from_secs(5))
-        .connect()
-        .await
-        .unwrap()
-}
-
-async fn ids(history: &History, application: &str) -> Vec<String> {
+pub(crate) async fn ids(history: &History, application: &str) -> Vec<String> {
     let application = Name::new("shop", application);
     let syncs = history.syncs(&application, None, 100).await.unwrap();
     syncs.into_iter().map(|sync| sync.id).collect()
 }
 
-#[tokio::test]
-async fn a_sync_comes_back_as_it_was_recorded() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn a_sync_comes_back_as_it_was_recorded(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     let full = ended("web", 100);
     let plain = SyncRecord {
@@ -225,10 +202,8 @@ async fn a_sync_comes_back_as_it_was_recorded() {
     assert_eq!(summary.counts, counts);
 }
 
-#[tokio::test]
-async fn the_end_of_a_sync_takes_the_place_of_its_beginning() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn the_end_of_a_sync_takes_the_place_of_its_beginning(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     history.record_sync(&begun("web", 100));
     history.flush().await;
@@ -247,10 +222,8 @@ async fn the_end_of_a_sync_takes_the_place_of_its_beginning() {
     assert_eq!(history.dropped(), 0);
 }
 
-#[tokio::test]
-async fn changes_of_many_objects_come_back_with_their_objects() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn changes_of_many_objects_come_back_with_their_objects(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     // More objects than one statement writes, each with all the changes that are kept of one.
     let full = |number: usize| ObjectOutcome {
@@ -269,73 +242,21 @@ async fn changes_of_many_objects_come_back_with_their_objects() {
     assert_eq!(store.history().dropped(), 0);
 }
 
-#[tokio::test]
-async fn an_object_without_changes_has_none_in_its_row() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn an_object_without_changes_has_none_in_its_row(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     store.history().record_sync(&ended("web", 100));
     assert_eq!(store.close().await, 0);
-    let with: Vec<String> = sqlx::query_scalar(
-        "select name from sync_outcomes where changes is not null order by position",
-    )
-    .fetch_all(&mut other(&settings).await)
-    .await
-    .unwrap();
+    let with = place
+        .other()
+        .await
+        .texts("select name from sync_outcomes where changes is not null order by position")
+        .await;
     assert_eq!(with, ["created", "updated"]);
 }
 
-#[tokio::test]
-async fn outcomes_of_before_there_were_changes_are_read_without_any() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
-    let before = TempDir::new().unwrap();
-    for name in ["0001_history.sql", "0002_kept.sql"] {
-        std::fs::copy(migrations.join(name), before.path().join(name)).unwrap();
-    }
-    std::fs::create_dir_all(file(&settings).parent().unwrap()).unwrap();
-    let options = SqliteConnectOptions::new()
-        .filename(file(&settings))
-        .create_if_missing(true);
-    let mut old = options.connect().await.unwrap();
-    let migrator = sqlx::migrate::Migrator::new(before.path()).await.unwrap();
-    migrator.run_direct(None, &mut old, false).await.unwrap();
-    for statement in [
-        "insert into syncs values (
-             '01', 'shop', 'web', 'poll', null, null, null, null, null, null,
-             '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z',
-             '2026-01-01T00:00:01.000000000Z', 'succeeded', null, null, 0, 1, 0, 0, 0, 6, 0,
-             '[]', '[]'
-         )",
-        "insert into sync_outcomes values (
-             '01', 0, 'apps', 'v1', 'Deployment', 'shop', 'web', 'web.yaml', 1, 3, 'update',
-             null, null, 'put back 1 field'
-         )",
-    ] {
-        sqlx::query(statement).execute(&mut old).await.unwrap();
-    }
-    old.close().await.unwrap();
-
-    let store = Store::open(&settings).await.unwrap();
-    assert_eq!((store.mode(), store.damaged()), (Mode::ReadWrite, None));
-    let history = store.history();
-    let read = history.sync("01").await.unwrap().unwrap();
-    assert_eq!(read.outcomes.len(), 1);
-    assert_eq!(read.outcomes[0].note, "put back 1 field");
-    assert_eq!(read.outcomes[0].changes, []);
-    // The same row is written anew with what is known now.
-    let mut again = read.clone();
-    again.outcomes[0].changes = changes("web");
-    history.record_sync(&again);
-    history.flush().await;
-    assert_eq!(history.sync("01").await.unwrap(), Some(again));
-}
-
-#[tokio::test]
-async fn a_list_is_newest_first_in_pages_and_of_one_application() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn a_list_is_newest_first_in_pages_and_of_one_application(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     // Recorded out of order: the id decides.
     for second in [3, 1, 5, 2, 4] {
@@ -354,6 +275,9 @@ async fn a_list_is_newest_first_in_pages_and_of_one_application() {
         seen.extend(page.into_iter().map(|sync| sync.id));
     }
     assert_eq!(seen, [id(50), id(40), id(30), id(20), id(10)]);
+    let next = history.sync_after(&web, &id(10)).await.unwrap();
+    assert_eq!(next.map(|sync| sync.id), Some(id(20)));
+    assert_eq!(history.sync_after(&web, &id(50)).await.unwrap(), None);
     assert!(
         history
             .syncs(&Name::new("other", "web"), None, 10)
@@ -363,12 +287,10 @@ async fn a_list_is_newest_first_in_pages_and_of_one_application() {
     );
 }
 
-#[tokio::test]
-async fn a_page_is_never_longer_than_the_setting() {
-    let directory = TempDir::new().unwrap();
+async fn a_page_is_never_longer_than_the_setting(place: Place) {
     let store = Store::open(&Settings {
         page: 3,
-        ..settings(&directory)
+        ..place.settings()
     })
     .await
     .unwrap();
@@ -387,10 +309,8 @@ async fn a_page_is_never_longer_than_the_setting() {
     assert_eq!(history.syncs(&web, None, 0).await.unwrap().len(), 0);
 }
 
-#[tokio::test]
-async fn latest_is_the_newest_ended_sync_of_each_application() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn latest_is_the_newest_ended_sync_of_each_application(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     history.record_sync(&ended("web", 10));
     history.record_sync(&ended("web", 20));
@@ -406,10 +326,8 @@ async fn latest_is_the_newest_ended_sync_of_each_application() {
     assert_eq!(latest, [("api", &*id(5)), ("web", &*id(20))]);
 }
 
-#[tokio::test]
-async fn updates_are_newest_first_and_can_be_of_one_policy() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn updates_are_newest_first_and_can_be_of_one_policy(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     for second in [2, 1, 3] {
         history.record_update(&update("web", second));
@@ -432,38 +350,29 @@ async fn updates_are_newest_first_and_can_be_of_one_policy() {
     assert_eq!(page, [update("web", 2)]);
 }
 
-#[tokio::test]
-async fn opened_again_nothing_is_lost_and_no_migration_runs_twice() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn opened_again_nothing_is_lost_and_no_migration_runs_twice(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
-    let since = history.since().await.unwrap().unwrap();
     history.record_sync(&ended("web", 10));
+    assert_eq!(history.flush().await, 0);
+    let since = history.since().await.unwrap().unwrap();
     drop(history);
     assert_eq!(store.close().await, 0);
-    let migrations = "select count(*), group_concat(installed_on) from _sqlx_migrations";
-    let before: (i64, String) = sqlx::query_as(migrations)
-        .fetch_one(&mut other(&settings).await)
-        .await
-        .unwrap();
+    let migrations = "select version || ' ' || installed_on from _sqlx_migrations order by 1";
+    let before = place.other().await.texts(migrations).await;
 
     let store = Store::open(&settings).await.unwrap();
-    assert_eq!(store.mode(), Mode::ReadWrite);
-    assert_eq!(store.damaged(), None);
     assert_eq!(ids(&store.history(), "web").await, [id(10)]);
+    assert_eq!(store.condition(), Condition::Writing);
+    assert_eq!(store.damaged(), None);
     assert_eq!(store.history().since().await.unwrap(), Some(since));
-    let after: (i64, String) = sqlx::query_as(migrations)
-        .fetch_one(&mut other(&settings).await)
-        .await
-        .unwrap();
+    let after = place.other().await.texts(migrations).await;
     assert_eq!(before, after);
 }
 
-#[tokio::test]
-async fn fault_f28_what_still_ran_at_the_start_is_interrupted() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn fault_f28_what_still_ran_at_the_start_is_interrupted(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     store.history().record_sync(&begun("web", 10));
     store.history().record_sync(&ended("web", 5));
@@ -478,87 +387,28 @@ async fn fault_f28_what_still_ran_at_the_start_is_interrupted() {
     assert_eq!(record, ended("web", 5));
 }
 
-#[tokio::test]
-async fn fault_f34_a_damaged_file_is_moved_aside_and_history_begins_anew() {
-    type Damage = fn(&mut Vec<u8>);
-    let damages: [(&str, Damage); 5] = [
-        ("no database", |bytes| {
-            bytes.clear();
-            bytes.extend_from_slice(b"what is this?");
-        }),
-        ("truncated", |bytes| bytes.truncate(bytes.len() / 2)),
-        ("cut inside a page", |bytes| bytes.truncate(5000)),
-        ("header overwritten", |bytes| bytes[..100].fill(0xff)),
-        ("pages overwritten", |bytes| {
-            let start = bytes.len() / 4;
-            bytes[start..].fill(0x5a);
-        }),
-    ];
-    for (name, damage) in damages {
-        let directory = TempDir::new().unwrap();
-        let settings = settings(&directory);
-        let store = Store::open(&settings).await.unwrap();
-        for second in 1..100 {
-            store.history().record_sync(&ended("web", second));
-        }
-        assert_eq!(store.close().await, 0);
-        let mut bytes = std::fs::read(file(&settings)).unwrap();
-        damage(&mut bytes);
-        std::fs::write(file(&settings), &bytes).unwrap();
-
-        let store = Store::open(&settings).await.unwrap();
-        let moved = store
-            .damaged()
-            .unwrap_or_else(|| panic!("{name}: not found"))
-            .to_owned();
-        assert_eq!(std::fs::read(&moved).unwrap(), bytes, "{name}");
-        let file_name = moved.file_name().unwrap().to_str().unwrap();
-        assert!(file_name.starts_with("history.db.damaged-"), "{file_name}");
-        assert!(ids(&store.history(), "web").await.is_empty(), "{name}");
-        store.history().record_sync(&ended("web", 200));
-        assert_eq!(store.close().await, 0);
-
-        let store = Store::open(&settings).await.unwrap();
-        assert_eq!(store.damaged(), None);
-        assert_eq!(ids(&store.history(), "web").await, [id(200)], "{name}");
-    }
-}
-
-#[tokio::test]
-async fn an_empty_file_is_a_new_history() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
-    std::fs::create_dir_all(file(&settings).parent().unwrap()).unwrap();
-    std::fs::write(file(&settings), b"").unwrap();
-    let store = Store::open(&settings).await.unwrap();
-    assert_eq!(store.damaged(), None);
-    assert!(store.history().since().await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn fault_f37_a_newer_schema_is_shown_and_never_written() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn fault_f37_a_newer_schema_is_shown_and_never_written(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     store.history().record_sync(&ended("web", 10));
     store.history().record_sync(&begun("web", 20));
     store.close().await;
-    let mut newer = other(&settings).await;
+    let mut newer = place.other().await;
     for statement in [
-        "insert into _sqlx_migrations
-             select 9999, 'from the future', installed_on, success, checksum, execution_time
-             from _sqlx_migrations where version = 1",
+        FROM_THE_FUTURE,
+        "update history set writable_from = 9999",
         "alter table syncs add column from_the_future text",
         "update syncs set cause = 'tea-time' where result = 'running'",
     ] {
-        sqlx::query(statement).execute(&mut newer).await.unwrap();
+        newer.execute(statement).await;
     }
-    newer.close().await.unwrap();
-    let before = std::fs::read(file(&settings)).unwrap();
+    drop(newer);
 
     let store = Store::open(&settings).await.unwrap();
-    assert_eq!(store.mode(), Mode::ReadOnly { schema: 9999 });
     let history = store.history();
+    // A server is looked at in the background, which this waits for.
+    store.load_kept().await.unwrap();
+    assert_eq!(store.condition(), Condition::ReadOnly { schema: 9999 });
     // The row that this version does not understand is left out, the others are shown.
     assert_eq!(ids(&history, "web").await, [id(10)]);
     assert!(matches!(
@@ -577,52 +427,66 @@ async fn fault_f37_a_newer_schema_is_shown_and_never_written() {
     );
     assert_eq!(ids(&history, "web").await, [id(10)]);
     store.close().await;
-    assert_eq!(std::fs::read(file(&settings)).unwrap(), before);
+    let running = "select count(*) from syncs where result = 'running'";
+    assert_eq!(place.other().await.number(running).await, 1);
 }
 
-#[tokio::test]
-async fn fault_f33_records_wait_for_the_database_and_are_written_when_it_is_back() {
-    let directory = TempDir::new().unwrap();
+async fn a_newer_schema_that_this_version_may_write_is_written(place: Place) {
+    let settings = place.settings();
+    let store = Store::open(&settings).await.unwrap();
+    store.history().record_sync(&ended("web", 10));
+    store.close().await;
+    let mut newer = place.other().await;
+    for statement in [
+        FROM_THE_FUTURE,
+        "alter table syncs add column from_the_future text",
+        "alter table sync_outcomes add column from_the_future text not null default 'x'",
+        "create table from_the_future (id text not null primary key)",
+    ] {
+        newer.execute(statement).await;
+    }
+
+    let store = Store::open(&settings).await.unwrap();
+    let history = store.history();
+    history.record_sync(&ended("web", 20));
+    assert_eq!(history.flush().await, 0);
+    assert_eq!(store.condition(), Condition::Writing);
+    assert_eq!(ids(&history, "web").await, [id(20), id(10)]);
+    assert_eq!(history.sync(&id(20)).await.unwrap(), Some(ended("web", 20)));
+    assert_eq!(history.dropped(), 0);
+}
+
+async fn fault_f33_records_wait_for_the_database_and_are_written_when_it_is_back(place: Place) {
     let settings = Settings {
-        busy_timeout: Duration::from_millis(10),
-        retry_first: Duration::from_millis(10),
-        retry_longest: Duration::from_millis(20),
         flush_timeout: Duration::from_millis(100),
-        ..settings(&directory)
+        ..place.settings()
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
-    let mut blocker = other(&settings).await;
-    sqlx::query("begin immediate")
-        .execute(&mut blocker)
-        .await
-        .unwrap();
+    let blocker = place.block().await;
     for second in 1..=10 {
         history.record_sync(&begun("web", second));
         history.record_sync(&ended("web", second));
     }
     assert_eq!(history.flush().await, 10);
     assert_eq!((history.queued(), history.dropped()), (10, 0));
-    sqlx::query("rollback").execute(&mut blocker).await.unwrap();
+    blocker.release().await;
     while history.flush().await > 0 {}
     assert_eq!(ids(&history, "web").await.len(), 10);
     assert_eq!(history.dropped(), 0);
 }
 
-#[tokio::test]
-async fn a_record_that_the_database_refuses_is_given_up_and_its_neighbours_are_written() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn a_record_that_the_database_refuses_is_given_up_and_its_neighbours_are_written(
+    place: Place,
+) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
-    let mut rule = other(&settings).await;
-    sqlx::query(
-        "create trigger refused before insert on syncs when new.name = 'refused'
-         begin select raise(abort, 'refused'); end",
-    )
-    .execute(&mut rule)
-    .await
-    .unwrap();
+    // The tables are there before somebody else changes them.
+    store.load_kept().await.unwrap();
+    place
+        .refuse("before insert on syncs", "new.name = 'refused'")
+        .await;
     history.record_sync(&ended("web", 1));
     history.record_sync(&ended("refused", 2));
     history.record_update(&update("web", 3));
@@ -635,31 +499,22 @@ async fn a_record_that_the_database_refuses_is_given_up_and_its_neighbours_are_w
     );
 }
 
-#[tokio::test]
-async fn a_full_queue_drops_and_counts_and_never_blocks() {
-    let directory = TempDir::new().unwrap();
+async fn a_full_queue_drops_and_counts_and_never_blocks(place: Place) {
     let settings = Settings {
         queue_capacity: 10,
-        busy_timeout: Duration::from_millis(10),
-        retry_first: Duration::from_millis(10),
-        retry_longest: Duration::from_millis(20),
         flush_timeout: Duration::from_millis(50),
-        ..settings(&directory)
+        ..place.settings()
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
-    let mut blocker = other(&settings).await;
-    sqlx::query("begin immediate")
-        .execute(&mut blocker)
-        .await
-        .unwrap();
+    let blocker = place.block().await;
     // Recording is not async, so a call that waited for the writer would hang this test.
     for second in 1..=1000 {
         history.record_sync(&ended("web", second));
     }
     assert_eq!((history.queued(), history.dropped()), (10, 990));
     assert_eq!(history.flush().await, 10);
-    sqlx::query("rollback").execute(&mut blocker).await.unwrap();
+    blocker.release().await;
     while history.flush().await > 0 {}
     history.record_sync(&ended("web", 2000));
     while history.flush().await > 0 {}
@@ -714,10 +569,8 @@ async fn the_objects_of_waiting_records_are_bounded_but_one_record_always_fits()
     }
 }
 
-#[tokio::test]
-async fn readers_and_the_writer_work_at_the_same_time() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn readers_and_the_writer_work_at_the_same_time(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
     history.record_sync(&ended("web", 1));
@@ -746,26 +599,21 @@ async fn readers_and_the_writer_work_at_the_same_time() {
         reader.await.unwrap();
     }
     // A reader that stays in its transaction does not hold the writer up.
-    let mut slow = other(&settings).await;
-    sqlx::query("begin").execute(&mut slow).await.unwrap();
-    sqlx::query("select count(*) from syncs")
-        .fetch_one(&mut slow)
-        .await
-        .unwrap();
+    let mut slow = place.other().await;
+    slow.execute("begin").await;
+    slow.number("select count(*) from syncs").await;
     history.record_sync(&ended("web", 60));
     assert_eq!(history.flush().await, 0);
     assert_eq!(ids(&history, "web").await.len(), 51);
 }
 
-#[tokio::test]
-async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old() {
-    let directory = TempDir::new().unwrap();
+async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old(place: Place) {
     let settings = Settings {
         retention_syncs_per_application: 3,
         retention_updates_per_policy: 2,
         retention_age: Duration::from_secs(1000),
         retention_batch: 2,
-        ..settings(&directory)
+        ..place.settings()
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
@@ -782,7 +630,7 @@ async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old() {
         Pruned {
             syncs: 7,
             updates: 8,
-            health_changes: 0
+            ..Pruned::default()
         }
     );
     assert_eq!(ids(&history, "web").await, [id(10), id(9), id(8)]);
@@ -795,17 +643,16 @@ async fn retention_keeps_the_newest_of_each_application_and_nothing_too_old() {
         Pruned {
             syncs: 2,
             updates: 1,
-            health_changes: 0
+            ..Pruned::default()
         }
     );
     assert_eq!(ids(&history, "web").await, [id(10)]);
     // The outcomes went with their syncs.
-    let orphans: i64 = sqlx::query_scalar(
-        "select count(*) from sync_outcomes where sync_id not in (select id from syncs)",
-    )
-    .fetch_one(&mut other(&settings).await)
-    .await
-    .unwrap();
+    let orphans = place
+        .other()
+        .await
+        .number("select count(*) from sync_outcomes where sync_id not in (select id from syncs)")
+        .await;
     assert_eq!(orphans, 0);
 }
 
@@ -823,59 +670,37 @@ async fn a_history_in_memory_works_alike() {
     assert!(history.since().await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn the_file_is_read_while_it_is_written() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
-    let _store = Store::open(&settings).await.unwrap();
-    let mode: String = sqlx::query_scalar("pragma journal_mode")
-        .fetch_one(&mut other(&settings).await)
-        .await
-        .unwrap();
-    assert_eq!(mode, "wal");
-}
-
-#[tokio::test]
-async fn fault_f35_a_place_that_cannot_hold_a_history_is_refused_with_the_reason() {
-    let directory = TempDir::new().unwrap();
-    let blocked = directory.path().join("file");
-    std::fs::write(&blocked, "x").unwrap();
-    let settings = |path| Settings {
-        location: Location::File(path),
-        ..Settings::default()
-    };
-    let error = Store::open(&settings(blocked.join("history.db")))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::Directory { .. }), "{error:?}");
-    let error = Store::open(&settings(directory.path().to_owned()))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::Open { .. }), "{error:?}");
-    assert!(
-        error
-            .to_string()
-            .contains(directory.path().to_str().unwrap()),
-        "{error}"
-    );
-}
-
-#[tokio::test]
-async fn what_waits_is_written_when_the_last_handle_goes() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn what_waits_is_written_when_the_last_handle_goes(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
+    // The tables are there before somebody else asks for them.
+    store.load_kept().await.unwrap();
     store.history().record_sync(&ended("web", 1));
     drop(store);
-    let mut look = other(&settings).await;
-    loop {
-        let count: i64 = sqlx::query_scalar("select count(*) from syncs where result = 'failed'")
-            .fetch_one(&mut look)
-            .await
-            .unwrap();
-        if count == 1 {
-            break;
-        }
+    let mut look = place.other().await;
+    let failed = "select count(*) from syncs where result = 'failed'";
+    while look.number(failed).await == 0 {
         tokio::task::yield_now().await;
     }
+}
+
+on_both! {
+    a_newer_schema_that_this_version_may_write_is_written,
+    a_sync_comes_back_as_it_was_recorded,
+    the_end_of_a_sync_takes_the_place_of_its_beginning,
+    changes_of_many_objects_come_back_with_their_objects,
+    an_object_without_changes_has_none_in_its_row,
+    a_list_is_newest_first_in_pages_and_of_one_application,
+    a_page_is_never_longer_than_the_setting,
+    latest_is_the_newest_ended_sync_of_each_application,
+    updates_are_newest_first_and_can_be_of_one_policy,
+    opened_again_nothing_is_lost_and_no_migration_runs_twice,
+    fault_f28_what_still_ran_at_the_start_is_interrupted,
+    fault_f37_a_newer_schema_is_shown_and_never_written,
+    fault_f33_records_wait_for_the_database_and_are_written_when_it_is_back,
+    a_record_that_the_database_refuses_is_given_up_and_its_neighbours_are_written,
+    a_full_queue_drops_and_counts_and_never_blocks,
+    readers_and_the_writer_work_at_the_same_time,
+    retention_keeps_the_newest_of_each_application_and_nothing_too_old,
+    what_waits_is_written_when_the_last_handle_goes,
 }

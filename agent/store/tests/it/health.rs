@@ -1,5 +1,4 @@
-//! Changes of health on real SQLite files.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! Changes of health.
 
 use std::time::Duration;
 
@@ -7,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use syncline_core::health::Health;
 use syncline_core::record::{HealthChange, Name};
 use syncline_core::revision::{CommitId, Revision};
-use syncline_store::{History, Location, Pruned, Settings, Store};
-use tempfile::TempDir;
+use syncline_store::{History, Pruned, Settings, Store};
 use ulid::Ulid;
+
+use crate::place::Place;
 
 fn at(second: u64) -> Timestamp {
     Timestamp::from_millisecond(1_790_000_000_000 + second as i64 * 1000).unwrap()
@@ -36,23 +36,14 @@ fn change(application: &str, second: u64) -> HealthChange {
     }
 }
 
-fn settings(directory: &TempDir) -> Settings {
-    Settings {
-        location: Location::File(directory.path().join("history.db")),
-        ..Settings::default()
-    }
-}
-
 async fn times(history: &History, application: &str) -> Vec<Timestamp> {
     let application = Name::new("shop", application);
     let changes = history.health_changes(&application, None, 100).await;
     changes.unwrap().into_iter().map(|c| c.began).collect()
 }
 
-#[tokio::test]
-async fn a_change_of_health_comes_back_as_it_was_recorded_after_a_restart() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
+async fn a_change_of_health_comes_back_as_it_was_recorded_after_a_restart(place: Place) {
+    let settings = place.settings();
     let store = Store::open(&settings).await.unwrap();
     let alone = change("web", 1);
     let with_sync = HealthChange {
@@ -74,10 +65,8 @@ async fn a_change_of_health_comes_back_as_it_was_recorded_after_a_restart() {
     assert_eq!(changes.unwrap(), [with_sync, alone]);
 }
 
-#[tokio::test]
-async fn changes_that_follow_each_other_closely_are_one_row_with_a_count() {
-    let directory = TempDir::new().unwrap();
-    let store = Store::open(&settings(&directory)).await.unwrap();
+async fn changes_that_follow_each_other_closely_are_one_row_with_a_count(place: Place) {
+    let store = Store::open(&place.settings()).await.unwrap();
     let history = store.history();
     let first = change("web", 1);
     history.record_health(&first);
@@ -100,12 +89,10 @@ async fn changes_that_follow_each_other_closely_are_one_row_with_a_count() {
     assert!(last.is_flapping());
 }
 
-#[tokio::test]
-async fn a_list_of_changes_is_newest_first_in_pages_and_of_one_application() {
-    let directory = TempDir::new().unwrap();
+async fn a_list_of_changes_is_newest_first_in_pages_and_of_one_application(place: Place) {
     let settings = Settings {
         page: 4,
-        ..settings(&directory)
+        ..place.settings()
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
@@ -123,14 +110,12 @@ async fn a_list_of_changes_is_newest_first_in_pages_and_of_one_application() {
     assert_eq!(rest, [change("web", 2)]);
 }
 
-#[tokio::test]
-async fn retention_keeps_the_newest_changes_of_each_application_and_nothing_too_old() {
-    let directory = TempDir::new().unwrap();
+async fn retention_keeps_the_newest_changes_of_each_application_and_nothing_too_old(place: Place) {
     let settings = Settings {
         retention_health_per_application: 3,
         retention_age: Duration::from_secs(1000),
         retention_batch: 2,
-        ..settings(&directory)
+        ..place.settings()
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
@@ -148,4 +133,11 @@ async fn retention_keeps_the_newest_changes_of_each_application_and_nothing_too_
     assert_eq!(times(&history, "api").await, [at(11)]);
     assert_eq!(history.prune_old(at(1010)).await.unwrap(), pruned(2));
     assert_eq!(times(&history, "web").await, [at(10)]);
+}
+
+on_both! {
+    a_change_of_health_comes_back_as_it_was_recorded_after_a_restart,
+    changes_that_follow_each_other_closely_are_one_row_with_a_count,
+    a_list_of_changes_is_newest_first_in_pages_and_of_one_application,
+    retention_keeps_the_newest_changes_of_each_application_and_nothing_too_old,
 }
