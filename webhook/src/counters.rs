@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use syncline_core::record::DeliveryVerdict;
+
 /// Counters that the listener and the metrics share: clones count into the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
@@ -28,7 +30,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Too large, too slow or malformed (400, 408, 413, 503).
     pub refused: u64,
-    /// Signed, but nothing to do: a ping, another event, an unknown repository.
+    /// Signed, but nothing to do: a ping, another event, an unknown repository, a branch that nobody
+    /// follows.
     pub ignored: u64,
     /// Seen before.
     pub duplicate: u64,
@@ -45,6 +48,19 @@ pub(crate) enum Fate {
     Ignored,
     Duplicate,
     Overflowed,
+}
+
+impl Fate {
+    /// The word for people. A hint that found no room was valid: it is refused, not ignored.
+    pub(crate) fn verdict(self) -> DeliveryVerdict {
+        match self {
+            Self::Accepted => DeliveryVerdict::Accepted,
+            Self::Rejected => DeliveryVerdict::Rejected,
+            Self::Refused | Self::Overflowed => DeliveryVerdict::Refused,
+            Self::Ignored => DeliveryVerdict::Ignored,
+            Self::Duplicate => DeliveryVerdict::Duplicate,
+        }
+    }
 }
 
 impl Counters {

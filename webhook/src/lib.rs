@@ -18,11 +18,14 @@ mod counters;
 mod duplicates;
 mod payload;
 mod receiver;
+mod refusal;
 mod registrations;
 mod settings;
 mod signature;
+mod told;
 
 pub use counters::{Counters, Counts};
 pub use receiver::{Delivery, Provider, router};
 pub use registrations::{Hook, Registrations};
 pub use settings::Settings;
+pub use told::Told;

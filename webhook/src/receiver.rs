@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
@@ -26,9 +26,13 @@ use tracing::{debug, error, warn};
 use crate::counters::{Counters, Fate};
 use crate::duplicates::{self, Duplicates};
 use crate::payload::{self, Hint};
-use crate::registrations::{Registrations, Verified};
+use crate::refusal::{
+    BUSY, OVERFLOWED, Refusal, TOO_LARGE, TOO_SLOW, UNCLAIMED, UNSIGNED, malformed,
+};
+use crate::registrations::{Matched, Registrations, Verified};
 use crate::settings::Settings;
 use crate::signature::Claim;
+use crate::told::{Origin, Told, looked_at};
 
 static GITHUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 static GITHUB_EVENT: HeaderName = HeaderName::from_static("x-github-event");
@@ -77,12 +81,16 @@ pub struct Delivery {
 /// `/webhook/generic` takes the same in `X-Signature`. What is verified and meant for a hook is
 /// sent to `deliveries` without waiting; when that is full, the hint is dropped and counted.
 ///
-/// Serve it on a listener of its own, with nothing else on it.
+/// `told` hears of every delivery, whatever became of it; it must not wait.
+///
+/// Serve it on a listener of its own, with nothing else on it; with `ConnectInfo` it is said of what
+/// is not believed where it came from.
 pub fn router(
     settings: Settings,
     registrations: Registrations,
     deliveries: Sender<Delivery>,
     counters: Counters,
+    told: impl Fn(Told) + Send + Sync + 'static,
 ) -> Router {
     let duplicates = Duplicates::new(settings.duplicate_window, settings.duplicate_capacity);
     let receiver = Arc::new(Receiver {
@@ -93,6 +101,7 @@ pub fn router(
         registrations,
         deliveries,
         counters,
+        told: Box::new(told),
     });
     let routes = Router::new()
         .route("/webhook/github", post(github))
@@ -101,16 +110,12 @@ pub fn router(
     contain_panics(routes)
 }
 
-async fn github(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Body) -> Response {
-    receiver.receive(Provider::GitHub, &headers, body).await
+async fn github(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    receiver.receive(Provider::GitHub, request).await
 }
 
-async fn generic(
-    State(receiver): State<Arc<Receiver>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    receiver.receive(Provider::Generic, &headers, body).await
+async fn generic(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    receiver.receive(Provider::Generic, request).await
 }
 
 struct Receiver {
@@ -118,23 +123,19 @@ struct Receiver {
     registrations: Registrations,
     deliveries: Sender<Delivery>,
     counters: Counters,
+    told: Box<dyn Fn(Told) + Send + Sync>,
     in_flight: Semaphore,
     duplicates: Mutex<Duplicates>,
     /// Whether the last delivery found the channel full, so that a storm is one warning.
     overflowing: AtomicBool,
 }
 
-/// A refused request: what is answered, and why for the log, without a word of the content.
-struct Refusal {
-    status: StatusCode,
-    fate: Fate,
-    why: &'static str,
-}
-
 impl Receiver {
-    async fn receive(&self, provider: Provider, headers: &HeaderMap, body: Body) -> Response {
-        let (status, fate) = match self.judge(provider, headers, body).await {
-            Ok(fate) => (StatusCode::ACCEPTED, fate),
+    async fn receive(&self, provider: Provider, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let from = Origin::of(&parts.extensions);
+        let (status, fate, told) = match self.judge(provider, &parts.headers, body).await {
+            Ok((fate, told)) => (StatusCode::ACCEPTED, fate, told),
             Err(refusal) => {
                 debug!(
                     provider = provider.as_str(),
@@ -142,10 +143,13 @@ impl Receiver {
                     why = refusal.why,
                     "a delivery was refused",
                 );
-                (refusal.status, refusal.fate)
+                let verdict = refusal.fate.verdict();
+                let told = Told::of_stranger(provider, verdict, refusal.why, from);
+                (refusal.status, refusal.fate, told)
             }
         };
         self.counters.count(fate);
+        (self.told)(told);
         status.into_response()
     }
 
@@ -154,28 +158,36 @@ impl Receiver {
         provider: Provider,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<Fate, Refusal> {
+    ) -> Result<(Fate, Told), Refusal> {
         let header = match provider {
             Provider::GitHub => &GITHUB_SIGNATURE,
             Provider::Generic => &GENERIC_SIGNATURE,
         };
-        let claim = Claim::from_headers(headers, header).ok_or(UNSIGNED)?;
+        let claim = Claim::from_headers(headers, header).ok_or(UNCLAIMED)?;
         let bytes_and_permit = self.read(headers, body).await?;
         let body = &bytes_and_permit.0;
 
         let table = self.registrations.table();
         let verified = table.verified(&claim, body).await.ok_or(UNSIGNED)?;
         // From here on the sender is known to hold a secret of ours.
-        let hint = match provider {
+        let (hint, told) = match provider {
             Provider::GitHub => {
-                match text(headers, &GITHUB_EVENT) {
+                let event = text(headers, &GITHUB_EVENT);
+                let told = Told::of_sender(provider, headers, event);
+                match event {
                     "" => return Err(malformed("the header `X-GitHub-Event` is missing")),
                     "push" => {}
-                    _ => return Ok(Fate::Ignored),
+                    _ => {
+                        let why = format!("`{}` is no push", told.event);
+                        return Ok((Fate::Ignored, told.and(Fate::Ignored.verdict(), why)));
+                    }
                 }
-                payload::github(body, text(headers, &CONTENT_TYPE))
+                (payload::github(body, text(headers, &CONTENT_TYPE)), told)
             }
-            Provider::Generic => payload::generic(body),
+            Provider::Generic => {
+                let told = Told::of_sender(provider, headers, "push");
+                (payload::generic(body), told)
+            }
         };
         let hint = hint.map_err(|_| malformed("the body is not of the documented form"))?;
         let sent_id = match provider {
@@ -183,7 +195,7 @@ impl Receiver {
             Provider::Generic => hint.delivery.as_deref(),
         }
         .map(str::to_owned);
-        Ok(self.deliver(provider, &verified, hint, sent_id, body))
+        Ok(self.deliver(provider, &verified, hint, sent_id, body, told))
     }
 
     /// Reads the body; the permit that comes with it bounds how many there are at a time.
@@ -228,11 +240,34 @@ impl Receiver {
         hint: Hint,
         sent_id: Option<String>,
         body: &[u8],
-    ) -> Fate {
-        let repositories = verified.repositories(&hint.urls);
-        if repositories.is_empty() {
-            return Fate::Ignored;
-        }
+        told: Told,
+    ) -> (Fate, Told) {
+        let told = Told {
+            delivery: sent_id
+                .clone()
+                .filter(|id| is_printable(id))
+                .unwrap_or_default(),
+            branch: hint.branch.clone(),
+            ..told
+        };
+        let ignored = |why: String| {
+            (
+                Fate::Ignored,
+                told.clone().and(Fate::Ignored.verdict(), why),
+            )
+        };
+        let repositories = match verified.repositories(&hint.urls, hint.branch.as_deref()) {
+            Matched::Repositories(repositories) => repositories,
+            Matched::OtherBranch => {
+                let branch = hint.branch.unwrap_or_default();
+                return ignored(format!(
+                    "the branch `{branch}` is followed by no Repository"
+                ));
+            }
+            Matched::Nothing => {
+                return ignored("no Repository with this secret has its URL".to_owned());
+            }
+        };
         let body_id = || hexadecimal(&Sha256::digest(body));
         // Two pushes make two different bodies at GitHub, but may make the same one in the plain
         // format: without an id of its own such a delivery is never taken for a duplicate.
@@ -244,7 +279,12 @@ impl Receiver {
         if let Some(key) = key
             && !self.duplicates().insert(Instant::now(), key)
         {
-            return Fate::Duplicate;
+            let fate = Fate::Duplicate;
+            let told = Told {
+                repositories,
+                ..told.and(fate.verdict(), "it came before, and was looked at then")
+            };
+            return (fate, told);
         }
         let delivery_id = sent_id
             .filter(|id| is_printable(id))
@@ -256,6 +296,11 @@ impl Receiver {
             repositories = count,
             "delivery verified"
         );
+        let looks = looked_at(&repositories);
+        let told = Told {
+            repositories: repositories.clone(),
+            ..told.and(Fate::Accepted.verdict(), looks)
+        };
         let delivery = Delivery {
             repositories,
             branch: hint.branch,
@@ -265,7 +310,7 @@ impl Receiver {
         match self.deliveries.try_send(delivery) {
             Ok(()) => {
                 self.overflowing.store(false, Ordering::Relaxed);
-                Fate::Accepted
+                (Fate::Accepted, told)
             }
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 // Sent again by hand, it gets its chance.
@@ -275,7 +320,10 @@ impl Receiver {
                 if !self.overflowing.swap(true, Ordering::Relaxed) {
                     warn!("deliveries arrive faster than they are looked at; polling covers them");
                 }
-                Fate::Overflowed
+                (
+                    Fate::Overflowed,
+                    told.and(Fate::Overflowed.verdict(), OVERFLOWED),
+                )
             }
         }
     }
@@ -284,35 +332,6 @@ impl Receiver {
         self.duplicates
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const UNSIGNED: Refusal = Refusal {
-    status: StatusCode::UNAUTHORIZED,
-    fate: Fate::Rejected,
-    why: "no secret of a hook signed it",
-};
-const TOO_LARGE: Refusal = Refusal {
-    status: StatusCode::PAYLOAD_TOO_LARGE,
-    fate: Fate::Refused,
-    why: "the body is too large",
-};
-const TOO_SLOW: Refusal = Refusal {
-    status: StatusCode::REQUEST_TIMEOUT,
-    fate: Fate::Refused,
-    why: "the body arrives too slowly",
-};
-const BUSY: Refusal = Refusal {
-    status: StatusCode::SERVICE_UNAVAILABLE,
-    fate: Fate::Refused,
-    why: "too many deliveries at the same time",
-};
-
-fn malformed(why: &'static str) -> Refusal {
-    Refusal {
-        status: StatusCode::BAD_REQUEST,
-        fate: Fate::Refused,
-        why,
     }
 }
 

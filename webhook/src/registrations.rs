@@ -17,6 +17,8 @@ pub struct Hook {
     pub repository: Name,
     /// What the spellings of its URL share, see [`syncline_core::url::identity`].
     pub url_identity: String,
+    /// The branch that it follows.
+    pub branch: String,
     /// The secret that signs its deliveries.
     pub secret: Redacted,
 }
@@ -36,14 +38,45 @@ pub(crate) struct Table {
 
 struct Group {
     verifier: Verifier,
-    hooks: Vec<(String, Name)>,
+    hooks: Vec<Known>,
+}
+
+/// A hook without its secret.
+struct Known {
+    url_identity: String,
+    branch: String,
+    repository: Name,
+}
+
+/// What a delivery is about, of what its sender may speak for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Matched {
+    /// These repositories, each once.
+    Repositories(Vec<Name>),
+    /// The repository is known, and nobody follows the branch.
+    OtherBranch,
+    /// Nothing.
+    Nothing,
 }
 
 impl Registrations {
+    /// For how many Repositories deliveries are taken.
+    pub fn count(&self) -> usize {
+        let table = self.table();
+        table.groups.iter().map(|group| group.hooks.len()).sum()
+    }
+
+    /// Whether deliveries for a Repository are taken.
+    pub fn has(&self, repository: &Name) -> bool {
+        let table = self.table();
+        let mut hooks = table.groups.iter().flat_map(|group| &group.hooks);
+        hooks.any(|hook| hook.repository == *repository)
+    }
+
     /// Puts these hooks in the place of all earlier ones. A hook with an empty secret would accept
     /// what anybody signs, so it is left out with a warning.
     pub fn replace(&self, hooks: impl IntoIterator<Item = Hook>) {
-        let mut by_secret: BTreeMap<Redacted, Vec<(String, Name)>> = BTreeMap::new();
+        let mut by_secret: BTreeMap<Redacted, Vec<Known>> = BTreeMap::new();
         for hook in hooks {
             if hook.secret.expose().is_empty() {
                 warn!(
@@ -52,10 +85,11 @@ impl Registrations {
                 );
                 continue;
             }
-            by_secret
-                .entry(hook.secret)
-                .or_default()
-                .push((hook.url_identity, hook.repository));
+            by_secret.entry(hook.secret).or_default().push(Known {
+                url_identity: hook.url_identity,
+                branch: hook.branch,
+                repository: hook.repository,
+            });
         }
         let groups = by_secret
             .into_iter()
@@ -74,14 +108,8 @@ impl Registrations {
 
 impl fmt::Debug for Registrations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hooks = self
-            .table()
-            .groups
-            .iter()
-            .map(|group| group.hooks.len())
-            .sum::<usize>();
         f.debug_struct("Registrations")
-            .field("hooks", &hooks)
+            .field("hooks", &self.count())
             .finish_non_exhaustive()
     }
 }
@@ -114,26 +142,36 @@ pub(crate) struct Verified<'a> {
 }
 
 impl Verified<'_> {
-    /// The repositories among them with one of these URLs, each once.
-    pub(crate) fn repositories(&self, urls: &[String]) -> Vec<Name> {
+    /// The repositories among them with one of these URLs that follow the branch; all with the URL
+    /// where no branch is said.
+    pub(crate) fn repositories(&self, urls: &[String], branch: Option<&str>) -> Matched {
         let identities: Vec<String> = urls
             .iter()
             .map(|url| syncline_core::url::identity(url))
             .collect();
-        let mut names: Vec<Name> = self
-            .groups
-            .iter()
-            .flat_map(|group| &group.hooks)
-            .filter(|(known, _)| {
+        let hooks = self.groups.iter().flat_map(|group| &group.hooks);
+        let known: Vec<&Known> = hooks
+            .filter(|hook| {
                 // Git servers spell owner and name in the case of their creation, people do not.
                 identities
                     .iter()
-                    .any(|identity| identity.eq_ignore_ascii_case(known))
+                    .any(|identity| identity.eq_ignore_ascii_case(&hook.url_identity))
             })
-            .map(|(_, name)| name.clone())
+            .collect();
+        if known.is_empty() {
+            return Matched::Nothing;
+        }
+        let mut names: Vec<Name> = known
+            .into_iter()
+            .filter(|hook| branch.is_none_or(|branch| branch == hook.branch))
+            .map(|hook| hook.repository.clone())
             .collect();
         names.sort();
         names.dedup();
-        names
+        if names.is_empty() {
+            Matched::OtherBranch
+        } else {
+            Matched::Repositories(names)
+        }
     }
 }

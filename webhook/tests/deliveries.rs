@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,10 +10,10 @@ use axum::body::{Body, to_bytes};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Method, Request, StatusCode};
 use sha2::Sha256;
-use syncline_core::record::Name;
+use syncline_core::record::{DeliveryVerdict, Name};
 use syncline_core::redacted::Redacted;
 use syncline_webhook::{
-    Counters, Counts, Delivery, Hook, Provider, Registrations, Settings, router,
+    Counters, Counts, Delivery, Hook, Provider, Registrations, Settings, Told, router,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,7 @@ struct Listener {
     registrations: Registrations,
     counters: Counters,
     deliveries: mpsc::Receiver<Delivery>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 fn listener() -> Listener {
@@ -43,12 +45,21 @@ fn with(settings: Settings, capacity: usize) -> Listener {
         SECRET,
     )]);
     let counters = Counters::default();
-    let routes = router(settings, registrations.clone(), sender, counters.clone());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let routes = router(
+        settings,
+        registrations.clone(),
+        sender,
+        counters.clone(),
+        move |delivery| heard.lock().unwrap().push(delivery),
+    );
     Listener {
         routes,
         registrations,
         counters,
         deliveries,
+        told,
     }
 }
 
@@ -56,6 +67,7 @@ fn hook(name: &str, url: &str, secret: &str) -> Hook {
     Hook {
         repository: Name::new("team", name),
         url_identity: syncline_core::url::identity(url),
+        branch: "main".to_owned(),
         secret: Redacted::new(secret),
     }
 }
@@ -378,13 +390,13 @@ async fn bad_b62_a_signed_body_of_another_form_is_400() {
 #[tokio::test]
 async fn bad_b62_ids_as_floats_and_deleted_branches_are_only_a_hint() {
     let mut listener = listener();
-    let body = br#"{"ref": "refs/heads/gone", "deleted": true, "after": 0.0, "repository":
+    let body = br#"{"ref": "refs/heads/main", "deleted": true, "after": 0.0, "repository":
         {"id": 1.0e3, "clone_url": "https://git.example.com/acme/config", "owner": null}}"#;
     assert_eq!(
         listener.status(github(body, &[])).await,
         StatusCode::ACCEPTED
     );
-    assert_eq!(listener.delivered()[0].branch.as_deref(), Some("gone"));
+    assert_eq!(listener.delivered()[0].branch.as_deref(), Some("main"));
 }
 
 #[tokio::test]
@@ -733,4 +745,119 @@ fn no_secret_shows_in_debug_output() {
     let shown = format!("{shown} {registrations:?}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("hooks: 1"), "{shown}");
+}
+
+impl Listener {
+    /// What was told of the only delivery so far.
+    async fn told_of(&self, request: Request<Body>) -> Told {
+        self.told.lock().unwrap().clear();
+        self.status(request).await;
+        let told = self.told.lock().unwrap().clone();
+        let [one]: [Told; 1] = told.try_into().unwrap();
+        one
+    }
+}
+
+#[tokio::test]
+async fn every_delivery_is_told_with_why_it_led_to_a_look_or_not() {
+    let listener = listener();
+    let body = config_push();
+    let id = &[("x-github-delivery", "72d3162e"), ("x-gitea-event", "push")];
+    let accepted = listener.told_of(github(&body, id)).await;
+    assert_eq!(
+        accepted,
+        Told {
+            provider: "gitea",
+            delivery: "72d3162e".into(),
+            event: "push".into(),
+            branch: Some("main".into()),
+            verdict: DeliveryVerdict::Accepted,
+            reason: "Repository `team/config` is looked at".into(),
+            repositories: vec![Name::new("team", "config")],
+        }
+    );
+    let again = listener.told_of(github(&body, id)).await;
+    assert_eq!(again.verdict, DeliveryVerdict::Duplicate);
+    assert_eq!(again.repositories, accepted.repositories);
+
+    let ping = listener
+        .told_of(github(&body, &[("x-github-event", "ping")]))
+        .await;
+    assert_eq!(ping.verdict, DeliveryVerdict::Ignored);
+    assert_eq!(
+        (ping.event.as_str(), ping.reason.as_str()),
+        ("ping", "`ping` is no push")
+    );
+
+    let unknown = listener
+        .told_of(github(&push("https://git.example.com/acme/other"), &[]))
+        .await;
+    assert_eq!(unknown.verdict, DeliveryVerdict::Ignored);
+    assert!(
+        unknown.reason.contains("no Repository"),
+        "{}",
+        unknown.reason
+    );
+}
+
+#[tokio::test]
+async fn a_push_to_a_branch_that_nobody_follows_is_ignored_and_says_so() {
+    let mut listener = listener();
+    let url = "https://git.example.com/acme/config.git";
+    let body = format!(r#"{{"repository": "{url}", "branch": "dev"}}"#);
+    let told = listener.told_of(generic(body.as_bytes())).await;
+    assert_eq!(told.verdict, DeliveryVerdict::Ignored);
+    assert_eq!(told.reason, "the branch `dev` is followed by no Repository");
+    assert!(listener.delivered().is_empty());
+    assert_eq!(listener.counts().ignored, 1);
+    // A tag says no branch: it may move one.
+    let tag = format!(r#"{{"ref": "refs/tags/v1", "repository": {{"clone_url": "{url}"}}}}"#);
+    let told = listener.told_of(github(tag.as_bytes(), &[])).await;
+    assert_eq!(told.verdict, DeliveryVerdict::Accepted);
+}
+
+#[tokio::test]
+async fn bad_b61_of_a_delivery_that_is_not_believed_nothing_of_its_content_is_told() {
+    let listener = listener();
+    let body = config_push();
+    let wrong = sign("another secret", &body);
+    let headers = [
+        ("x-hub-signature-256", wrong.as_str()),
+        ("x-github-delivery", "a-canary"),
+        ("x-github-event", "a-canary"),
+        ("x-gitea-event", "a-canary"),
+    ];
+    let told = listener.told_of(github(&body, &headers)).await;
+    assert_eq!(told.verdict, DeliveryVerdict::Rejected);
+    assert_eq!(told.provider, "github");
+    let empty = Told {
+        reason: String::new(),
+        ..told.clone()
+    };
+    assert_eq!(
+        empty,
+        Told {
+            provider: "github",
+            delivery: String::new(),
+            event: String::new(),
+            branch: None,
+            verdict: DeliveryVerdict::Rejected,
+            reason: String::new(),
+            repositories: Vec::new(),
+        }
+    );
+    for word in ["canary", "acme", "main"] {
+        assert!(!told.reason.contains(word), "{}", told.reason);
+    }
+    let unclaimed = github(&body, &[("x-hub-signature-256", "sha1=00")]);
+    let told = listener.told_of(unclaimed).await;
+    assert_eq!(told.reason, "it has no signature of the documented form");
+
+    let settings = Settings {
+        max_body_bytes: 8,
+        ..Settings::default()
+    };
+    let told = with(settings, 1).told_of(github(&body, &headers)).await;
+    assert_eq!(told.verdict, DeliveryVerdict::Refused);
+    assert_eq!(told.reason, "the body is too large");
 }

@@ -3,6 +3,7 @@
 //! Every answer is the same for the same graph, and takes one pass over its nodes and edges.
 
 mod circles;
+pub mod layout;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,36 @@ impl Dependencies {
     /// first in order. `None` where there is none.
     pub fn circle(&self, application: &Name) -> Option<Vec<Name>> {
         circles::shortest(&self.needs, application)
+    }
+
+    /// All applications that name another or are named.
+    pub fn all(&self) -> BTreeSet<&Name> {
+        self.needs.keys().chain(self.needed_by.keys()).collect()
+    }
+
+    /// An application and all that hangs together with it, in either direction.
+    pub fn around(&self, application: &Name) -> BTreeSet<Name> {
+        let mut found = BTreeSet::from([application.clone()]);
+        let mut next = VecDeque::from([application]);
+        while let Some(name) = next.pop_front() {
+            for other in self.needs(name).chain(self.needed_by(name)) {
+                if !found.contains(other) {
+                    found.insert(other.clone());
+                    next.push_back(other);
+                }
+            }
+        }
+        found
+    }
+
+    /// The part of the graph between these applications.
+    pub fn between(&self, names: &BTreeSet<Name>) -> Graph {
+        let needs = self.needs.iter().filter(|(name, _)| names.contains(*name));
+        let needs = needs.map(|(name, needs)| {
+            let inside = needs.iter().filter(|need| names.contains(*need));
+            (name.clone(), inside.cloned().collect())
+        });
+        needs.collect()
     }
 
     /// All groups of applications that depend on each other: of each the shortest circle through its

@@ -1,13 +1,10 @@
 //! What differs between two states of an object, for people: paths with the values before and
-//! after, in which no value of a Secret can stand.
+//! after, in which no secret can stand.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::manifest::Body;
-use crate::names;
-use crate::owner::applied_hash;
-use crate::secret_inputs::SecretInputs;
+use crate::masking::Masked;
 
 /// Most changes of one object that are shown.
 const MOST_CHANGES: usize = 50;
@@ -20,58 +17,14 @@ pub struct Change {
     /// Path of the field, for example `spec.template.spec.containers[web].image`.
     pub path: String,
     /// As it was, as compact JSON; `None` where it was not there.
-    pub before: Option<String>,
+    pub before: Option<Masked<String>>,
     /// As it will be, as compact JSON; `None` where it goes.
-    pub after: Option<String>,
-}
-
-/// The object with each value of a Secret, and each scalar that contains one of `secrets`, replaced
-/// by a keyed hash of it: equal values look equal, and nothing else can be learnt. The owner record
-/// and the `applied` hash are left out.
-///
-/// Two states that are compared are masked with the secrets of both, so that a secret that left
-/// the newer one stays hidden in the older one.
-pub fn masked(body: &Body, key: &[u8], secrets: &SecretInputs) -> Value {
-    let mut object = body.visible().clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        without_ours(metadata, "labels", &[names::LABEL_MANAGED]);
-        let ours = [names::ANNOTATION_OWNER, names::ANNOTATION_APPLIED];
-        without_ours(metadata, "annotations", &ours);
-        if !body.secret().is_empty()
-            && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
-        {
-            for value in annotations.values_mut() {
-                *value = hidden(&value.to_string(), key).into();
-            }
-        }
-    }
-    if !body.secret().is_empty() {
-        let data = body.secret().iter();
-        object["data"] = data
-            .map(|(name, value)| (name.clone(), Value::from(hidden(value.expose(), key))))
-            .collect::<Map<_, _>>()
-            .into();
-    }
-    secrets.replace(&object, &|text| hidden(text, key))
-}
-
-fn without_ours(metadata: &mut Map<String, Value>, field: &str, names: &[&str]) {
-    if let Some(Value::Object(map)) = metadata.get_mut(field) {
-        map.retain(|name, _| !names.contains(&name.as_str()));
-        if map.is_empty() {
-            metadata.remove(field);
-        }
-    }
-}
-
-fn hidden(value: &str, key: &[u8]) -> String {
-    let hash = applied_hash(key, &Value::from(value)).to_string();
-    format!("(hidden, {})", &hash[..8])
+    pub after: Option<Masked<String>>,
 }
 
 /// The fields that differ, in the order of their paths; items of lists are matched by their name
-/// where they have one. Both sides must be masked.
-pub fn changes(before: &Value, after: &Value) -> Vec<Change> {
+/// where they have one.
+pub fn changes(before: &Masked<Value>, after: &Masked<Value>) -> Vec<Change> {
     let mut found = Vec::new();
     compare(Some(before), Some(after), String::new(), &mut found);
     found.truncate(MOST_CHANGES);
@@ -136,12 +89,12 @@ fn named(items: &[Value]) -> Option<Vec<(&str, &Value)>> {
     (names.len() == items.len()).then_some(named)
 }
 
-fn shown(value: &Value) -> String {
+fn shown(value: &Value) -> Masked<String> {
     let text = value.to_string();
-    match text.char_indices().nth(MOST_CHARACTERS) {
+    Masked::derived(match text.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -152,14 +105,21 @@ mod tests {
 
     #[test]
     fn changes_name_fields_and_items_by_their_names() {
-        let before = json!({"spec": {"replicas": 1, "containers": [
-            {"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}], "args": ["x"]}});
-        let after = json!({"spec": {"replicas": 2, "containers": [
-            {"name": "b", "image": "b:2"}, {"name": "a", "image": "a:1"}], "args": ["x", "y"]}});
+        let before = Masked::derived(json!({"spec": {"replicas": 1, "containers": [
+            {"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}], "args": ["x"]}}));
+        let after = Masked::derived(json!({"spec": {"replicas": 2, "containers": [
+            {"name": "b", "image": "b:2"}, {"name": "a", "image": "a:1"}], "args": ["x", "y"]}}));
         let found = changes(&before, &after);
         let lines: Vec<_> = found
             .iter()
-            .map(|c| format!("{} {:?} {:?}", c.path, c.before, c.after))
+            .map(|c| {
+                format!(
+                    "{} {:?} {:?}",
+                    c.path,
+                    c.before.as_deref(),
+                    c.after.as_deref()
+                )
+            })
             .collect();
         assert_eq!(
             lines,
@@ -174,52 +134,16 @@ mod tests {
 
     #[test]
     fn a_long_list_of_changes_and_a_long_value_are_cut() {
-        let many: Map<_, _> = (0..200).map(|n| (format!("k{n}"), json!(n))).collect();
-        assert_eq!(changes(&json!({}), &many.into()).len(), MOST_CHANGES);
-        let long = changes(&json!({"a": 1}), &json!({"a": "ä".repeat(1000)}));
+        let masked = Masked::derived;
+        let many: serde_json::Map<_, _> = (0..200).map(|n| (format!("k{n}"), json!(n))).collect();
+        assert_eq!(
+            changes(&masked(json!({})), &masked(many.into())).len(),
+            MOST_CHANGES
+        );
+        let long = changes(
+            &masked(json!({"a": 1})),
+            &masked(json!({"a": "ä".repeat(1000)})),
+        );
         assert!(long[0].after.as_ref().unwrap().chars().count() <= MOST_CHARACTERS + 1);
-    }
-
-    #[test]
-    fn inv_i30_a_change_of_a_secret_shows_that_it_changed_and_not_to_what() {
-        let secret = |value: &str| {
-            let object = json!({"apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": "db", "annotations": {"note": value}},
-                "stringData": {"password": value, "user": "app"}});
-            let secrets = SecretInputs::default();
-            masked(&Body::take(object).unwrap(), b"key", &secrets)
-        };
-        let found = changes(&secret("hunter22"), &secret("swordfish"));
-        let paths: Vec<_> = found.iter().map(|c| c.path.as_str()).collect();
-        assert_eq!(paths, ["data.password", "metadata.annotations.note"]);
-        let text = format!("{found:?}");
-        for value in ["hunter22", "swordfish", "aHVudGVyMjI", "c3dvcmRmaXNo"] {
-            assert!(!text.contains(value), "{text}");
-        }
-    }
-
-    #[test]
-    fn inv_i30_a_secret_that_went_into_a_render_is_hidden_in_every_object_and_its_change_is_seen() {
-        let mut secrets = SecretInputs::default();
-        for value in ["hunter22", "swordfish"] {
-            secrets.add(&crate::redacted::Redacted::new(value));
-        }
-        let deployment = |value: &str| {
-            let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
-                "metadata": {"name": "web", "annotations": {"url": format!("a:{value}@b")}},
-                "spec": {"args": [format!("--password={value}"), format!("-p={value}")],
-                    value: 1, "same": "hunter22", "replicas": 2}});
-            masked(&Body::take(object).unwrap(), b"key", &secrets)
-        };
-        let (before, after) = (deployment("hunter22"), deployment("swordfish"));
-        let found = changes(&before, &after);
-        let text = format!("{before} {after} {found:?}");
-        for value in ["hunter22", "swordfish"] {
-            assert!(!text.contains(value), "{text}");
-        }
-        let paths: Vec<_> = found.iter().map(|c| c.path.as_str()).collect();
-        assert!(paths.contains(&"spec.args[0]") && paths.contains(&"metadata.annotations.url"));
-        assert!(!paths.contains(&"spec.same") && !paths.contains(&"spec.replicas"));
-        assert_eq!(before, deployment("hunter22"), "equal values look equal");
     }
 }

@@ -1,10 +1,11 @@
-//! Whether an application may go to a newer commit: freeze, suspension, pin, dependencies, windows and
+//! Whether an application may go to a newer commit: freeze, suspension, stop, pin, dependencies, windows and
 //! approval, in this order. What already runs is repaired all the same, unless everything is stopped.
 //!
 //! | What holds | Commit | A person who asks for a sync |
 //! |---|---|---|
 //! | the agent is frozen | none | is told so |
 //! | the application is suspended | none | is told so |
+//! | a person stopped it | none | goes on |
 //! | it is pinned | the pinned one | gets the pinned one |
 //! | a dependency is not ready | the applied one | gets the applied one |
 //! | no window is open | the applied one | gets the newest one |
@@ -96,6 +97,8 @@ pub struct Inputs<'a> {
     pub freeze: Option<&'a Freeze>,
     /// `spec.suspend`.
     pub suspension: Option<&'a Suspension>,
+    /// A person stopped what ran, and nothing has ended that.
+    pub stopped: Option<Failure>,
     /// `spec.pin`.
     pub pin: Option<&'a Pin>,
     /// What the application depends on is not ready, or depends on it in turn.
@@ -115,6 +118,14 @@ pub fn decide(inputs: &Inputs<'_>) -> Verdict {
     if let Some(suspension) = inputs.suspension.filter(|s| s.holds(now)) {
         return held(Target::Nothing, suspended(suspension), suspension.until);
     }
+    let by_hand = inputs.cause == Cause::User;
+    let mut overridden = Vec::new();
+    if let Some(stopped) = &inputs.stopped {
+        if !by_hand {
+            return held(Target::Nothing, stopped.clone(), None);
+        }
+        overridden.push(stopped.clone());
+    }
     if let Some(pin) = inputs.pin.filter(|pin| pin.holds(now)) {
         let because = Failure {
             reason: Reason::Pinned,
@@ -125,8 +136,6 @@ pub fn decide(inputs: &Inputs<'_>) -> Verdict {
     if let Some(blocked) = &inputs.blocked {
         return held(Target::Applied, blocked.clone(), None);
     }
-    let by_hand = inputs.cause == Cause::User;
-    let mut overridden = Vec::new();
     if let Some((because, until)) = closed(inputs.windows, now) {
         if !by_hand {
             return held(Target::Applied, because, until);

@@ -26,6 +26,6 @@ pub mod update;
 
 pub use choose::{Choice, Context, Limits, Needs, Rule, Standing, Verdict, choose, judge};
 pub use edit::{FileEdit, Found, Refusal, Site, Wanted, edit, edit_all, edit_files, find, find_in};
-pub use facts::{CommitPlace, Examined, Facts, Held, Platform};
+pub use facts::{CommitPlace, Examined, Facts, Held, Pinned, Platform, Reach};
 pub use policy::{Downgrade, Order, Pin, Policy, RangeError};
 pub use reference::{Digest, ImageName, NameError, Reference, Tag, Version};

@@ -4,6 +4,7 @@
 //! bytes, live objects as JSON. What reaches outside lives in the crates around this one.
 
 pub mod application;
+pub mod decision;
 pub mod dependencies;
 pub mod diff;
 pub mod digest;
@@ -16,7 +17,9 @@ pub mod health;
 pub mod hooks;
 pub mod image;
 pub mod kept;
+pub mod logs;
 pub mod manifest;
+pub mod masking;
 pub mod names;
 pub mod object;
 pub mod other_tool;
@@ -31,10 +34,13 @@ pub mod read_set;
 pub mod reason;
 pub mod record;
 pub mod redacted;
+pub mod resources;
 pub mod revision;
 pub mod rollback;
 pub mod rollout;
 pub mod secret_inputs;
+pub mod shell;
+pub mod sieve;
 pub mod substitute;
 pub mod trailers;
 pub mod trigger;

@@ -5,6 +5,7 @@ mod mistakes;
 mod normalise;
 mod raw;
 pub mod select;
+pub mod text;
 pub mod yaml;
 
 use std::collections::BTreeMap;

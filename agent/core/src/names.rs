@@ -48,6 +48,8 @@ pub const ANNOTATION_DELETION: &str = "syncline.dev/deletion";
 pub const ANNOTATION_REQUESTED_AT: &str = "syncline.dev/requested-at";
 /// Annotation on an Application: the hash of the plan that a person approved.
 pub const ANNOTATION_APPROVE: &str = "syncline.dev/approve";
+/// Annotation on an Application: a person stopped what ran, see [`crate::decision::Stop`].
+pub const ANNOTATION_ABORT: &str = "syncline.dev/abort";
 /// Annotation on an Application by which `syncline rollback` asks for a plan, or for the commit.
 pub const ANNOTATION_ROLLBACK: &str = "syncline.dev/rollback";
 /// Annotation on an Application: `allowed` lets the other applications of its namespace take its
@@ -114,6 +116,11 @@ pub const TRAILER_REASON: &str = "Syncline-Reason";
 pub const TRAILER_RELEASE: &str = "Syncline-Release";
 /// Annotation on an ImagePolicy that lets held tags go, with commas between.
 pub const ANNOTATION_RELEASE: &str = "syncline.dev/release";
+/// Annotation on an ImagePolicy: tags that a person skips, a line each, see
+/// [`crate::image::hold::Said`].
+pub const ANNOTATION_SKIP: &str = "syncline.dev/skip";
+/// Annotation on an ImagePolicy: the tag that a person pinned, as one such line.
+pub const ANNOTATION_PIN_TAG: &str = "syncline.dev/pin-tag";
 /// ConfigMap in the agent's namespace that stops all syncs while it is there; its keys are `reason`,
 /// `by` and `until`.
 pub const FREEZE: &str = "syncline-freeze";

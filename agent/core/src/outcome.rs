@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::diff::Change;
 use crate::object::{ObjectKey, Origin};
 use crate::reason::Reason;
+use crate::record::MaskedManifest;
 
 /// What the plan wants done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,10 +49,14 @@ pub struct ObjectOutcome {
     pub error: Option<Failure>,
     /// What was repaired or taken over, and from whom, for people; empty where nothing was.
     pub note: String,
-    /// What Git changed in it since it was applied last, as far as that is known; values of Secrets
-    /// are masked.
+    /// What Git changed in it since it was applied last, as far as that is known; secrets are
+    /// masked.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// The object as Git has it now, where it was created or updated or that was tried; `None` for all
+    /// others and for hooks.
+    #[serde(default)]
+    pub manifest: Option<MaskedManifest>,
 }
 
 /// A failure that concerns one object, one file or one application.

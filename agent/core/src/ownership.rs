@@ -14,14 +14,16 @@ mod ignored;
 mod left_alone;
 mod lost;
 mod named;
+mod owners;
 pub mod set;
 
 use serde_json::Value;
 
 pub use digests::digests;
 pub use examine::{Autoscaled, Examination, Foreign, Rules, Verdict, examine};
-pub use ignored::{without_held, without_ignored};
+pub use ignored::{IgnoredFields, ignored_fields, without_held, without_ignored};
 pub use lost::{Holder, holders, lost};
+pub use owners::{FieldOwners, owners};
 
 /// Patterns of the field managers of tools with which people change objects; the default of a
 /// setting. A `*` at the end stands for any end.

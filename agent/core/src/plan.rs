@@ -28,7 +28,7 @@ use crate::object::{ObjectKey, Origin};
 use crate::outcome::{ActionKind, Failure};
 use crate::owner::Owner;
 use crate::reason::Reason;
-use crate::record::{Drift, Name};
+use crate::record::{Drift, MaskedManifest, Name};
 
 pub use desired::wave_of;
 pub use hash::{Consent, Writes};
@@ -152,8 +152,11 @@ pub struct Action {
     pub lost: Vec<String>,
     /// What happens to the ownership of fields, a sentence each: taken, removed, released, left.
     pub notes: Vec<String>,
-    /// What changes in Git's own words; values of Secrets are masked.
+    /// What changes in Git's own words; secrets are masked.
     pub changes: Vec<Change>,
+    /// What is created or updated, for history.
+    #[serde(skip)]
+    pub manifest: Option<MaskedManifest>,
     /// When the object is written.
     #[serde(skip)]
     pub apply: Apply,
@@ -192,6 +195,7 @@ impl Action {
             lost: Vec::new(),
             notes: Vec::new(),
             changes: Vec::new(),
+            manifest: None,
             apply: Apply::default(),
             replace: Replace::default(),
             propagation: Propagation::default(),

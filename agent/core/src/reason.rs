@@ -73,6 +73,7 @@ reasons! {
     Missing, "", Transient, "An object that Git names is not in the cluster", "It is applied again with the next sync";
     Suspended, "", Hold, "Suspended: no sync runs until `spec.suspend` is removed", "Remove `spec.suspend`";
     Frozen, "", Hold, "The agent is frozen: no sync runs and no image is updated", "Run `syncline unfreeze`, or delete the ConfigMap `syncline-freeze` in the agent's namespace";
+    Aborted, "", Hold, "A person stopped the sync, and nothing more of this commit is applied", "Push a fix or roll back; a sync that is asked for goes on";
     Pinned, "", Hold, "Pinned to a commit: newer ones are not applied", "Remove `spec.pin`, or wait for its end";
     Blocked, "", Progress, "A newer commit waits for what the application depends on", "";
     DependencyCycle, "", Input, "Applications depend on each other in a circle", "Remove one `spec.dependsOn` of the circle";
@@ -91,6 +92,7 @@ reasons! {
     RetriesExhausted, "", Hold, "The sync failed as often as `spec.sync.retry.limit` allows", "Correct what is named; a new commit or a sync that is asked for tries it again";
     HealthChanged, "", Good, "The health of the application changed", "";
     ManualSync, "", Hold, "A newer commit waits: `spec.sync.automatic` is false", "Approve the plan with the annotation `syncline.dev/approve: <hash>`, or ask for a sync with `syncline.dev/requested-at`";
+    ActionRefused, "", Input, "What a person asked for was refused", "See the named cause, and ask again";
     Deleting, "", Progress, "The Application is being deleted", "";
     Orphaned, "", Hold, "The Application is gone and these objects of it stay", "Delete them by hand if that is meant";
     Ignored, "warn.dropped", Good, "Something that Git says is ignored", "";

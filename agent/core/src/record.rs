@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::health::Health;
+use crate::masking::Masked;
 use crate::outcome::{Failure, ObjectOutcome};
 use crate::revision::{CommitId, CommitInfo, Revision};
 use crate::trigger::Cause;
@@ -177,4 +179,75 @@ pub struct UpdateRecord {
     pub commit: CommitId,
     /// When it was pushed.
     pub time: Timestamp,
+}
+
+/// The desired state of an object as it may be kept and shown: every secret value is masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaskedManifest {
+    /// Of `text`. A store keeps each text once.
+    pub digest: Digest,
+    /// YAML with sorted keys.
+    pub text: Masked<std::sync::Arc<str>>,
+}
+
+/// One call through the API that changes something, or was to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// ULID: sorts by time, unique (the key of the row).
+    pub id: String,
+    /// When it came.
+    pub time: Timestamp,
+    /// Who asked, as far as that is known: `web UI session 3f2a`.
+    pub actor: String,
+    /// The address that the request came from; `None` where that is not known.
+    pub address: Option<String>,
+    /// What was asked for: `sync`, `suspend`, ...
+    pub action: String,
+    /// The kind of what it is about: `Application`, `ImagePolicy`, ...
+    pub kind: String,
+    /// Which one.
+    pub target: Name,
+    /// What was given with it and what it changed, in a sentence; masked, may be empty.
+    pub detail: String,
+    /// How it ended; the failure where it was refused.
+    pub failure: Option<Failure>,
+}
+
+/// What became of a delivery of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveryVerdict {
+    /// It led to a look at a Repository.
+    Accepted,
+    /// It was valid and is about nothing that is followed.
+    Ignored,
+    /// It came before.
+    Duplicate,
+    /// Its signature is missing or wrong.
+    Rejected,
+    /// It could not be read, or was too large or too slow.
+    Refused,
+}
+
+/// One delivery of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// ULID: sorts by time, unique (the key of the row).
+    pub id: String,
+    /// When it came.
+    pub time: Timestamp,
+    /// Who sends such deliveries: `github`, `gitea`, ...; `unknown` where its form did not tell.
+    pub provider: String,
+    /// The id that the sender gave it; empty where it gave none or was not believed.
+    pub delivery: String,
+    /// What happened there: `push`, `ping`, ...; empty where it was not believed.
+    pub event: String,
+    /// The branch that it is about.
+    pub branch: Option<String>,
+    /// What became of it.
+    pub verdict: DeliveryVerdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The Repositories that were looked at because of it.
+    pub repositories: Vec<Name>,
 }

@@ -106,7 +106,7 @@ impl SecretInputs {
     }
 
     /// The value with another text in place of each scalar, and of each key, that contains a secret.
-    pub(crate) fn replace(&self, value: &Value, with: &dyn Fn(&str) -> String) -> Value {
+    fn replace(&self, value: &Value, with: &dyn Fn(&str) -> String) -> Value {
         if self.is_empty() {
             return value.clone();
         }

@@ -75,10 +75,24 @@ pub enum UrlError {
 /// A text without the credentials of the URLs in it: `https://user:password@host` becomes
 /// `https://***@host`. It may mask more than credentials, never less.
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") {
-        return Cow::Borrowed(text);
-    }
-    let mut masked = String::with_capacity(text.len());
+    let masked = replaced(text, &|_, _| Some("***".to_owned()));
+    masked.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// A text with other words in place of the credentials of the URLs in it; `None` where it has none. The
+/// user of an SSH URL, who has no password in it, is no credential.
+pub fn replace_credentials(text: &str, with: &dyn Fn(&str) -> String) -> Option<String> {
+    replaced(text, &|scheme, who| {
+        let is_user = scheme.ends_with("ssh") && !who.contains(':');
+        (!is_user).then(|| with(who))
+    })
+}
+
+/// Replaces user and password of each URL as `with` says of the text before the URL's `://` and of
+/// them; `None` where nothing is replaced.
+fn replaced(text: &str, with: &dyn Fn(&str, &str) -> Option<String>) -> Option<String> {
+    let mut masked = String::new();
+    let mut found = false;
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
@@ -91,9 +105,13 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
         let cut =
             port.is_some_and(|port| port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()));
         let end = if cut { word } else { host };
-        match after[..end].rsplit_once('@') {
-            Some((_, host)) => {
-                masked.push_str("***@");
+        let scheme = before.strip_suffix("://").unwrap_or_default();
+        let told = after[..end].rsplit_once('@');
+        match told.and_then(|(who, host)| Some((with(scheme, who)?, host))) {
+            Some((mask, host)) => {
+                found = true;
+                masked.push_str(&mask);
+                masked.push('@');
                 masked.push_str(host);
             }
             None => masked.push_str(&after[..end]),
@@ -101,7 +119,7 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
         rest = &after[end..];
     }
     masked.push_str(rest);
-    Cow::Owned(masked)
+    found.then_some(masked)
 }
 
 impl RepoUrl {

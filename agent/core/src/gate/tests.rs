@@ -53,6 +53,7 @@ fn open() -> Inputs<'static> {
         cause: Cause::Poll,
         freeze: None,
         suspension: None,
+        stopped: None,
         pin: None,
         blocked: None,
         windows: &[],
@@ -174,4 +175,21 @@ fn what_is_said_names_the_reason_and_the_person() {
         ..open()
     });
     assert_eq!(pinned.because.unwrap().detail, "0123456: 1.9 leaks");
+}
+
+#[test]
+fn what_a_person_stopped_stays_until_a_person_asks_for_it() {
+    let stopped = |cause| {
+        decide(&Inputs {
+            stopped: Some(failure(Reason::Aborted)),
+            cause,
+            ..open()
+        })
+    };
+    let held = stopped(Cause::Poll);
+    assert_eq!(held.target, Target::Nothing);
+    assert_eq!(held.because.unwrap().reason, Reason::Aborted);
+    let asked = stopped(Cause::User);
+    assert_eq!(asked.target, Target::Newest);
+    assert_eq!(asked.overridden[0].reason, Reason::Aborted);
 }

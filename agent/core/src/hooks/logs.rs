@@ -37,12 +37,7 @@ fn pattern(source: &str) -> Regex {
 /// render and of whatever looks like a password, a token, a key or the user of a URL. A line that
 /// does not fit whole is cut at its beginning.
 pub fn shorten(log: &str, secrets: &SecretInputs, lines: usize, bytes: usize) -> String {
-    let plain = CONTROLS.replace_all(log, "");
-    let plain: String = plain
-        .chars()
-        .map(|c| if c == '\r' { '\n' } else { c })
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
-        .collect();
+    let plain = plain(log);
     // Before anything is cut: half a secret would not be found.
     let mut masked = secrets.mask_text(&plain).into_owned();
     if let Some(found) = KEY_END.find(&masked)
@@ -50,13 +45,7 @@ pub fn shorten(log: &str, secrets: &SecretInputs, lines: usize, bytes: usize) ->
     {
         masked = format!("{MASK}{}", &masked[found.end()..]);
     }
-    for pattern in SECRETS.iter() {
-        let with = |found: &regex::Captures<'_>| {
-            let end = if found[0].ends_with('@') { "@" } else { "" };
-            format!("{}{MASK}{end}", &found[1])
-        };
-        masked = pattern.replace_all(&masked, with).into_owned();
-    }
+    masked = without_likely_secrets(masked);
     let written: Vec<&str> = masked
         .lines()
         .map(str::trim_end)
@@ -76,6 +65,31 @@ pub fn shorten(log: &str, secrets: &SecretInputs, lines: usize, bytes: usize) ->
     }
     kept.reverse();
     kept.join("\n")
+}
+
+/// A log without colours and other controls; a carriage return ends a line.
+pub(crate) fn plain(log: &str) -> String {
+    let plain = CONTROLS.replace_all(log, "");
+    plain
+        .chars()
+        .map(|c| if c == '\r' { '\n' } else { c })
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect()
+}
+
+/// The text with `***` in place of whatever looks like a password, a token, a key or the user of a
+/// URL.
+pub(crate) fn without_likely_secrets(mut text: String) -> String {
+    for pattern in SECRETS.iter() {
+        let with = |found: &regex::Captures<'_>| {
+            let end = if found[0].ends_with('@') { "@" } else { "" };
+            format!("{}{MASK}{end}", &found[1])
+        };
+        if let std::borrow::Cow::Owned(masked) = pattern.replace_all(&text, with) {
+            text = masked;
+        }
+    }
+    text
 }
 
 #[cfg(test)]

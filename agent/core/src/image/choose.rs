@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::image::facts::{CommitPlace, Examined, Held};
+use crate::image::facts::{CommitPlace, Examined, Held, Pinned, Reach};
 use crate::image::policy::{Order, Pin, Policy};
 use crate::image::reference::{Tag, Version};
 use crate::outcome::Failure;
@@ -65,6 +65,8 @@ pub struct Context<'a> {
     pub commits: &'a BTreeMap<String, CommitPlace>,
     /// What shall not be written again.
     pub held: &'a [Held],
+    /// The tag that a person pinned: no other is chosen, and it may be older than what Git names.
+    pub pinned: Option<&'a Pinned>,
     /// The commits that were made by updates of ours.
     pub ours: &'a BTreeSet<CommitId>,
     /// How much it may cost.
@@ -83,6 +85,7 @@ impl Context<'_> {
             facts: &FACTS,
             commits: &COMMITS,
             held: &[],
+            pinned: None,
             ours: &OURS,
             limits: Limits::default(),
         }
@@ -161,7 +164,14 @@ fn decide<'a>(
     context: &Context<'_>,
 ) -> (Choice, Vec<Considered<'a>>) {
     let mut considered = field::consider(tags, policy, context);
-    let current = field::current(policy, context);
+    let current = match context.pinned {
+        // Whether it is newer makes no difference: a person said so.
+        Some(pinned) => {
+            field::leave_but(&mut considered, pinned);
+            Current::Nothing
+        }
+        None => field::current(policy, context),
+    };
     let mut needs = field::needs(&considered, &current, policy, context);
     let mut too_many = refusal::too_many(&considered, policy, context);
     let mut walked = Walked::default();
@@ -202,8 +212,11 @@ fn decide<'a>(
     } else {
         walked.winner = walked.below;
         let withheld = walked.withheld.clone();
+        let pinned = context.pinned;
+        let pinned = pinned.map(|pinned| refusal::pinned(&considered, pinned, policy, context));
         Some(
             withheld
+                .or(pinned)
                 .unwrap_or_else(|| refusal::nothing(&considered, walked.below, policy, context)),
         )
     };
@@ -280,7 +293,9 @@ fn walk(
                 one.rule = Rule::Pending;
             }
             Gate::Shut(rule) => {
-                barred |= rule == Rule::Held;
+                // A tag that a person skipped says nothing of those before it.
+                let held = gate::hold(one, context);
+                barred |= rule == Rule::Held && held.is_none_or(|held| held.reach == Reach::Older);
                 let until = gate::until(rule, one, policy, context);
                 walked.again = walked.again.into_iter().chain(until).min();
                 let failure = || refusal::withheld(rule, one, policy, context);

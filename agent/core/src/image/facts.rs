@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::image::reference::{Digest, Version};
+use crate::image::reference::{Digest, Tag, Version};
 
 /// The label with the commit that an image was built from (OCI image annotations).
 pub const LABEL_REVISION: &str = "org.opencontainers.image.revision";
@@ -140,8 +140,30 @@ pub struct Held {
     pub version: Version,
     /// Who holds it and why, for people, without a full stop.
     pub because: String,
-    /// Since when.
-    pub since: Timestamp,
+    /// Since when; `None` where that is not known.
+    pub since: Option<Timestamp>,
+    /// What else is held with it.
+    pub reach: Reach,
+}
+
+/// What is held with a tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Everything that is older: it was taken back in Git.
+    #[default]
+    Older,
+    /// Nothing: a person skips it.
+    Alone,
+}
+
+/// The tag that a person pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// The tag.
+    pub tag: Tag,
+    /// Who pinned it and why, for people, without a full stop.
+    pub because: String,
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@
 //! History + Values -> suspects -> (changes of one file, from Git) -> judge -> Hold
 //! ```
 
+mod said;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,6 +26,7 @@ use crate::outcome::Failure;
 use crate::reason::Reason;
 use crate::record::Name;
 use crate::revision::CommitId;
+pub use said::{Said, pin, skips, written};
 
 /// What the branch names at each place that a policy edits: tag, digest (`@sha256:..`) or both
 /// (`tag@sha256:..`), written as in an [`UpdateNote`].
@@ -355,6 +358,11 @@ fn released(annotation: Option<&str>, value: &str) -> bool {
     let tags = annotation.into_iter().flat_map(|text| text.split(','));
     let mut tags = tags.map(str::trim).filter(|tag| !tag.is_empty());
     tags.any(|tag| same(tag, value))
+}
+
+/// Whether two values name the same image as far as both say, as [`Hold::holds`] sees it.
+pub fn is_same(a: &str, b: &str) -> bool {
+    same(a, b)
 }
 
 /// Whether two values are the same image as far as both say: a digest counts where both have one.

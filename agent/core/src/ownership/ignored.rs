@@ -7,7 +7,7 @@ use crate::field_path::FieldPath;
 use crate::names;
 
 use super::matches;
-use super::named::{below, fit};
+use super::named::{below, describe, fit, unnamed};
 use super::set::{FieldSet, item_keys};
 
 /// Takes out of the desired object the fields that the rules name, so that they are neither sent
@@ -91,6 +91,77 @@ pub fn without_held(desired: &mut Value, managed_fields: &[Value], ignore: &[&Ig
     if !held.is_empty() {
         take_held(desired, &held, &Map::new());
     }
+}
+
+/// Fields of an object that differ from Git or not, because a rule leaves them to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredFields {
+    /// Readable paths; never empty.
+    pub fields: Vec<String>,
+    /// The pattern of the manager that the rule names; `None` where it names the fields.
+    pub manager: Option<String>,
+}
+
+/// What the rules leave to others in a live object: the fields that they name, as far as it has them,
+/// and of those that Git names the ones that a manager holds that they name. The caller chooses the
+/// rules that select the object.
+pub fn ignored_fields(
+    live: &Value,
+    desired: &Value,
+    managed_fields: &[Value],
+    ignore: &[&Ignore],
+) -> Vec<IgnoredFields> {
+    let mut found = Vec::new();
+    for rule in ignore {
+        let named = rule.fields.iter();
+        let named = named.filter(|path| has(live, path.steps()));
+        let fields: Vec<String> = named.map(|path| readable(path.steps())).collect();
+        if !fields.is_empty() {
+            let manager = None;
+            found.push(IgnoredFields { fields, manager });
+        }
+        if rule.manager.is_some() {
+            let held = held(managed_fields, &[rule]);
+            let named = held.difference(&unnamed(&held, desired));
+            let fields = describe(&named, desired, &FieldSet::default());
+            if !fields.is_empty() {
+                let manager = rule.manager.clone();
+                found.push(IgnoredFields { fields, manager });
+            }
+        }
+    }
+    found
+}
+
+/// Whether an object has something at a path.
+fn has(value: &Value, steps: &[String]) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        return true;
+    };
+    match value {
+        Value::Object(fields) => fields.get(step).is_some_and(|field| has(field, rest)),
+        Value::Array(items) => items.iter().enumerate().any(|(index, item)| {
+            let named = item.get("name").and_then(Value::as_str) == Some(step);
+            (step == "*" || named || step.parse() == Ok(index)) && has(item, rest)
+        }),
+        _ => false,
+    }
+}
+
+/// A path as people read it: `spec.containers[web].image`.
+fn readable(steps: &[String]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        let is_item = step == "*" || step.bytes().all(|b| b.is_ascii_digit());
+        if is_item {
+            path = format!("{path}[{step}]");
+        } else if path.is_empty() {
+            path.clone_from(step);
+        } else {
+            path = format!("{path}.{step}");
+        }
+    }
+    path
 }
 
 /// What managers named by `ignore` hold, through subresources as well, outside of what they could

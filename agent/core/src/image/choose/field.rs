@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rule::Rule;
 use super::{Context, Needs};
-use crate::image::facts::{CommitPlace, Examined, Facts};
+use crate::image::facts::{CommitPlace, Examined, Facts, Pinned};
 use crate::image::filter::Sifted;
 use crate::image::order::version::{Reading, read};
 use crate::image::order::{By, Key, Order, commit, compare, number};
@@ -67,6 +67,15 @@ pub(super) fn consider<'a>(
     considered.sort_by(|a, b| newest_first(a, b, policy, context));
     considered.dedup_by(|a, b| a.tag == b.tag);
     considered
+}
+
+/// Leaves only the pinned tag to choose.
+pub(super) fn leave_but(considered: &mut [Considered<'_>], pinned: &Pinned) {
+    for one in considered {
+        if one.rule == Rule::Older && *one.tag != pinned.tag {
+            one.rule = Rule::Pinned;
+        }
+    }
 }
 
 /// The total order: the policy's, then what Git names, then the bytes of the tag; what has no order

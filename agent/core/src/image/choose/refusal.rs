@@ -3,6 +3,7 @@
 use super::field::Considered;
 use super::rule::{self, Rule};
 use super::{Context, Needs};
+use crate::image::facts::Pinned;
 use crate::image::order::{By, Order};
 use crate::image::policy::Policy;
 use crate::outcome::Failure;
@@ -186,6 +187,24 @@ pub(super) fn nothing(
         Some(one) => first_of(one, policy, context),
         None => "no tag is allowed".into(),
     })
+}
+
+/// A person pinned a tag that cannot be chosen.
+pub(super) fn pinned(
+    considered: &[Considered<'_>],
+    pinned: &Pinned,
+    policy: &Policy,
+    context: &Context<'_>,
+) -> Failure {
+    let found = considered.iter().find(|one| *one.tag == pinned.tag);
+    let why = match found {
+        Some(one) => rule::sentence(one, policy, context, None),
+        None => "the registry does not list it".to_owned(),
+    };
+    Failure {
+        reason: Reason::NoCandidate,
+        detail: format!("`{}` is pinned by a person, and {why}", pinned.tag),
+    }
 }
 
 fn first_of(one: &Considered<'_>, policy: &Policy, context: &Context<'_>) -> String {

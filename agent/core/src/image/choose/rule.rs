@@ -25,6 +25,8 @@ pub enum Rule {
     SameVersion,
     /// It is allowed, but held, or older than one that is held.
     Held,
+    /// It is allowed, but a person pinned another one.
+    Pinned,
     /// It is allowed, but its image is too young.
     TooYoung,
     /// Its image was built from a commit of an update of ours.
@@ -77,12 +79,13 @@ pub enum Standing {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Chosen,
         Self::BelowCurrent,
         Self::Older,
         Self::SameVersion,
         Self::Held,
+        Self::Pinned,
         Self::TooYoung,
         Self::OwnCommit,
         Self::Pending,
@@ -110,6 +113,7 @@ impl Rule {
             Self::Older => "older",
             Self::SameVersion => "same-version",
             Self::Held => "held",
+            Self::Pinned => "pinned",
             Self::TooYoung => "too-young",
             Self::OwnCommit => "own-commit",
             Self::Pending => "pending",
@@ -134,9 +138,12 @@ impl Rule {
     pub fn standing(self) -> Standing {
         match self {
             Self::Chosen => Standing::Chosen,
-            Self::BelowCurrent | Self::Older | Self::SameVersion | Self::Held | Self::TooYoung => {
-                Standing::Allowed
-            }
+            Self::BelowCurrent
+            | Self::Older
+            | Self::SameVersion
+            | Self::Held
+            | Self::Pinned
+            | Self::TooYoung => Standing::Allowed,
             Self::Pending => Standing::Pending,
             _ => Standing::Refused,
         }
@@ -258,8 +265,15 @@ pub(super) fn sentence(
             _ => format!("the same {} as {chosen}", noun(order)),
         },
         Rule::Held => match gate::hold(one, context) {
-            Some(held) => format!("held since {}: {}", short(held.since), held.because),
+            Some(held) => match held.since {
+                Some(since) => format!("held since {}: {}", short(since), held.because),
+                None => format!("held: {}", held.because),
+            },
             None => "not newer than a tag that is held".into(),
+        },
+        Rule::Pinned => match context.pinned {
+            Some(pinned) => format!("allowed, but {}", pinned.because),
+            None => "allowed, but another one is pinned".into(),
         },
         Rule::TooYoung => {
             let until = gate::until(one.rule, one, policy, context);

@@ -2,6 +2,7 @@
 
 mod gates;
 mod orders;
+mod persons;
 mod properties;
 mod versions;
 
@@ -111,7 +112,8 @@ impl World {
         self.held.push(Held {
             version: version.into(),
             because: because.into(),
-            since: time("2026-05-30T08:00:00Z"),
+            since: Some(time("2026-05-30T08:00:00Z")),
+            reach: Reach::Older,
         });
         self
     }
