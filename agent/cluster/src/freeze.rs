@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_core::gate::Freeze;
 use syncline_core::names;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::connect::{Account, Agent};
 use crate::error::Error;
 
-/// Field manager of what the command line writes.
+/// Field manager of what a person writes, by the command line or the web UI.
 const MANAGER: &str = "syncline-cli";
 const REASON: &str = "reason";
 const BY: &str = "by";
@@ -101,6 +101,24 @@ impl Agent {
         }
     }
 
+    /// Turns the switch on, or changes what it says, because a person asked for it in the web UI.
+    pub async fn turn_freeze_on(&self, namespace: &str, freeze: &Freeze) -> Result<(), Error> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let map = Patch::Apply(written(namespace, freeze));
+        self.requests
+            .run(api.patch(names::FREEZE, &apply(), &map))
+            .await?;
+        Ok(())
+    }
+
+    /// Turns the switch off, because a person asked for it; answers whether it was on.
+    pub async fn turn_freeze_off(&self, namespace: &str) -> Result<bool, Error> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let params = DeleteParams::default();
+        let deleted = self.requests.run(api.delete(names::FREEZE, &params));
+        was_on(deleted.await.map(|_| ()))
+    }
+
     /// What an event about the switch is about.
     pub fn freeze_reference(namespace: &str) -> ObjectReference {
         ObjectReference {
@@ -116,37 +134,18 @@ impl Agent {
 impl Account {
     /// Turns the switch on, or changes what it says.
     pub async fn freeze(&self, namespace: &str, freeze: &Freeze) -> Result<(), Error> {
-        let mut data = BTreeMap::from([(REASON, freeze.reason.clone())]);
-        if !freeze.by.is_empty() {
-            data.insert(BY, freeze.by.clone());
-        }
-        if let Some(until) = freeze.until {
-            data.insert(UNTIL, until.to_string());
-        }
-        let map = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": names::FREEZE, "namespace": namespace},
-            "data": data,
-        });
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(MANAGER).force();
-        self.run(api.patch(names::FREEZE, &params, &Patch::Apply(&map)))
-            .await?;
+        let map = Patch::Apply(written(namespace, freeze));
+        self.run(api.patch(names::FREEZE, &apply(), &map)).await?;
         Ok(())
     }
 
     /// Turns the switch off; answers whether it was on.
     pub async fn unfreeze(&self, namespace: &str) -> Result<bool, Error> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        match self
-            .run(api.delete(names::FREEZE, &DeleteParams::default()))
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == Some(404) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let params = DeleteParams::default();
+        let deleted = self.run(api.delete(names::FREEZE, &params));
+        was_on(deleted.await.map(|_| ()))
     }
 
     /// The name that the API server has for whoever asks.
@@ -158,6 +157,36 @@ impl Account {
             .await?;
         let user = answer.status.and_then(|status| status.user_info);
         Ok(user.and_then(|user| user.username))
+    }
+}
+
+/// The ConfigMap that says so.
+fn written(namespace: &str, freeze: &Freeze) -> Value {
+    let mut data = BTreeMap::from([(REASON, freeze.reason.clone())]);
+    if !freeze.by.is_empty() {
+        data.insert(BY, freeze.by.clone());
+    }
+    if let Some(until) = freeze.until {
+        data.insert(UNTIL, until.to_string());
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": names::FREEZE, "namespace": namespace},
+        "data": data,
+    })
+}
+
+fn apply() -> PatchParams {
+    PatchParams::apply(MANAGER).force()
+}
+
+/// Whether the switch was on that was turned off.
+fn was_on(deleted: Result<(), Error>) -> Result<bool, Error> {
+    match deleted {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Some(404) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -28,7 +28,10 @@ pub use error::Error;
 pub use instance::Instance;
 pub use kinds::Kind;
 pub use live::Live;
-pub use objects::{ApplyOptions, DeleteOptions, Deleted, DryRun, LogOptions, NamespaceState, Pods};
+pub use objects::{
+    ApplyOptions, DeleteOptions, Deleted, DryRun, Listed, LogLines, LogOptions, LogQuery,
+    NamespaceState, Pods, RawLine, Selection,
+};
 pub use openapi::Schemas;
 pub use own::OwnEvent;
 pub use secret::{SecretBytes, SecretData};

@@ -1,12 +1,16 @@
 //! Reading and writing objects as a service account.
 
 mod data;
+mod follow;
 mod logs;
+mod looks;
 mod merge;
 mod reads;
 mod writes;
 
+pub use follow::{LogLines, LogQuery, MAX_LINE_BYTES, RawLine};
 pub use logs::{LastPod, LogOptions, Pods};
+pub use looks::{Listed, Selection};
 pub(crate) use reads::{PAGE, path, reduce};
 
 use kube::core::{DynamicObject, Request, Resource as _};

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
+use kube::api::{GetParams, Patch, PatchParams};
 use kube::core::{DeserializeGuard, DynamicObject, Request, Resource};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::watcher;
@@ -32,6 +32,8 @@ use crate::kinds::{Application, ImagePolicy, Kind, Repository};
 
 /// Field manager of what the agent writes on its own kinds.
 const MANAGER: &str = "syncline";
+/// Field manager of what a person asked for in the web UI.
+const MANAGER_UI: &str = "syncline-ui";
 /// Longest note of an event that the API server takes.
 const MAX_NOTE: usize = 1024;
 
@@ -170,6 +172,41 @@ impl Agent {
             .as_str()
             .unwrap_or_default()
             .to_owned())
+    }
+
+    /// Reads one of our objects as it is now; `None` where there is none.
+    pub async fn read_own(&self, kind: Kind, name: &Name) -> Result<Option<Value>, Error> {
+        let request = path(kind, name)
+            .get(&name.name, &GetParams::default())
+            .map_err(|error| Error::Malformed(error.to_string()))?;
+        match self.requests.run(self.client.request(request)).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes one of our objects by a merge patch (`null` removes), because a person asked for it in
+    /// the web UI; only fits the version that was read.
+    pub async fn change_own(
+        &self,
+        kind: Kind,
+        name: &Name,
+        resource_version: &str,
+        mut patch: Value,
+    ) -> Result<(), Error> {
+        patch["metadata"]["resourceVersion"] = resource_version.into();
+        let params = PatchParams {
+            field_manager: Some(MANAGER_UI.into()),
+            ..PatchParams::default()
+        };
+        let request = path(kind, name)
+            .patch(&name.name, &params, &Patch::Merge(patch))
+            .map_err(|error| Error::Malformed(error.to_string()))?;
+        self.requests
+            .run(self.client.request::<Value>(request))
+            .await?;
+        Ok(())
     }
 
     /// A publisher of events; `replica` names the process, for example its pod.

@@ -128,19 +128,21 @@ impl Lane {
         } else {
             response
         };
-        let limit = match (failed, watch) {
-            (false, true) => Limit::Silence(limits.silence, parts.uri.path().to_owned()),
+        let follows = is_follow(&parts.uri);
+        let limit = match (failed, watch, follows) {
+            (false, true, _) => Limit::Silence(limits.silence, parts.uri.path().to_owned()),
+            (false, _, true) => Limit::Reader,
             _ => Limit::Deadline(limits.timeout),
         };
         Ok(response.map(|body| Limited {
             body,
             timer: Box::pin(match &limit {
                 Limit::Silence(silence, _) => sleep(*silence),
-                Limit::Deadline(_) => tokio::time::sleep_until(deadline),
+                Limit::Deadline(_) | Limit::Reader => tokio::time::sleep_until(deadline),
             }),
             limit,
             ended: false,
-            _permit: permit.filter(|_| !watch),
+            _permit: permit.filter(|_| !watch && !follows),
         }))
     }
 
@@ -196,6 +198,12 @@ fn is_watch(uri: &Uri) -> bool {
     query
         .split('&')
         .any(|pair| pair == "watch=true" || pair == "watch=1")
+}
+
+/// Whether a log is read while it is written.
+fn is_follow(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    uri.path().ends_with("/log") && query.split('&').any(|pair| pair == "follow=true")
 }
 
 /// An error answer as a status that says all that is known: also when the API server wants to be
@@ -259,6 +267,8 @@ enum Limit {
     /// A watch at this path ends when nothing comes for this long: the API server sends a bookmark
     /// about every minute. Who reads it goes on from the last version.
     Silence(Duration, String),
+    /// A log that is followed may be quiet for hours: who reads it ends it.
+    Reader,
 }
 
 impl http_body::Body for Limited {
@@ -279,7 +289,7 @@ impl http_body::Body for Limited {
             }
             return Poll::Ready(frame);
         }
-        if this.timer.as_mut().poll(context).is_pending() {
+        if matches!(this.limit, Limit::Reader) || this.timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
         this.ended = true;
@@ -291,6 +301,7 @@ impl http_body::Body for Limited {
                 tracing::warn!(path, ?silence, "a watch fell silent and is started again");
                 None
             }
+            Limit::Reader => None,
         })
     }
 
@@ -317,6 +328,39 @@ mod tests {
         ] {
             assert_eq!(is_watch(&uri.parse().unwrap()), watch, "{uri}");
         }
+    }
+
+    #[test]
+    fn a_log_that_is_followed_is_told_from_one_that_is_read_to_its_end() {
+        let path = "/api/v1/namespaces/shop/pods/web/log";
+        for (uri, follows) in [
+            (
+                format!("{path}?container=web&follow=true&timestamps=true"),
+                true,
+            ),
+            (format!("{path}?container=web"), false),
+            (
+                "/api/v1/configmaps?labelSelector=follow=true".to_owned(),
+                false,
+            ),
+        ] {
+            assert_eq!(is_follow(&uri.parse().unwrap()), follows, "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_followed_holds_no_permit() {
+        let (lane, server) = (one_at_a_time(), busy_server(1));
+        let log = send(
+            &lane,
+            &server,
+            "/api/v1/namespaces/a/pods/b/log?&follow=true",
+        )
+        .await;
+        let free = || lane.permits.as_ref().unwrap().available_permits();
+        assert_eq!((log.status(), free()), (StatusCode::OK, 1));
+        let list = send(&lane, &server, "/api/v1/namespaces/a/pods").await;
+        assert_eq!((list.status(), free()), (StatusCode::OK, 0));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use syncline_core::reason::Reason;
 
 use super::{
     ApplyOptions, DeleteOptions, Deleted, DryRun, NamespaceState, Propagation, built, collection,
-    found,
+    found, reduce,
 };
 use crate::connect::Account;
 use crate::discovery::Resource;
@@ -54,6 +54,30 @@ impl Account {
             path.patch_metadata(&key.name, &params, &patch)
         };
         self.live(resource, request).await
+    }
+
+    /// What the whole object would be after an apply, as [`Account::get_full`] gives it, with what
+    /// admission and defaulting make of it. Nothing is written. A Secret comes without its values.
+    pub async fn dry_run_apply(
+        &self,
+        resource: &Resource,
+        key: &ObjectKey,
+        wire: &Value,
+        manager: &str,
+        conflicts: Conflicts,
+    ) -> Result<Value, Error> {
+        if !resource.supports("patch") {
+            return Err(no_apply(resource));
+        }
+        let mut params = PatchParams::apply(manager).validation_strict();
+        params.force = conflicts == Conflicts::Take;
+        params.dry_run = true;
+        let request = collection(resource, key)?.patch(&key.name, &params, &Patch::Apply(wire));
+        let mut object = self
+            .run(self.client.request::<Value>(built(request)?))
+            .await?;
+        reduce(resource, &mut object);
+        Ok(object)
     }
 
     /// Creates one object under a field manager; answers with it. Unknown and duplicate fields are
