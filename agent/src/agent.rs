@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::deliveries::Deliveries;
 use crate::health::looks::Looks;
 use crate::health::rules;
 use crate::images::Writers;
@@ -38,7 +39,7 @@ use crate::schedule::Schedule;
 use crate::server;
 use crate::settings::{AgentSettings, LogFormat};
 use crate::state::{Restored, Shared};
-use crate::{failpoint, freeze, images};
+use crate::{failpoint, freeze, history, images};
 
 /// How many changes the live feed remembers for a browser that reconnects.
 const FEED_CAPACITY: usize = 1024;
@@ -86,8 +87,12 @@ pub(crate) struct Agent {
     pub(crate) feed: Feed,
     pub(crate) hooks: Registrations,
     pub(crate) deliveries: Counters,
+    /// What became of the deliveries.
+    pub(crate) told: Deliveries,
     /// The webhooks have to be registered anew.
     pub(crate) webhooks_changed: Notify,
+    /// What is masked in objects beside the values of Secrets.
+    pub(crate) masking: Arc<syncline_core::masking::Rules>,
     /// How many previews may be made at the same time.
     pub(crate) previews: Semaphore,
     listed: tokio::sync::watch::Sender<BTreeSet<Kind>>,
@@ -169,6 +174,7 @@ impl Agent {
                     match value {
                         Some(secret) => hooks.push(Hook {
                             url_identity: repository.url.identity(),
+                            branch: repository.branch.clone(),
                             repository: repository.name.clone(),
                             secret,
                         }),
@@ -388,16 +394,9 @@ async fn start(
     tokio::fs::create_dir_all(&settings.data_dir)
         .await
         .with_context(|| format!("create the folder `{}`", settings.data_dir.display()))?;
-    let store = Store::open(&syncline_store::Settings {
-        location: syncline_store::Location::File(settings.data_dir.join("history.db")),
-        queue_capacity: settings.history_queue,
-        retention_syncs_per_application: settings.history_syncs,
-        retention_health_per_application: settings.history_syncs,
-        retention_age: settings.history_age,
-        ..Default::default()
-    })
-    .await
-    .context("open the history")?;
+    let store = Store::open(&history::settings(&settings).await?)
+        .await
+        .context("open the history")?;
     let restored = store.load_kept().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "every application is rendered anew");
         Vec::new()
@@ -510,9 +509,11 @@ async fn start(
         feed: Feed::new(FEED_CAPACITY)?,
         hooks: Registrations::default(),
         deliveries: Counters::default(),
+        told: Deliveries::new(clock.now()),
         webhooks_changed: Notify::new(),
         freeze: freeze::Switch::new(clock.clone(), frozen),
         clock,
+        masking: Arc::new(settings.masking()?),
         previews: Semaphore::new(settings.preview_concurrency),
         listed: tokio::sync::watch::Sender::default(),
         probe,
@@ -529,6 +530,7 @@ async fn start(
     tasks.spawn(loops::named_events(Arc::clone(&agent), changes));
     tasks.spawn(loops::keep_webhooks(Arc::clone(&agent)));
     tasks.spawn(loops::webhook_deliveries(Arc::clone(&agent), deliveries));
+    tasks.spawn(loops::recall_deliveries(Arc::clone(&agent)));
     tasks.spawn(loops::poll(Arc::clone(&agent)));
     tasks.spawn(images::write_branches(Arc::clone(&agent)));
     tasks.spawn(loops::look_around(Arc::clone(&agent)));

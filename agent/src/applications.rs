@@ -15,6 +15,7 @@ use syncline_core::reason::Reason;
 use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
 use syncline_core::trigger::Cause;
+use syncline_web_ui::Topic;
 use tokio::time::Instant;
 
 use crate::agent::Agent;
@@ -185,6 +186,7 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
     let spec = conversion::application(object, &agent.settings.default_account);
     let now = agent.clock.now();
     let annotations = object.metadata.annotations.clone().unwrap_or_default();
+    let labels = object.metadata.labels.clone().unwrap_or_default();
     let has_finalizer = object
         .metadata
         .finalizers
@@ -228,12 +230,20 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         let user = differs(names::ANNOTATION_REQUESTED_AT) || (approved && !manual);
         let approved = approved && !user;
         let opened = differs(names::ANNOTATION_ADOPT);
+        let stopped = !new && differs(names::ANNOTATION_ABORT);
         let changed = entry.generation != object.metadata.generation;
         let went = entry.deleting != deleting;
         let moved = entry.spec.as_ref().map(|spec| &spec.repository).ok()
             != spec.as_ref().map(|spec| &spec.repository).ok();
         entry.generation = object.metadata.generation;
         entry.annotations = annotations;
+        if entry.labels != labels {
+            entry.labels = labels;
+            agent.feed.publish(Topic::Application, name.to_string());
+        }
+        if stopped && entry.stop().is_some() {
+            entry.stop_running();
+        }
         entry.has_finalizer = has_finalizer;
         entry.deleting = deleting;
         let judged = |spec: &Result<Application, Failure>| match spec {
@@ -266,7 +276,7 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
         }
         let count = state.applications.len();
         agent.metrics.applications.set(count as i64);
-        let cause = match (new, user, changed || went || approved) {
+        let cause = match (new, user, changed || went || approved || stopped) {
             (true, _, _) => Some(Cause::StartUp),
             (_, true, _) => Some(Cause::User),
             (_, _, true) => Some(Cause::Reference),
@@ -282,11 +292,10 @@ async fn application(agent: &Arc<Agent>, object: &kinds::Application) {
     } else if others {
         dependencies::tell(agent, &name);
     }
-    if cause == Some(Cause::User) {
-        look_at_sources(agent, &name);
-    }
-    if let Some(cause) = cause {
-        agent.queue.push(&name, cause, now, agent.clock.monotonic());
+    match cause {
+        Some(Cause::User) => ask_for_sync(agent, &name),
+        Some(cause) => agent.queue.push(&name, cause, now, agent.clock.monotonic()),
+        None => {}
     }
     rollback::asked(agent, &name).await;
 }
@@ -359,6 +368,13 @@ fn heirs_of(agent: &Agent, state: &State, name: &Name) {
     }
 }
 
+/// A person asks for a sync of the newest state.
+pub(crate) fn ask_for_sync(agent: &Agent, name: &Name) {
+    look_at_sources(agent, name);
+    let (now, due) = (agent.clock.now(), agent.clock.monotonic());
+    agent.queue.push(name, Cause::User, now, due);
+}
+
 /// Looks for a newer commit of each source at once, and believes no Secret that was read before: who
 /// asks for a sync means the newest state.
 pub(crate) fn look_at_sources(agent: &Agent, application: &Name) {
@@ -391,9 +407,11 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
             object.metadata.annotations.as_ref(),
             names::ANNOTATION_REQUESTED_AT,
         );
-        let release = annotation(
-            object.metadata.annotations.as_ref(),
-            names::ANNOTATION_RELEASE,
+        let told = |name| annotation(object.metadata.annotations.as_ref(), name);
+        let release = told(names::ANNOTATION_RELEASE);
+        let (skip, pin) = (
+            told(names::ANNOTATION_SKIP),
+            told(names::ANNOTATION_PIN_TAG),
         );
         let status = object.status.clone().unwrap_or_default();
         let entry = state
@@ -404,6 +422,8 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 generation: object.metadata.generation,
                 requested_at: requested_at.clone(),
                 release: release.clone(),
+                skip: skip.clone(),
+                pin: pin.clone(),
                 statement: Statement::told(&status.conditions, Reason::Pending, now),
                 current: status.current_tag.clone(),
                 memory: Memory::told(&status),
@@ -411,7 +431,11 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
                 last_update: None,
                 failures: 0,
             });
-        let asked = if entry.requested_at != requested_at || entry.release != release {
+        let decided = (&entry.release, &entry.skip, &entry.pin) != (&release, &skip, &pin);
+        if decided {
+            entry.memory.decide_anew();
+        }
+        let asked = if entry.requested_at != requested_at || decided {
             Some(Cause::User)
         } else if entry.generation != object.metadata.generation {
             Some(Cause::Reference)
@@ -421,6 +445,8 @@ async fn policy(agent: &Arc<Agent>, object: &kinds::ImagePolicy) {
         entry.generation = object.metadata.generation;
         entry.requested_at = requested_at;
         entry.release = release;
+        entry.skip = skip;
+        entry.pin = pin;
         entry.spec = spec;
         named::follow_policy(agent, &name, entry.spec.as_ref().ok());
         let wrong = entry.spec.as_ref().err().cloned();

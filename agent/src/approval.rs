@@ -27,7 +27,7 @@ use syncline_core::trigger::Cause;
 use syncline_source::Mirror;
 
 use crate::agent::{Agent, blocking};
-use crate::preview::{Preview, counted};
+use crate::preview::{Detail, Preview, counted};
 use crate::state::{ApplicationState, Head};
 use crate::sync::{Dry, Start};
 
@@ -212,7 +212,7 @@ async fn propose(
     if known.as_ref().is_some_and(holds) {
         return None;
     }
-    let made = dry.plan().await.map_err(summary);
+    let made = dry.plan(Detail::Fields).await.map_err(summary);
     Some(Proposal {
         commit,
         basis,

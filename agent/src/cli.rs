@@ -14,7 +14,6 @@ mod request;
 mod rollback;
 mod table;
 mod why;
-mod yaml;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -78,6 +77,12 @@ pub enum Command {
     Pin(Box<change::PinArguments>),
     /// Let a pinned Application go to the newest commit again.
     Unpin(Box<change::UnpinArguments>),
+    /// End the sync or rollout of an Application that runs, between two objects.
+    ///
+    /// Nothing more is applied until a newer commit changes what it reads, or `syncline sync`.
+    Abort(Box<change::AbortArguments>),
+    /// Have the agent look at the Repository of an Application now.
+    Refresh(Box<change::RefreshArguments>),
     /// Approve the plan of an Application that waits for a person.
     Approve(Box<change::ApproveArguments>),
     /// Revert what changed an Application last, by a commit in Git, and print that commit.
@@ -132,6 +137,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Resume(arguments) => wait(change::resume(&arguments)),
         Command::Pin(arguments) => wait(change::pin(&arguments)),
         Command::Unpin(arguments) => wait(change::unpin(&arguments)),
+        Command::Abort(arguments) => wait(change::abort(&arguments)),
+        Command::Refresh(arguments) => wait(change::refresh(&arguments)),
         Command::Approve(arguments) => wait(change::approve(&arguments)),
         Command::Rollback(arguments) => wait(rollback::run(&arguments)),
         Command::Sync(arguments) => wait(request::run(&arguments)),

@@ -1,6 +1,7 @@
 //! The Syncline agent: wiring, order of steps, reporting. What to change is decided in
 //! `syncline-core`; what reaches outside are the crates around it.
 
+mod abort;
 pub mod agent;
 pub mod cli;
 pub mod clock;
@@ -11,10 +12,12 @@ mod approval;
 mod charts;
 mod conversion;
 mod deletion;
+mod deliveries;
 mod dependencies;
 mod failpoint;
 mod freeze;
 mod health;
+mod history;
 mod images;
 mod jitter;
 mod live;

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use syncline_registry::HostState;
 use syncline_render::{Counters, cache};
+use syncline_store::{Condition, Status};
 
 /// Labels of a sync.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -119,6 +120,10 @@ pub(crate) struct Metrics {
     pub(crate) history_queued: Gauge<i64, AtomicI64>,
     /// History writes that were dropped.
     pub(crate) history_dropped: Gauge<i64, AtomicI64>,
+    /// 1 while the history cannot be written.
+    pub(crate) history_failing: Gauge<i64, AtomicI64>,
+    /// 1 after a damaged history was set aside.
+    pub(crate) history_damaged: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -153,6 +158,8 @@ impl Metrics {
             frozen: Gauge::default(),
             history_queued: Gauge::default(),
             history_dropped: Gauge::default(),
+            history_failing: Gauge::default(),
+            history_damaged: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("syncs", "Ended syncs", metrics.syncs.clone());
@@ -269,10 +276,33 @@ impl Metrics {
             "History writes that were dropped since the start",
             metrics.history_dropped.clone(),
         );
+        registry.register(
+            "history_failing",
+            "1 while the history cannot be written",
+            metrics.history_failing.clone(),
+        );
+        registry.register(
+            "history_damaged",
+            "1 after a damaged history was set aside, until the next start",
+            metrics.history_damaged.clone(),
+        );
         Self {
             registry,
             ..metrics
         }
+    }
+
+    /// What the history says of itself.
+    pub(crate) fn history(&self, status: &Status) {
+        let failing = !matches!(
+            status.condition,
+            Condition::Writing | Condition::ReadOnly { .. }
+        );
+        self.history_queued.set(status.queued as i64);
+        self.history_dropped.set(status.dropped as i64);
+        self.history_failing.set(i64::from(failing));
+        self.history_damaged
+            .set(i64::from(status.damaged.is_some()));
     }
 
     /// Takes over what the renderer and its cache counted.

@@ -40,6 +40,8 @@ struct Entry {
     /// The look that runs has its answer and keeps no worker any more.
     answered: bool,
     again: Option<Cause>,
+    /// It is not watched any more; the look that runs is the last one.
+    forgotten: bool,
     /// The last look was not slow.
     quick: bool,
 }
@@ -53,6 +55,7 @@ impl Entry {
             begun: None,
             answered: false,
             again: None,
+            forgotten: false,
             quick: false,
         }
     }
@@ -88,6 +91,7 @@ impl Poller {
     }
 
     /// Looks at a target now and then every `interval`; a change of the interval keeps the rest.
+    /// Where a look still runs that began before the target was forgotten, the first one follows it.
     pub(crate) fn watch(&self, target: Target, interval: Duration, cause: Cause, now: Instant) {
         let interval = around(interval, self.jitter, &target);
         let mut entries = self.lock();
@@ -96,6 +100,9 @@ impl Poller {
             .and_modify(|entry| {
                 entry.interval = interval;
                 entry.due = entry.due.min(now + interval);
+                if std::mem::take(&mut entry.forgotten) {
+                    entry.again = Some(cause);
+                }
             })
             .or_insert(Entry::new(interval, now, cause));
         drop(entries);
@@ -111,7 +118,11 @@ impl Poller {
 
     /// Stops looking.
     pub(crate) fn forget(&self, target: &Target) {
-        self.lock().remove(target);
+        let mut entries = self.lock();
+        match entries.get_mut(target) {
+            Some(entry) if entry.begun.is_some() => entry.forgotten = true,
+            _ => drop(entries.remove(target)),
+        }
     }
 
     /// Looks now. Where a look runs, another follows it: what asked may be newer than what the
@@ -178,7 +189,11 @@ impl Poller {
     /// A look ended; the next one is due after the interval, or after `delay` where that is given
     /// (back-off, or a time that the other side named).
     pub(crate) fn done(&self, target: &Target, delay: Option<Duration>, now: Instant) {
-        if let Some(entry) = self.lock().get_mut(target) {
+        let mut entries = self.lock();
+        if entries.get(target).is_some_and(|entry| entry.forgotten) {
+            entries.remove(target);
+        }
+        if let Some(entry) = entries.get_mut(target) {
             if !entry.answered {
                 entry.answer(now);
             }
@@ -191,6 +206,7 @@ impl Poller {
                 None => entry.due = now + delay.unwrap_or(entry.interval),
             }
         }
+        drop(entries);
         self.changed.notify_waiters();
     }
 
@@ -231,6 +247,25 @@ mod tests {
         poller.done(&target(), None, Instant::now());
         assert_eq!(poller.take(Instant::now).await, (target(), Cause::Webhook));
         assert_eq!(Instant::now(), begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_forgotten_and_comes_back_during_a_look_is_looked_at_after_it() {
+        let poller = Poller::new(8, 0);
+        let begin = Instant::now();
+        poller.watch(target(), MINUTE, Cause::Poll, begin);
+        poller.take(Instant::now).await;
+        poller.forget(&target());
+        poller.watch(target(), MINUTE, Cause::StartUp, begin);
+        poller.done(&target(), Some(5 * MINUTE), begin);
+        assert_eq!(poller.take(Instant::now).await, (target(), Cause::StartUp));
+        assert_eq!(Instant::now(), begin);
+
+        poller.forget(&target());
+        poller.done(&target(), None, begin);
+        assert_eq!(poller.due(&target()), None);
+        let never = poller.take(Instant::now);
+        assert!(tokio::time::timeout(10 * MINUTE, never).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

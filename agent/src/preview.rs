@@ -9,8 +9,10 @@ mod compare;
 mod facts;
 mod look;
 mod reference;
+mod texts;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use syncline_cluster::{Account, Cluster};
@@ -18,6 +20,7 @@ use syncline_core::application::Application;
 use syncline_core::digest::Digest;
 use syncline_core::hooks::{self, Found, Hook};
 use syncline_core::manifest::{Raw, yaml};
+use syncline_core::masking::Rules;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::owner::Owner;
@@ -36,7 +39,8 @@ use compare::{compare, hashes_by_fields, rehearse};
 pub(crate) use facts::own_kind;
 use facts::{before, facts, not_served};
 use look::{left, likely_owner, read};
-pub(crate) use reference::{Unpreviewed, waiting_or_at};
+pub(crate) use reference::{Unpreviewed, differences, of_draft, waiting_or_at};
+pub(crate) use texts::Texts;
 
 /// Whose view it is, and of what.
 pub(crate) struct Subject<'a> {
@@ -55,6 +59,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) left: Left,
     pub(crate) approval: Approval,
     pub(crate) rehearsal: Rehearsal,
+    pub(crate) detail: Detail,
     /// What was rendered; none for a folder.
     pub(crate) commit: Option<CommitInfo>,
     /// What came before.
@@ -107,6 +112,15 @@ pub(crate) enum Rehearsal {
     No,
 }
 
+/// How closely objects are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// The fields of Git that an update changes.
+    Fields,
+    /// Every object that does not stand as two whole texts, as the API server would make it.
+    Texts,
+}
+
 /// Settings of the agent that a plan depends on.
 pub(crate) struct Settings {
     /// Namespace of the agent.
@@ -119,6 +133,8 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     /// Limits of manifests.
     pub(crate) limits: yaml::Limits,
+    /// What is masked beside the values of Secrets.
+    pub(crate) masking: Arc<Rules>,
 }
 
 /// Compares rendered objects with the cluster. `secrets` is what was secret in the render.
@@ -243,7 +259,7 @@ pub(crate) async fn preview(
             continue;
         };
         action.notes.extend(unstable.remove(&action.key));
-        if action.kind == ActionKind::Update {
+        if action.kind == ActionKind::Update && subject.detail == Detail::Fields {
             let (changes, note) = match compared.remove(&action.key) {
                 Some(compared) => compared,
                 None => compare(subject, &owner, manifest, &seen.live, secrets).await,
@@ -259,6 +275,10 @@ pub(crate) async fn preview(
             action.because = Some(because);
         }
     }
+    let texts = match subject.detail {
+        Detail::Fields => BTreeMap::new(),
+        Detail::Texts => texts::texts(subject, &owner, &set, &seen.live, &plan, secrets).await,
+    };
     mask(&mut plan, secrets);
     let hooks = that_run(subject, &hashes, &hooks, &before, &plan);
     let consent = Consent::of(&plan, &hashes, hooks.iter().copied());
@@ -274,6 +294,7 @@ pub(crate) async fn preview(
         counts: consent.count(),
         consent,
         plan,
+        texts,
         hooks: hooks.into_iter().map(PlannedHook::of).collect(),
         touched: Vec::new(),
         unread: known.unread,

@@ -1,25 +1,31 @@
 //! Answers what the web UI asks, from state and history.
 
+mod actions;
 mod application;
 mod dependencies;
+mod diff;
+mod graph;
 mod history;
 mod images;
+mod list;
 mod order;
+mod records;
+mod repositories;
+mod resources;
 mod revert;
+mod timeline;
 
 use std::sync::Arc;
 
 use syncline_core::record::Name;
-use syncline_core::trigger::Cause;
 use syncline_web_ui::views::{
-    self, About, ApplicationDetail, ApplicationSummary, FreezeView, HealthChangeView, ImageDetail,
-    ImageSummary, ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer,
-    TagVerdict, Why,
+    About, ApplicationDetail, FreezeView, HealthChangeView, HistoryView, ImageDetail, ImageSummary,
+    ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer, TagVerdict, Why,
 };
 use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
-use crate::applications::look_at_sources;
+use crate::history::{notice, unanswered};
 use crate::preview::{Unpreviewed, waiting_or_at};
 use crate::state::Statement;
 use order::Moment;
@@ -27,12 +33,14 @@ use order::Moment;
 /// The agent, as the web UI sees it.
 pub(crate) struct Answers {
     agent: Arc<Agent>,
+    looking: Arc<resources::Looking>,
 }
 
 impl Answers {
     /// Answers for an agent.
     pub(crate) fn new(agent: Arc<Agent>) -> Self {
-        Self { agent }
+        let looking = Arc::new(resources::Looking::new(&agent.settings));
+        Self { agent, looking }
     }
 
     fn knows(&self, application: &Name) -> bool {
@@ -42,17 +50,6 @@ impl Answers {
 }
 
 impl Questions for Answers {
-    fn applications(&self) -> Answer<'_, Vec<ApplicationSummary>> {
-        Box::pin(async {
-            let state = self.agent.state.lock();
-            let at = Moment::of(&self.agent);
-            let entries = state.applications.iter();
-            let summaries =
-                entries.map(|(name, entry)| application::summary(&state, name, entry, &at));
-            Ok(summaries.collect())
-        })
-    }
-
     fn application(&self, name: Name) -> Answer<'_, Option<ApplicationDetail>> {
         Box::pin(async move {
             let agent = &self.agent;
@@ -79,7 +76,7 @@ impl Questions for Answers {
             let found = history
                 .syncs(&application, page.before.as_deref(), page.limit)
                 .await
-                .map_err(|error| Unanswered::Internal(error.into()))?;
+                .map_err(unanswered)?;
             if found.is_empty() && !known {
                 return Ok(None);
             }
@@ -98,7 +95,7 @@ impl Questions for Answers {
             let found = history
                 .health_changes(&application, page.before.as_deref(), page.limit)
                 .await
-                .map_err(|error| Unanswered::Internal(error.into()))?;
+                .map_err(unanswered)?;
             if found.is_empty() && !known {
                 return Ok(None);
             }
@@ -109,7 +106,7 @@ impl Questions for Answers {
     fn sync(&self, id: String) -> Answer<'_, Option<SyncDetail>> {
         Box::pin(async move {
             let record = self.agent.history.sync(&id).await;
-            let record = record.map_err(|error| Unanswered::Internal(error.into()))?;
+            let record = record.map_err(unanswered)?;
             Ok(record.as_ref().map(SyncDetail::from))
         })
     }
@@ -143,7 +140,7 @@ impl Questions for Answers {
             let found = history
                 .updates(Some(&name), page.before.as_deref(), page.limit)
                 .await
-                .map_err(|error| Unanswered::Internal(error.into()))?;
+                .map_err(unanswered)?;
             if found.is_empty() && !known {
                 return Ok(None);
             }
@@ -156,59 +153,26 @@ impl Questions for Answers {
             let state = self.agent.state.lock();
             let entries = state.repositories.iter();
             Ok(entries
-                .map(|(name, entry)| {
-                    let spec = entry.spec.as_ref().ok();
-                    RepositoryView {
-                        namespace: name.namespace.clone(),
-                        name: name.name.clone(),
-                        url: spec.map(|spec| spec.url.to_string()).unwrap_or_default(),
-                        branch: spec.map(|spec| spec.branch.clone()).unwrap_or_default(),
-                        head: entry
-                            .head
-                            .as_ref()
-                            .map(|head| views::Commit::from(&head.info)),
-                        checked_at: entry.checked_at,
-                        why: why(&entry.statement),
-                        writable: spec.is_some_and(|spec| spec.write.is_some()),
-                        applications: state.applications_of(name).len() as u32,
-                    }
-                })
+                .map(|(name, entry)| repositories::summary(&self.agent, &state, name, entry))
                 .collect())
         })
     }
 
     fn about(&self) -> Answer<'_, About> {
         Box::pin(async {
-            let since = self.agent.history.since().await;
+            let history = &self.agent.history;
+            let status = history.status();
             Ok(About {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 instance: self.agent.instance.id().to_owned(),
-                history_since: since.map_err(|error| Unanswered::Internal(error.into()))?,
+                // A database that does not answer must not hide what it is asked beside.
+                history_since: history.since().await.ok().flatten(),
+                history: HistoryView {
+                    database: status.kind.as_str().to_owned(),
+                    notice: notice(&status),
+                },
                 freeze: frozen(&self.agent),
             })
-        })
-    }
-
-    fn request_sync(&self, application: Name) -> Answer<'_, Option<()>> {
-        Box::pin(async move {
-            let agent = &self.agent;
-            let at = Moment::of(agent);
-            let refused = {
-                let state = agent.state.lock();
-                let Some(entry) = state.applications.get(&application) else {
-                    return Ok(None);
-                };
-                order::refuses_syncs(entry, &at)
-            };
-            if let Some(why) = refused {
-                return Err(Unanswered::Refused(why));
-            }
-            look_at_sources(agent, &application);
-            let due = agent.clock.monotonic();
-            agent
-                .queue
-                .push(&application, Cause::User, agent.clock.now(), due);
-            Ok(Some(()))
         })
     }
 

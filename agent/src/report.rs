@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use syncline_cluster::kinds::{
     self, ApplicationStatus, ImagePolicyStatus, Kind, RepositoryStatus, conditions,
 };
+use syncline_core::image::hold::{self, Said};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
@@ -202,8 +203,11 @@ pub(crate) async fn policy(agent: &Arc<Agent>, name: &Name) {
                 tag: verdict.tag.to_string(),
                 verdict: format!("{}: {}", verdict.rule.as_str(), verdict.sentence),
             });
-        let held = memory.holds.iter().take(VERDICTS);
-        let held = held.map(|hold| hold.to_string().chars().take(1000).collect());
+        let skips = hold::skips(entry.skip.as_deref());
+        let skipped = skips.iter().map(Said::skipped);
+        let held = skipped.chain(memory.holds.iter().map(ToString::to_string));
+        let held = held.take(VERDICTS);
+        let held = held.map(|held| held.chars().take(1000).collect());
         let conditions = told(
             agent,
             &entry.status.conditions,

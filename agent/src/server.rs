@@ -64,6 +64,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let settings = syncline_web_ui::Settings {
         session_lifetime: agent.settings.ui_session_lifetime,
+        public_url: agent.settings.ui_url.clone(),
         link_hint: "Run `syncline link` where the agent runs: it prints a link.".to_owned(),
         ..Default::default()
     };
@@ -95,18 +96,28 @@ pub(crate) async fn serve(
         agent.hooks.clone(),
         deliveries,
         agent.deliveries.clone(),
+        {
+            let agent = Arc::clone(agent);
+            move |told| crate::deliveries::keep(&agent, told)
+        },
     );
-    for (name, listener, router) in [
-        ("ui", listeners.ui, ui),
-        ("webhook", listeners.webhook, webhook),
-    ] {
-        tasks.spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, name, "a listener ended");
-            }
-        });
-    }
+    let patience = agent.settings.ui_patience;
+    tasks.spawn(async move {
+        let served = syncline_web_ui::serve(listeners.ui, ui, patience).await;
+        ended("ui", served);
+    });
+    tasks.spawn(async move {
+        let service = webhook.into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(listeners.webhook, service).await;
+        ended("webhook", served);
+    });
     Ok(())
+}
+
+fn ended(name: &str, served: std::io::Result<()>) {
+    if let Err(error) = served {
+        tracing::error!(%error, name, "a listener ended");
+    }
 }
 
 /// Makes a new one-time link and writes it where `syncline link` finds it.
@@ -118,7 +129,11 @@ async fn offer_link(
 ) -> anyhow::Result<String> {
     let token = sessions.one_time_link()?;
     let mut addresses = addresses.clone();
-    addresses["uiLink"] = format!("http://{ui}/login?token={token}").into();
+    let root = match &agent.settings.ui_url {
+        Some(url) => url.to_string(),
+        None => format!("http://{ui}"),
+    };
+    addresses["uiLink"] = format!("{root}/login?token={token}").into();
     write_addresses(agent, &addresses).await?;
     Ok(token)
 }

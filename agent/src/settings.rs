@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 use syncline_core::redacted::Redacted;
 use syncline_source::Proxies;
+use syncline_web_ui::PublicUrl;
 
 /// Service account that is used where an object names none, by default.
 pub(crate) const DEFAULT_ACCOUNT: &str = "applier";
@@ -130,6 +131,11 @@ pub struct AgentSettings {
         help_heading = "Storage"
     )]
     pub data_dir: PathBuf,
+    /// File with the URL of a PostgreSQL database for the history:
+    /// `postgres://user:password@host:5432/syncline`. Without it the history is the file `history.db`
+    /// of the data folder.
+    #[arg(long, env = "SYNCLINE_DATABASE_URL_FILE", help_heading = "Storage")]
+    pub database_url_file: Option<PathBuf>,
     /// How many syncs of an application history keeps.
     #[arg(
         long,
@@ -138,6 +144,22 @@ pub struct AgentSettings {
         help_heading = "Storage"
     )]
     pub history_syncs: u32,
+    /// How many calls through the API history keeps.
+    #[arg(
+        long,
+        env = "SYNCLINE_HISTORY_CALLS",
+        default_value_t = 100_000,
+        help_heading = "Storage"
+    )]
+    pub history_calls: u32,
+    /// How many deliveries of webhooks history keeps.
+    #[arg(
+        long,
+        env = "SYNCLINE_HISTORY_DELIVERIES",
+        default_value_t = 10_000,
+        help_heading = "Storage"
+    )]
+    pub history_deliveries: u32,
     /// How many history writes may wait for the database before further ones are dropped.
     #[arg(
         long,
@@ -146,7 +168,7 @@ pub struct AgentSettings {
         help_heading = "Storage"
     )]
     pub history_queue: usize,
-    /// How long history keeps a sync.
+    /// How long history keeps a record.
     #[arg(long, env = "SYNCLINE_HISTORY_AGE", default_value = "365d", value_parser = duration, help_heading = "Storage")]
     pub history_age: Duration,
 
@@ -230,6 +252,24 @@ pub struct AgentSettings {
         help_heading = "Sync"
     )]
     pub manual_tools: Vec<String>,
+    /// Names of environment variables whose values are masked wherever an object is kept or shown, with
+    /// commas between; `*` stands for any text. They are added to the built-in list.
+    #[arg(
+        long,
+        env = "SYNCLINE_MASKED_NAMES",
+        value_delimiter = ',',
+        help_heading = "Sync"
+    )]
+    pub masked_names: Vec<String>,
+    /// Fields that are masked wherever an object is kept or shown, with commas between: `KIND:/path`,
+    /// `KIND.GROUP:/path` or, for every kind, `/path`. They are added to the built-in list.
+    #[arg(
+        long,
+        env = "SYNCLINE_MASKED_PATHS",
+        value_delimiter = ',',
+        help_heading = "Sync"
+    )]
+    pub masked_paths: Vec<String>,
     /// For how long after its last write another GitOps tool counts as still at work on an object,
     /// which is then not taken over.
     #[arg(long, env = "SYNCLINE_TOOL_QUIET_PERIOD", default_value = "1h", value_parser = duration, help_heading = "Sync")]
@@ -284,6 +324,53 @@ pub struct AgentSettings {
         help_heading = "Health"
     )]
     pub status_writers: usize,
+
+    /// For how long the live objects of an application, and their events, that somebody looked at are
+    /// shown to others who look.
+    #[arg(long, env = "SYNCLINE_LOOK_AGE", default_value = "2s", value_parser = duration, help_heading = "Looking")]
+    pub look_age: Duration,
+    /// How long a look at the live objects of an application may take; what was read until then is
+    /// shown.
+    #[arg(long, env = "SYNCLINE_LOOK_TIMEOUT", default_value = "8s", value_parser = duration, help_heading = "Looking")]
+    pub look_timeout: Duration,
+    /// How many applications are looked at at the same time; one more waits for its turn.
+    #[arg(
+        long,
+        env = "SYNCLINE_LOOK_WORKERS",
+        default_value_t = 4,
+        help_heading = "Looking"
+    )]
+    pub look_workers: usize,
+    /// Most objects of one kind in one namespace that a look reads.
+    #[arg(
+        long,
+        env = "SYNCLINE_LOOK_OBJECTS",
+        default_value_t = 2000,
+        help_heading = "Looking"
+    )]
+    pub look_objects: usize,
+    /// How many logs of pods are read for people at the same time.
+    #[arg(
+        long,
+        env = "SYNCLINE_POD_LOG_STREAMS",
+        default_value_t = 16,
+        help_heading = "Looking"
+    )]
+    pub pod_log_streams: usize,
+    /// Most containers whose logs are read together.
+    #[arg(
+        long,
+        env = "SYNCLINE_POD_LOG_CONTAINERS",
+        default_value_t = 30,
+        help_heading = "Looking"
+    )]
+    pub pod_log_containers: usize,
+    /// Most bytes that one reading of logs tells.
+    #[arg(long, env = "SYNCLINE_POD_LOG_BYTES", default_value_t = 16 * 1024 * 1024, help_heading = "Looking")]
+    pub pod_log_bytes: usize,
+    /// How long logs are followed at most.
+    #[arg(long, env = "SYNCLINE_POD_LOG_TIME", default_value = "1h", value_parser = duration, help_heading = "Looking")]
+    pub pod_log_time: Duration,
 
     /// How many Repositories and registries are looked at at the same time. A quarter of them is kept
     /// for what answered quickly last time.
@@ -593,6 +680,13 @@ pub struct AgentSettings {
     /// How long a browser stays signed in.
     #[arg(long, env = "SYNCLINE_UI_SESSION_LIFETIME", default_value = "12h", value_parser = duration, help_heading = "Listeners")]
     pub ui_session_lifetime: Duration,
+    /// Address under which a proxy serves the web UI over TLS, such as `https://ops.example.com/gitops`:
+    /// that host is let in, the path is taken off, the cookie is for TLS only, and links name it.
+    #[arg(long, env = "SYNCLINE_UI_URL", help_heading = "Listeners")]
+    pub ui_url: Option<PublicUrl>,
+    /// How long a browser may take nothing of what is sent to it before its connection is closed.
+    #[arg(long, env = "SYNCLINE_UI_PATIENCE", default_value = "30s", value_parser = duration, help_heading = "Listeners")]
+    pub ui_patience: Duration,
     /// Most bytes of a webhook delivery.
     #[arg(long, env = "SYNCLINE_WEBHOOK_MAX_BODY_BYTES", default_value_t = 1024 * 1024, help_heading = "Listeners")]
     pub webhook_max_body_bytes: usize,
@@ -661,6 +755,7 @@ impl AgentSettings {
                 "`--manual-tools`: `{tool}` also means Syncline itself"
             );
         }
+        self.masking()?;
         for (flag, value) in [
             ("--sync-workers", self.sync_workers),
             ("--apply-concurrency", self.apply_concurrency),
@@ -670,12 +765,28 @@ impl AgentSettings {
             ("--history-queue", self.history_queue),
             ("--health-look-workers", self.health_look_workers),
             ("--status-writers", self.status_writers),
+            ("--look-workers", self.look_workers),
+            ("--look-objects", self.look_objects),
+            ("--pod-log-streams", self.pod_log_streams),
+            ("--pod-log-containers", self.pod_log_containers),
             ("--image-writers", self.image_writers),
             ("--max-pack-files", self.max_pack_files),
         ] {
             anyhow::ensure!(value > 0, "`{flag}` must be at least 1");
         }
         Ok(())
+    }
+}
+
+impl AgentSettings {
+    /// What is masked in objects beside the values of Secrets.
+    pub(crate) fn masking(&self) -> anyhow::Result<syncline_core::masking::Rules> {
+        let given = |list: &[String]| -> Vec<String> {
+            let list = list.iter().filter(|text| !text.is_empty());
+            list.cloned().collect()
+        };
+        syncline_core::masking::Rules::with(&given(&self.masked_names), &given(&self.masked_paths))
+            .context("`--masked-names` or `--masked-paths`")
     }
 }
 
@@ -861,6 +972,16 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_proxy_is_one_over_tls() {
+        let url = "https://ops.example.com/gitops";
+        let given = settings(&["--ui-url", url]);
+        assert_eq!(given.ui_url.unwrap().to_string(), url);
+        let arguments = ["syncline", "agent", "--ui-url=http://ops.example.com"];
+        let error = Cli::try_parse_from(arguments).err().unwrap().to_string();
+        assert!(error.contains("must begin with `https://`"), "{error}");
+    }
+
+    #[test]
     fn the_defaults_work_together() {
         let settings = settings(&[]);
         settings.check().unwrap();
@@ -888,6 +1009,8 @@ mod tests {
             ("--watch-silence", "0s"),
             ("--full-check-interval", "0s"),
             ("--reader-account", ""),
+            ("--masked-names", "*"),
+            ("--masked-paths", "spec/login"),
         ] {
             let error = settings(&[flag, value]).check().unwrap_err();
             assert!(error.to_string().contains(flag), "{flag} {value}");

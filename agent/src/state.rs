@@ -26,6 +26,7 @@ use syncline_core::record::{Name, SyncRecord, SyncResult, UpdateRecord};
 use syncline_core::revision::{CommitId, CommitInfo, Revision};
 use syncline_core::rollout::{Awaits, Ledger};
 use syncline_core::secret_inputs::SecretInputs;
+use syncline_core::trigger::Cause;
 use syncline_registry::chart::ResolvedChart;
 use syncline_store::KeptApplication;
 use tokio::time::Instant;
@@ -230,6 +231,8 @@ pub(crate) struct LastSync {
     pub(crate) result: SyncResult,
     /// When.
     pub(crate) finished_at: Option<Timestamp>,
+    /// What asked for it.
+    pub(crate) cause: Cause,
 }
 
 /// What the database does not know yet of what is kept.
@@ -254,6 +257,8 @@ pub(crate) struct ApplicationState {
     pub(crate) uid: String,
     /// `metadata.annotations`.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// `metadata.labels`.
+    pub(crate) labels: BTreeMap<String, String>,
     /// Whether our finalizer is on it.
     pub(crate) has_finalizer: bool,
     /// When it was asked to be deleted.
@@ -290,6 +295,8 @@ pub(crate) struct ApplicationState {
     pub(crate) failed_reads: Option<ReadSet>,
     /// While a sync runs: how it is told to give way to a newer commit.
     pub(crate) running: Option<CancellationToken>,
+    /// The value of `syncline.dev/abort` that is over.
+    pub(crate) spent_stop: Option<String>,
     /// How often in a row a sync gave way.
     pub(crate) take_overs: u32,
     /// What the last sync did with each object that did not simply stand.
@@ -390,6 +397,7 @@ impl ApplicationState {
             generation: None,
             uid: String::new(),
             annotations: BTreeMap::new(),
+            labels: BTreeMap::new(),
             has_finalizer: false,
             deleting: None,
             statement,
@@ -418,6 +426,7 @@ impl ApplicationState {
             unsaved: Unsaved::default(),
             failed_reads: None,
             running: None,
+            spent_stop: None,
             take_overs: 0,
             actions: BTreeMap::new(),
             failed: BTreeSet::new(),
@@ -508,6 +517,10 @@ pub(crate) struct PolicyState {
     pub(crate) requested_at: Option<String>,
     /// The tags that `syncline.dev/release` lets go.
     pub(crate) release: Option<String>,
+    /// The tags that `syncline.dev/skip` names.
+    pub(crate) skip: Option<String>,
+    /// The tag that `syncline.dev/pin-tag` names.
+    pub(crate) pin: Option<String>,
     /// What is the case.
     pub(crate) statement: Statement,
     /// The status as it was written last.

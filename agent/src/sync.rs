@@ -51,10 +51,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
-use crate::approval;
 use crate::failpoint;
 use crate::queue::Trigger;
 use crate::state::Head;
+use crate::{abort, approval};
 use crate::{report, repositories};
 use given::Given;
 use rollout::{Course, Progress, World};
@@ -254,6 +254,7 @@ pub(crate) async fn sync(agent: &Arc<Agent>, name: &Name, trigger: &Trigger) {
     let started_at = agent.clock.now();
     // What the cluster serves is an input of a render. That it cannot be read shows in a moment.
     let _ = agent.cluster.discovery().server_version().await;
+    abort::look(agent, name, trigger.cause).await;
     Box::pin(approval::look(agent, name, trigger.cause)).await;
     let (begin, heads) = beginning::begin(agent, name, trigger).await;
     ahead::look(agent, name).await;
@@ -398,7 +399,7 @@ async fn attempt(
         before: &before,
     };
     approval::check(agent, start, &plan, &begins)?;
-    made.show_changes(agent, &mut plan);
+    made.show_changes(agent, name, &mut plan);
     hidden::in_plan(&mut plan, secrets);
     watch.step("plan");
     record.unchanged = plan.count(ActionKind::Unchanged);

@@ -6,13 +6,14 @@ use futures::FutureExt as _;
 use syncline_cluster::kinds::Kind;
 use syncline_cluster::{named as objects, own, watch};
 use syncline_core::trigger::Cause;
+use syncline_web_ui::Topic;
 use syncline_webhook::Delivery;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::Agent;
 use crate::poller::Target;
-use crate::{applications, charts, deletion, health, images, named, repositories, sync};
+use crate::{applications, charts, deletion, health, history, images, named, repositories, sync};
 
 /// How often old rows of history are removed.
 const RETENTION_INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
@@ -76,6 +77,11 @@ pub(super) async fn webhook_deliveries(
                 .look_now(&target, Cause::Webhook, agent.clock.monotonic());
         }
     }
+}
+
+/// Reads what history has of the last deliveries, beside everything else.
+pub(super) async fn recall_deliveries(agent: Arc<Agent>) {
+    crate::deliveries::recall(&agent).await;
 }
 
 /// Looks at repositories and registries as they become due, a bounded number at a time.
@@ -218,6 +224,7 @@ pub(super) async fn work(agent: Arc<Agent>) {
 pub(super) async fn look_around(agent: Arc<Agent>) {
     let mut interval = tokio::time::interval(agent.settings.late_interval);
     let (mut refused, mut read_at) = (0, agent.clock.monotonic());
+    let mut told = None;
     loop {
         interval.tick().await;
         health::judge_late(&agent).await;
@@ -236,14 +243,13 @@ pub(super) async fn look_around(agent: Arc<Agent>) {
         let (cache, renderer) = (agent.renders.counters(), agent.renderer.counters());
         agent.metrics.rendering(cache, renderer);
         agent.metrics.registries(agent.hosts.states());
-        agent
-            .metrics
-            .history_queued
-            .set(agent.history.queued() as i64);
-        agent
-            .metrics
-            .history_dropped
-            .set(agent.history.dropped() as i64);
+        let status = agent.history.status();
+        agent.metrics.history(&status);
+        let notice = history::notice(&status);
+        if notice != told {
+            agent.feed.publish(Topic::Agent, String::new());
+            told = notice;
+        }
     }
 }
 

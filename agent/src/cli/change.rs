@@ -1,5 +1,5 @@
-//! `syncline suspend`, `resume`, `pin`, `unpin` and `approve`: what a person decides of one
-//! Application.
+//! `syncline suspend`, `resume`, `pin`, `unpin`, `abort`, `refresh` and `approve`: what a person
+//! decides of one Application.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,15 +7,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use syncline_core::names;
+use syncline_cluster::kinds::Kind;
+use syncline_core::decision::{self, Decision, Stop};
+use syncline_core::record::Name;
 
 use super::connection::{Connection, Found, Place, end, shown};
 use super::{print, report};
 use crate::settings;
-
-/// Longest reason that the schema takes.
-const MAX_REASON: usize = 512;
 
 /// Which Application, and what is done about one that Git names.
 #[derive(Args, Clone, Debug)]
@@ -79,6 +77,29 @@ pub struct UnpinArguments {
     target: Target,
 }
 
+/// Arguments of `syncline abort`.
+#[derive(Args, Clone, Debug)]
+pub struct AbortArguments {
+    /// The Application, also as `NAMESPACE/NAME`.
+    #[arg(value_name = "APPLICATION")]
+    name: String,
+    /// Why, for the next person who looks.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Arguments of `syncline refresh`.
+#[derive(Args, Clone, Debug)]
+pub struct RefreshArguments {
+    /// The Application, also as `NAMESPACE/NAME`.
+    #[arg(value_name = "APPLICATION")]
+    name: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 /// Arguments of `syncline approve`.
 #[derive(Args, Clone, Debug)]
 pub struct ApproveArguments {
@@ -94,15 +115,9 @@ pub struct ApproveArguments {
 
 impl Because {
     /// The reason and the end, checked.
-    fn checked(&self, now: Timestamp) -> anyhow::Result<(String, Option<Timestamp>)> {
-        let reason = self.reason.trim();
-        ensure!(!reason.is_empty(), "`--reason` is empty: say why");
-        let length = reason.chars().count();
-        ensure!(
-            length <= MAX_REASON,
-            "`--reason` has {length} characters; {MAX_REASON} are allowed"
-        );
-        Ok((reason.to_owned(), end(self.until, self.length, now)?))
+    fn checked(&self, now: Timestamp) -> anyhow::Result<decision::Because> {
+        let until = end(self.until, self.length, now)?;
+        Ok(decision::Because::checked(&self.reason, until, now)?)
     }
 }
 
@@ -115,7 +130,12 @@ impl Target {
     }
 
     /// Changes the spec, unless Git has it.
-    async fn change(&self, place: &Place, found: &Found, spec: Value) -> anyhow::Result<()> {
+    async fn change(
+        &self,
+        place: &Place,
+        found: &Found,
+        decision: &Decision,
+    ) -> anyhow::Result<()> {
         if let Some(owner) = found.owner(place) {
             let files = match place.find(&owner).await {
                 Ok(owner) => {
@@ -135,7 +155,9 @@ impl Target {
                  as well"
             ));
         }
-        place.change(found, json!({ "spec": spec })).await?;
+        place
+            .change(found, decision.patch(Timestamp::now()))
+            .await?;
         Ok(())
     }
 }
@@ -146,16 +168,13 @@ fn until_text(until: Option<Timestamp>) -> String {
 
 /// Suspends.
 pub(super) async fn suspend(arguments: &SuspendArguments) -> anyhow::Result<ExitCode> {
-    let (reason, until) = arguments.because.checked(Timestamp::now())?;
+    let because = arguments.because.checked(Timestamp::now())?;
     let target = &arguments.target;
     let (place, found) = target.open().await?;
-    let spec = json!({"suspend": {"reason": reason, "until": until}});
-    target.change(&place, &found, spec).await?;
-    print(&format!(
-        "{} is suspended{}\n",
-        found.name,
-        until_text(until)
-    ))
+    let until = until_text(because.until);
+    let decision = Decision::Suspend(because);
+    target.change(&place, &found, &decision).await?;
+    print(&format!("{} is suspended{until}\n", found.name))
 }
 
 /// Ends a suspension.
@@ -165,33 +184,21 @@ pub(super) async fn resume(arguments: &ResumeArguments) -> anyhow::Result<ExitCo
     if found.application.spec.suspend.is_none() {
         return print(&format!("{} was not suspended\n", found.name));
     }
-    target
-        .change(&place, &found, json!({"suspend": null}))
-        .await?;
+    target.change(&place, &found, &Decision::Resume).await?;
     print(&format!("{} goes on\n", found.name))
-}
-
-/// Checks what was given as a commit.
-pub(super) fn commit(text: &str) -> anyhow::Result<String> {
-    let text = text.to_ascii_lowercase();
-    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    ensure!(
-        digits && (7..=64).contains(&text.len()),
-        "`{text}` is no commit: name its first seven hexadecimal digits, or more"
-    );
-    Ok(text)
 }
 
 /// Pins.
 pub(super) async fn pin(arguments: &PinArguments) -> anyhow::Result<ExitCode> {
-    let commit = commit(&arguments.commit)?;
-    let (reason, until) = arguments.because.checked(Timestamp::now())?;
+    let commit = decision::commit(&arguments.commit)?;
+    let because = arguments.because.checked(Timestamp::now())?;
     let target = &arguments.target;
     let (place, found) = target.open().await?;
-    let spec = json!({"pin": {"commit": commit, "reason": reason, "until": until}});
-    target.change(&place, &found, spec).await?;
-    let until = until_text(until);
-    print(&format!("{} is pinned to {commit}{until}\n", found.name))
+    let until = until_text(because.until);
+    let said = format!("{} is pinned to {commit}{until}\n", found.name);
+    let decision = Decision::Pin { commit, because };
+    target.change(&place, &found, &decision).await?;
+    print(&said)
 }
 
 /// Ends a pin.
@@ -201,8 +208,40 @@ pub(super) async fn unpin(arguments: &UnpinArguments) -> anyhow::Result<ExitCode
     if found.application.spec.pin.is_none() {
         return print(&format!("{} was not pinned\n", found.name));
     }
-    target.change(&place, &found, json!({"pin": null})).await?;
+    target.change(&place, &found, &Decision::Unpin).await?;
     print(&format!("{} follows its branch\n", found.name))
+}
+
+/// Stops what runs.
+pub(super) async fn abort(arguments: &AbortArguments) -> anyhow::Result<ExitCode> {
+    let reason = decision::reason(&arguments.reason)?;
+    let place = arguments.connection.open().await?;
+    let found = place.find(&place.name(&arguments.name)).await?;
+    let name = &found.name;
+    let stop = Stop {
+        reason,
+        commit: place.head_of(&found).await?,
+        by: None,
+        at: Some(Timestamp::now()),
+    };
+    let patch = Decision::Abort(stop).patch(Timestamp::now());
+    place.change(&found, patch).await?;
+    print(&format!(
+        "{name} stops between two objects; `syncline sync {name}` goes on\n"
+    ))
+}
+
+/// Has the agent look at the Repository of an Application.
+pub(super) async fn refresh(arguments: &RefreshArguments) -> anyhow::Result<ExitCode> {
+    let place = arguments.connection.open().await?;
+    let found = place.find(&place.name(&arguments.name)).await?;
+    let repository = &found.application.spec.repository;
+    let name = Name::new(&found.name.namespace, repository);
+    let kind = Kind::Repository;
+    place
+        .change_own(kind, &name, &decision::look(Timestamp::now()))
+        .await?;
+    print(&format!("the agent looks at Repository {name}\n"))
 }
 
 /// Approves.
@@ -210,8 +249,7 @@ pub(super) async fn approve(arguments: &ApproveArguments) -> anyhow::Result<Exit
     let place = arguments.connection.open().await?;
     let found = place.find(&place.name(&arguments.name)).await?;
     let approved = approved(&found, arguments.hash.as_deref())?;
-    let annotations = json!({(names::ANNOTATION_APPROVE): approved});
-    let patch = json!({"metadata": {"annotations": annotations}});
+    let patch = Decision::Approve(approved.to_owned()).patch(Timestamp::now());
     let changed = place.change(&found, patch).await;
     changed.context("the plan was not approved")?;
     print(&format!("plan {approved} of {} is approved\n", found.name))
@@ -221,26 +259,21 @@ pub(super) async fn approve(arguments: &ApproveArguments) -> anyhow::Result<Exit
 fn approved<'a>(found: &'a Found, named: Option<&str>) -> anyhow::Result<&'a str> {
     let name = &found.name;
     let status = found.application.status.as_ref();
-    let Some(waits) = status.and_then(|status| status.plan_hash.as_deref()) else {
-        bail!("no plan of `{name}` waits for approval");
-    };
-    match named {
-        Some(named) if named == waits => Ok(waits),
-        Some(named) => {
-            bail!("plan `{named}` of `{name}` does not wait: `{waits}` does; look at it first")
-        }
-        None => {
-            let message = status.and_then(|status| status.message.as_deref());
-            let message = super::connection::plain(message.unwrap_or_default());
-            bail!(
-                "name the plan: `syncline approve {name} {waits}` approves what waits ({message})"
-            )
-        }
+    let waits = status.and_then(|status| status.plan_hash.as_deref());
+    decision::approves(name, named.or(waits).unwrap_or_default(), waits)?;
+    let waits = waits.unwrap_or_default();
+    if named.is_none() {
+        let message = status.and_then(|status| status.message.as_deref());
+        let message = super::connection::plain(message.unwrap_or_default());
+        bail!("name the plan: `syncline approve {name} {waits}` approves what waits ({message})")
     }
+    Ok(waits)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::cli::get::tests::application;
 
@@ -255,21 +288,11 @@ mod tests {
     #[test]
     fn a_reason_is_said_and_not_too_long() {
         let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
-        let (reason, until) = because(" the move ").checked(now).unwrap();
-        assert_eq!(
-            (&*reason, until),
-            ("the move", "2026-12-01T12:01:00Z".parse().ok())
-        );
+        let checked = because(" the move ").checked(now).unwrap();
+        assert_eq!(checked.reason, "the move");
+        assert_eq!(checked.until, "2026-12-01T12:01:00Z".parse().ok());
         assert!(because("  ").checked(now).is_err());
         assert!(because(&"x".repeat(513)).checked(now).is_err());
-    }
-
-    #[test]
-    fn a_commit_is_seven_digits_or_more() {
-        assert_eq!(commit("4C1D9AB").unwrap(), "4c1d9ab");
-        for wrong in ["4c1d9a", "main", "4c1d9ag", ""] {
-            assert!(commit(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

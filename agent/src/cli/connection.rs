@@ -11,6 +11,7 @@ use syncline_cluster::{Account, Cluster, Resource, kinds};
 use syncline_core::names;
 use syncline_core::owner::Owner;
 use syncline_core::record::Name;
+use syncline_core::revision::CommitId;
 
 use crate::preview::own_kind;
 use crate::settings;
@@ -146,6 +147,38 @@ impl Place {
         let kind = kinds::Kind::ImagePolicy.as_str();
         let found = self.cluster.discovery().preferred(names::GROUP, kind).await;
         found.context("does this cluster have Syncline?")
+    }
+
+    /// The newest commit of the Repository of an Application that its status names.
+    pub(super) async fn head_of(&self, found: &Found) -> anyhow::Result<Option<CommitId>> {
+        let kind = kinds::Kind::Repository.as_str();
+        let resource = self.cluster.discovery().preferred(names::GROUP, kind).await;
+        let resource = resource.context("does this cluster have Syncline?")?;
+        let namespace = found.name.namespace.clone();
+        let key = resource.key(Some(namespace), &*found.application.spec.repository);
+        let object = self.person.get_full(&resource, &key).await;
+        let object = object.with_context(|| format!("read the Repository `{}`", key.name))?;
+        let revision = object
+            .as_ref()
+            .and_then(|o| o["status"]["revision"].as_str());
+        let commit = revision.and_then(|revision| revision.rsplit_once('@'));
+        Ok(commit.and_then(|(_, commit)| CommitId::parse(commit).ok()))
+    }
+
+    /// Changes one of our objects, whatever it is like.
+    pub(super) async fn change_own(
+        &self,
+        kind: kinds::Kind,
+        name: &Name,
+        patch: &Value,
+    ) -> anyhow::Result<()> {
+        let word = kind.as_str();
+        let resource = self.cluster.discovery().preferred(names::GROUP, word).await;
+        let resource = resource.context("does this cluster have Syncline?")?;
+        let key = resource.key(Some(name.namespace.clone()), &*name.name);
+        let changed = self.person.merge(&resource, &key, MANAGER, patch).await;
+        changed.with_context(|| format!("change the {word} `{name}`"))?;
+        Ok(())
     }
 
     /// Changes an Application as it was read; refused where somebody changed it meanwhile.

@@ -5,6 +5,7 @@ mod commit;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -28,7 +29,8 @@ use super::render::{chart_of, check_values, elsewhere, masked};
 use super::{failures, report};
 use crate::conversion;
 use crate::preview::{
-    Certainty, Identity, Last, Left, Preview, Rehearsal, Settings, Subject, own_kind, preview,
+    Certainty, Detail, Identity, Last, Left, Preview, Rehearsal, Settings, Subject, own_kind,
+    preview,
 };
 use crate::rendering::{self, Request, Supplied, Tree};
 use crate::settings;
@@ -279,6 +281,7 @@ async fn compared(
             Certainty::Guessed => Left::None,
         },
         approval: live.approval,
+        detail: Detail::Fields,
         rehearsal: if arguments.server_dry_run {
             Rehearsal::Yes
         } else {
@@ -292,6 +295,7 @@ async fn compared(
             tool_quiet_period: arguments.tool_quiet_period,
             concurrency: CONCURRENCY,
             limits: yaml::Limits::default(),
+            masking: Arc::default(),
         },
     };
     let compared = preview(&subject, output.objects, output.hooks, &secrets).await;

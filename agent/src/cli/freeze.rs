@@ -8,14 +8,12 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use jiff::Timestamp;
 use syncline_cluster::Cluster;
+use syncline_core::decision;
 use syncline_core::gate::Freeze;
 use syncline_core::names;
 
 use super::print;
 use crate::settings;
-
-/// Longest reason: it stands in the status of every Application.
-const MOST_CHARACTERS: usize = 512;
 
 /// Which agent is meant.
 #[derive(Args, Clone, Debug)]
@@ -92,19 +90,9 @@ fn end(arguments: &FreezeArguments, now: Timestamp) -> anyhow::Result<Option<Tim
     Ok(until)
 }
 
-fn reason(text: &str) -> anyhow::Result<String> {
-    let reason = text.trim();
-    ensure!(!reason.is_empty(), "`--reason` is empty; say why");
-    ensure!(
-        reason.chars().count() <= MOST_CHARACTERS,
-        "`--reason` is longer than {MOST_CHARACTERS} characters"
-    );
-    Ok(reason.to_owned())
-}
-
 /// Stops the agent.
 pub(super) async fn freeze(arguments: &FreezeArguments) -> anyhow::Result<ExitCode> {
-    let reason = reason(&arguments.reason)?;
+    let reason = decision::reason(&arguments.reason)?;
     let until = end(arguments, Timestamp::now())?;
     let person = arguments.cluster.connect().await?.person();
     // Only for people: an API server that does not tell is no reason not to stop.
@@ -160,15 +148,5 @@ mod tests {
         let past = at(&["--reason", "x", "--until", "2026-11-20T14:00:00Z"]);
         let past = past.unwrap_err().to_string();
         assert!(past.starts_with("`--until` is in the past"), "{past}");
-    }
-
-    #[test]
-    fn a_freeze_needs_a_reason() {
-        assert!(reason("  ").is_err());
-        assert!(reason(&"x".repeat(513)).is_err());
-        assert_eq!(
-            reason(" the database moves ").unwrap(),
-            "the database moves"
-        );
     }
 }

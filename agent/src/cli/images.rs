@@ -1,6 +1,7 @@
 //! `syncline images`: what image policies choose, and why.
 
 mod agent;
+mod decide;
 mod policy_file;
 mod set;
 mod show;
@@ -35,6 +36,16 @@ enum ImagesCommand {
     /// Ends with 0 where all places have the version now, 1 where a place is refused or none is
     /// found, 2 where nothing could be done.
     Set(Box<set::SetArguments>),
+    /// Have the agent read the registry of an ImagePolicy now.
+    Refresh(Box<decide::PolicyArguments>),
+    /// Keep an ImagePolicy from choosing a tag, until `syncline images release`.
+    Skip(Box<decide::TagBecauseArguments>),
+    /// Let a held tag be chosen again.
+    Release(Box<decide::TagArguments>),
+    /// Have an ImagePolicy choose one tag and no other, until `syncline images unpin`.
+    Pin(Box<decide::TagBecauseArguments>),
+    /// Have an ImagePolicy choose the newest tag again.
+    Unpin(Box<decide::PolicyArguments>),
 }
 
 /// Does what was asked for; without a subcommand it shows the policies of a cluster.
@@ -43,5 +54,10 @@ pub(super) fn run(arguments: &ImagesArguments) -> anyhow::Result<ExitCode> {
         None => super::wait(show::run(&arguments.show)),
         Some(ImagesCommand::Try(arguments)) => try_policy::run(arguments),
         Some(ImagesCommand::Set(arguments)) => set::run(arguments),
+        Some(ImagesCommand::Refresh(arguments)) => super::wait(decide::refresh(arguments)),
+        Some(ImagesCommand::Skip(arguments)) => super::wait(decide::skip(arguments)),
+        Some(ImagesCommand::Release(arguments)) => super::wait(decide::release(arguments)),
+        Some(ImagesCommand::Pin(arguments)) => super::wait(decide::pin(arguments)),
+        Some(ImagesCommand::Unpin(arguments)) => super::wait(decide::unpin(arguments)),
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use futures::FutureExt as _;
 use serde_json::Value;
 use syncline_core::application::Referent;
-use syncline_core::manifest::{ManifestSet, Naming, Raw, normalise, to_manifests, yaml};
+use syncline_core::manifest::{ManifestSet, Naming, Raw, normalise, text, to_manifests, yaml};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::revision::CommitId;
@@ -216,9 +216,9 @@ fn stream(arguments: &RenderArguments, output: &Output, secrets: &SecretInputs) 
         }
         if arguments.mask {
             let hidden = secrets.mask_value(&without_values(&object.value));
-            out.push_str(&super::yaml::document(&hidden));
+            out.push_str(&text::document(&hidden));
         } else {
-            out.push_str(&super::yaml::document(&object.value));
+            out.push_str(&text::document(&object.value));
         }
     }
     out

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::json;
 use syncline_cluster::kinds::ApplicationStatus;
-use syncline_core::names;
+use syncline_core::decision::Decision;
 use syncline_core::reason::{Class, Reason};
 use tokio::time::Instant;
 
@@ -50,9 +49,7 @@ pub(super) async fn run(arguments: &SyncArguments) -> anyhow::Result<ExitCode> {
         );
     }
     ensure!(!arguments.every.is_zero(), "`--every` is zero");
-    let annotations = json!({(names::ANNOTATION_REQUESTED_AT): now.to_string()});
-    let patch = json!({"metadata": {"annotations": annotations}});
-    let asked = place.change(&found, patch).await?;
+    let asked = place.change(&found, Decision::Sync.patch(now)).await?;
     if !arguments.wait {
         return print(&format!("a sync of {name} was asked for\n"));
     }

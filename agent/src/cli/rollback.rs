@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::Args;
-use serde_json::json;
+use jiff::Timestamp;
 use syncline_cluster::kinds::RollbackStatus;
-use syncline_core::names;
+use syncline_core::decision::{self, Decision};
 use syncline_core::reason::Reason;
 use syncline_core::rollback::Request;
 use tokio::time::Instant;
 
-use super::change::commit;
 use super::connection::{Connection, Found, Place, plain};
 use super::{print, report};
 use crate::settings;
@@ -53,7 +52,7 @@ pub(super) async fn run(arguments: &RollbackArguments) -> anyhow::Result<ExitCod
     ensure!(!arguments.every.is_zero(), "`--every` is zero");
     let mut request = Request {
         id: ulid::Ulid::new().to_string(),
-        to: arguments.to.as_deref().map(commit).transpose()?,
+        to: arguments.to.as_deref().map(decision::commit).transpose()?,
         reason: arguments.reason.trim().to_owned(),
         plan: None,
     };
@@ -88,8 +87,7 @@ async fn answer(
     request: &Request,
 ) -> anyhow::Result<RollbackStatus> {
     let name = &found.name;
-    let annotations = json!({(names::ANNOTATION_ROLLBACK): serde_json::to_string(request)?});
-    let patch = json!({"metadata": {"annotations": annotations}});
+    let patch = Decision::Rollback(request.clone()).patch(Timestamp::now());
     // What the agent writes meanwhile is no reason to give up.
     let mut tries = 1;
     loop {
@@ -157,6 +155,8 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

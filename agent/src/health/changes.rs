@@ -237,6 +237,7 @@ mod tests {
             id: "S".into(),
             result: SyncResult::Succeeded,
             finished_at: None,
+            cause: syncline_core::trigger::Cause::Poll,
         });
         let rolled = observe_at(&mut entry, Health::Progressing, 1).unwrap();
         let done = observe_at(&mut entry, Health::Healthy, 2).unwrap();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use syncline_core::application::TreePath;
 use syncline_core::image::edit::{By, Index, Kind};
-use syncline_core::image::hold::{self, Hold, Suspect, Values};
+use syncline_core::image::hold::{self, Hold, Said, Suspect, Values};
 use syncline_core::image::prove::Expected;
 use syncline_core::image::update::{self, History, UpdateNote};
 use syncline_core::image::{
-    Choice, Digest, FileEdit, Found, Held, ImageName, Order, Pin, Refusal, Site, Tag, Version,
-    Wanted, edit_files, find, limits,
+    Choice, Digest, FileEdit, Found, Held, ImageName, Order, Pin, Pinned, Reach, Refusal, Site,
+    Tag, Version, Wanted, edit_files, find, limits,
 };
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
@@ -200,13 +200,16 @@ pub(super) fn decide(
 ) -> Attempt<Decision> {
     let ground = searches.ground;
     let history = &ground.history;
-    let (knowledge, release) = {
+    let (knowledge, release, skips, pin) = {
         let mut state = agent.state.lock();
         let Some(entry) = state.policies.get_mut(&policy.name) else {
             return fail(Reason::Internal, "the policy is gone");
         };
         entry.memory.basis = None;
-        (entry.memory.knowledge.clone(), entry.release.clone())
+        let (skip, pin) = (entry.skip.as_deref(), entry.pin.as_deref());
+        let (skips, pin) = (hold::skips(skip), hold::pin(pin));
+        let knowledge = entry.memory.knowledge.clone();
+        (knowledge, entry.release.clone(), skips, pin)
     };
     let Some(mut knowledge) = knowledge else {
         return fail(Reason::NoCandidate, "the registry was not asked yet");
@@ -233,11 +236,23 @@ pub(super) fn decide(
     let holds = holds(policy, ground, &values).map_err(|failure| (failure, None))?;
     let holds = hold::unreleased(holds, release.as_deref());
     let holds = hold::counting(holds, &policy.policy);
-    let held = holds.iter().filter_map(held);
-    knowledge.held = held.collect();
+    knowledge.pinned = pin.as_ref().and_then(pinned);
+    // A person who pins a tag means it, whatever was said of it before.
+    let is_pinned = |held: &Held| {
+        let pinned = knowledge.pinned.as_ref();
+        pinned.is_some_and(|pinned| pinned.tag == held.version.tag)
+    };
+    let skipped = skips.iter().filter_map(skipped);
+    let held = holds.iter().filter_map(held).chain(skipped);
+    let held: Vec<Held> = held.filter(|held| !is_pinned(held)).collect();
+    knowledge.held = held.into();
     knowledge.ours = ours(history);
     let fingerprint = knowledge.fingerprint;
-    let alternation = hold::alternation(&values, history, release.as_deref());
+    let alternation = match &knowledge.pinned {
+        // A person decided which of the two it is.
+        Some(_) => None,
+        None => hold::alternation(&values, history, release.as_deref()),
+    };
     let (most, now) = (explain::limits(agent), agent.clock.now());
     let currents: BTreeSet<Option<Version>> = found.sites.iter().map(current).collect();
     // Each place is decided for what it names.
@@ -394,16 +409,39 @@ fn holds(policy: &ImageUpdate, ground: &Ground, values: &Values) -> Result<Vec<H
 
 /// A hold as a choice sees it; `None` for one of a digest without a tag.
 fn held(hold: &Hold) -> Option<Held> {
-    let (tag, digest) = match hold.value.split_once('@') {
+    Some(Held {
+        version: version(&hold.value)?,
+        because: hold.to_string(),
+        since: Some(hold.since),
+        reach: Reach::Older,
+    })
+}
+
+/// A tag that a person skips, as a choice sees it.
+fn skipped(said: &Said) -> Option<Held> {
+    Some(Held {
+        version: version(&said.value)?,
+        because: said.skipped(),
+        since: said.since,
+        reach: Reach::Alone,
+    })
+}
+
+/// The tag that a person pinned, as a choice sees it.
+fn pinned(said: &Said) -> Option<Pinned> {
+    Some(Pinned {
+        tag: version(&said.value)?.tag,
+        because: said.pinned(),
+    })
+}
+
+fn version(value: &str) -> Option<Version> {
+    let (tag, digest) = match value.split_once('@') {
         Some((tag, digest)) => (tag, Some(Digest::parse(digest).ok()?)),
-        None => (hold.value.as_str(), None),
+        None => (value, None),
     };
     let tag = Tag::parse(tag).ok()?;
-    Some(Held {
-        version: Version { tag, digest },
-        because: hold.to_string(),
-        since: hold.since,
-    })
+    Some(Version { tag, digest })
 }
 
 /// What a place names; `None` where it names no tag.

@@ -9,8 +9,8 @@ use syncline_core::image::hold::{Alternation, Hold};
 use syncline_core::image::limits::Limited;
 use syncline_core::image::listing;
 use syncline_core::image::{
-    Choice, CommitPlace, Context, Examined, Held, Limits, Policy, Rule, Tag, Verdict, Version,
-    choose, judge,
+    Choice, CommitPlace, Context, Examined, Held, Limits, Pinned, Policy, Rule, Tag, Verdict,
+    Version, choose, judge,
 };
 use syncline_core::outcome::Failure;
 use syncline_core::record::Name;
@@ -75,6 +75,8 @@ pub(crate) struct Knowledge {
     pub(crate) commits: Arc<BTreeMap<String, CommitPlace>>,
     /// What shall not be written again.
     pub(crate) held: Arc<[Held]>,
+    /// The tag that a person pinned.
+    pub(crate) pinned: Option<Pinned>,
     /// The commits of our own updates.
     pub(crate) ours: Arc<BTreeSet<CommitId>>,
 }
@@ -92,6 +94,7 @@ impl Knowledge {
             facts: &self.facts,
             commits: &self.commits,
             held: &self.held,
+            pinned: self.pinned.as_ref(),
             ours: &self.ours,
             limits,
         }
@@ -131,6 +134,11 @@ impl Memory {
             latest: status.latest_tag.clone(),
             ..Self::default()
         }
+    }
+
+    /// A person decided something else: what was decided before counts no more.
+    pub(crate) fn decide_anew(&mut self) {
+        self.basis = None;
     }
 
     /// The registry did not answer with a list.

@@ -86,6 +86,7 @@ async fn read(agent: &Agent, policy: &ImageUpdate, cause: Cause) -> Attempt<Know
         facts: Arc::default(),
         commits: Arc::default(),
         held: before.held,
+        pinned: before.pinned,
         ours: before.ours,
     };
     // Before the first turn for this policy others may have written.

@@ -1,5 +1,7 @@
 //! What a preview answers with: one type for the plan that waits, the API and the command line.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use syncline_core::hooks::{Hook, Moment};
 use syncline_core::object::{ObjectKey, Origin};
@@ -8,6 +10,8 @@ use syncline_core::plan::{Consent, Plan, Writes};
 use syncline_core::record::Name;
 use syncline_core::revision::CommitInfo;
 use syncline_web_ui::views::{self, ApprovalView, Approves, PreviewView};
+
+use super::Texts;
 
 /// What a sync would do. Holds no value of a Secret.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +25,9 @@ pub(crate) struct Preview {
     /// approval names, and empty where that is not known.
     #[serde(flatten)]
     pub(crate) plan: Plan,
+    /// The objects as two texts, where these were asked for.
+    #[serde(skip)]
+    pub(crate) texts: BTreeMap<ObjectKey, Texts>,
     /// What runs once at a point of the rollout.
     pub(crate) hooks: Vec<PlannedHook>,
     /// Other applications whose files differ from what they were last rendered from.

@@ -9,10 +9,11 @@ use syncline_core::application::Referent;
 use syncline_core::diff::{self, Change};
 use syncline_core::digest::Digest;
 use syncline_core::manifest::{Body, Manifest, ManifestSet};
+use syncline_core::masking::Masking;
 use syncline_core::names;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::Failure;
-use syncline_core::owner::{Owner, applied_hash};
+use syncline_core::owner::Owner;
 use syncline_core::ownership;
 use syncline_core::plan::Live;
 use syncline_core::projection::project;
@@ -75,20 +76,10 @@ pub(super) async fn compare(
         Err(error) => return unclear(error.to_string()),
     };
     let mut note = None;
-    if let (true, Some(namespace)) = (key.is_secret(), &key.namespace) {
-        let account = subject.account;
-        match account.data(Referent::Secret, namespace, &key.name).await {
-            Ok(data) => {
-                let data = data.unwrap_or_default();
-                let encode = |value| base64::engine::general_purpose::STANDARD.encode(value);
-                let values = data.keys().filter_map(|name| {
-                    let value = encode(data.get(name)?);
-                    Some((name.to_owned(), Value::from(value)))
-                });
-                object["data"] = values.collect::<Map<_, _>>().into();
-            }
-            Err(error) => note = Some(format!("its values cannot be compared: {error}")),
-        }
+    if key.is_secret()
+        && let Err(error) = with_values(subject, key, &mut object).await
+    {
+        note = Some(format!("its values cannot be compared: {error}"));
     }
     let wire = manifest.body.to_wire();
     let manager = names::field_manager(&owner.instance);
@@ -101,15 +92,32 @@ pub(super) async fn compare(
         Err(why) => return unclear(why),
     };
     // Equal values look equal in this one answer, and nothing can be learnt from two.
-    let key = applied_hash(&ulid::Ulid::new().to_bytes(), &Value::Null).to_string();
-    let mut changes = diff::changes(
-        &diff::masked(&body, key.as_bytes(), secrets),
-        &diff::masked(&manifest.body, key.as_bytes(), secrets),
-    );
+    let random = ulid::Ulid::new().to_bytes();
+    let masking = Masking::of_answer(&subject.settings.masking, secrets, &random);
+    let (before, after) = masking.pair(&body, &manifest.body);
+    let mut changes = diff::changes(&before, &after);
     if note.is_some() {
         changes.retain(|change| !change.path.starts_with("data"));
     }
     (changes, note)
+}
+
+/// Puts the values of a Secret into what was read of it.
+pub(super) async fn with_values(
+    subject: &Subject<'_>,
+    key: &ObjectKey,
+    object: &mut Value,
+) -> Result<(), syncline_cluster::Error> {
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    let data = subject.account.data(Referent::Secret, namespace, &key.name);
+    let data = data.await?.unwrap_or_default();
+    let encode = |value| base64::engine::general_purpose::STANDARD.encode(value);
+    let values = data.keys().filter_map(|name| {
+        let value = encode(data.get(name)?);
+        Some((name.to_owned(), Value::from(value)))
+    });
+    object["data"] = values.collect::<Map<_, _>>().into();
+    Ok(())
 }
 
 /// Has the API server try a write without effect.

@@ -6,9 +6,9 @@ use syncline_core::application::{Application, Repository};
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
-use syncline_core::revision::Revision;
+use syncline_core::revision::{CommitId, Revision};
 
-use super::Preview;
+use super::{Detail, Preview};
 use crate::agent::{Agent, blocking};
 use crate::repositories;
 use crate::state::Head;
@@ -57,7 +57,26 @@ pub(crate) async fn preview(
     bounded(agent, async {
         let (spec, repository) = sources(agent, application)?;
         let head = fetched(agent, &repository, reference).await?;
-        planned(agent, &spec, head).await
+        planned(agent, &spec, head, Detail::Fields).await
+    })
+    .await
+}
+
+/// What is live against what a sync would make of it, with each object that does not stand as two
+/// texts: at a reference, or at the commit that is to run, which is the pinned one or the newest.
+pub(crate) async fn differences(
+    agent: &Arc<Agent>,
+    application: &Name,
+    reference: Option<&str>,
+) -> Result<Preview, Unpreviewed> {
+    bounded(agent, async {
+        let (spec, repository) = sources(agent, application)?;
+        let pinned = spec.pin.as_ref().map(|pin| pin.commit.as_str());
+        let head = match reference.or(pinned) {
+            Some(reference) => fetched(agent, &repository, reference).await?,
+            None => newest(agent, &repository)?,
+        };
+        planned(agent, &spec, head, Detail::Texts).await
     })
     .await
 }
@@ -72,17 +91,12 @@ pub(crate) async fn waiting_or_at(
         return preview(agent, application, reference).await;
     }
     let (_, repository) = sources(agent, application)?;
-    let (waiting, head) = {
+    let waiting = {
         let state = agent.state.lock();
         let entry = state.applications.get(application);
-        let proposal = entry.and_then(|entry| entry.proposal.clone());
-        let repository = state.repositories.get(&repository.name);
-        (proposal, repository.and_then(|found| found.head.clone()))
+        entry.and_then(|entry| entry.proposal.clone())
     };
-    let head = head.ok_or_else(|| Failure {
-        reason: Reason::RepositoryNotReady,
-        detail: format!("`{}`", repository.name.name),
-    })?;
+    let head = newest(agent, &repository)?;
     if let Some(proposal) = waiting.filter(|waiting| waiting.commit == head.info.id)
         && let Ok(preview) = &proposal.made
     {
@@ -90,7 +104,42 @@ pub(crate) async fn waiting_or_at(
     }
     bounded(agent, async {
         let (spec, _) = sources(agent, application)?;
-        planned(agent, &spec, head).await
+        planned(agent, &spec, head, Detail::Fields).await
+    })
+    .await
+}
+
+/// The newest commit of a repository that the agent has.
+fn newest(agent: &Agent, repository: &Repository) -> Result<Head, Failure> {
+    let state = agent.state.lock();
+    let found = state.repositories.get(&repository.name);
+    let head = found.and_then(|found| found.head.clone());
+    head.ok_or_else(|| Failure {
+        reason: Reason::RepositoryNotReady,
+        detail: format!("`{}`", repository.name.name),
+    })
+}
+
+/// What a commit that is on no branch yet would change: its files are in the mirror.
+pub(crate) async fn of_draft(
+    agent: &Arc<Agent>,
+    application: &Name,
+    commit: CommitId,
+) -> Result<Preview, Unpreviewed> {
+    bounded(agent, async {
+        let (spec, repository) = sources(agent, application)?;
+        let failure = |error: syncline_source::Error| Failure {
+            reason: error.reason(),
+            detail: error.to_string(),
+        };
+        let mirror = agent.mirrors.get(&repository.url).map_err(failure)?;
+        let head = blocking(move || {
+            let info = mirror.commit_info(&commit).map_err(failure)?;
+            let branch = repository.branch;
+            let revision = Revision { branch, commit };
+            Ok::<_, Failure>(Head { revision, info })
+        });
+        planned(agent, &spec, head.await?, Detail::Fields).await
     })
     .await
 }
@@ -152,11 +201,14 @@ async fn planned(
     agent: &Arc<Agent>,
     application: &Application,
     head: Head,
+    detail: Detail,
 ) -> Result<Preview, Unpreviewed> {
     let commit = head.info.id.clone();
     let dry = Box::pin(Dry::begin(agent, &application.name, head)).await;
     let dry = dry.map_err(Unpreviewed::Failed)?;
-    let mut preview = Box::pin(dry.plan()).await.map_err(Unpreviewed::Failed)?;
+    let mut preview = Box::pin(dry.plan(detail))
+        .await
+        .map_err(Unpreviewed::Failed)?;
     preview.touched = dry.touched(&commit).await;
     Ok(preview)
 }

@@ -11,7 +11,7 @@ use syncline_web_ui::views::{
 };
 
 use super::order::Moment;
-use super::{dependencies, images, order, why};
+use super::{actions, dependencies, images, order, why};
 use crate::agent::Agent;
 use crate::state::{ApplicationState, State};
 
@@ -58,6 +58,8 @@ pub(super) fn detail(
             limit: policy.and_then(|policy| policy.retry.limit),
         },
         policies: images::policies_of(state, name, entry),
+        allowed_actions: actions::of_application(agent, state, name, entry),
+        kept_by: actions::kept_by(name, entry).map(|owner| owner.to_string()),
         objects: objects(state, entry),
     }
 }

@@ -4,7 +4,7 @@ mod filter;
 
 use std::collections::BTreeMap;
 
-use syncline_core::image::hold::Alternation;
+use syncline_core::image::hold::{self, Alternation};
 use syncline_core::image::limits::Limited;
 use syncline_core::image::{Choice, Examined, Facts, Reference, Rule, Standing, Tag, Verdict};
 use syncline_core::record::Name;
@@ -14,7 +14,7 @@ use syncline_web_ui::views::{
     Severity, TagAnswer, TagFacts, TagVerdict, Why,
 };
 
-use super::why;
+use super::{actions, why};
 use crate::agent::Agent;
 use crate::images::{self, Knowledge, Memory, Place};
 use crate::poller::Target;
@@ -52,6 +52,8 @@ pub(super) fn detail(agent: &Agent, name: &Name) -> Option<ImageDetail> {
     let policy = entry.spec.as_ref().ok().map(|spec| &spec.policy);
     let held = entry.memory.holds.iter();
     let held = held.map(|hold| HeldTag::new(name, &hold.value, hold.to_string(), hold.since));
+    let skips = hold::skips(entry.skip.as_deref());
+    let skipped = skips.iter().map(|said| HeldTag::skipped(name, said));
     let choice = choice.as_ref();
     Some(ImageDetail {
         summary: summary(agent, name, entry),
@@ -62,7 +64,9 @@ pub(super) fn detail(agent: &Agent, name: &Name) -> Option<ImageDetail> {
             .map(|choice| counts(&choice.counts))
             .unwrap_or_default(),
         places: entry.memory.places.iter().map(place).collect(),
-        held: held.collect(),
+        allowed_actions: actions::of_image(entry),
+        pinned: hold::pin(entry.pin.as_deref()).as_ref().map(Into::into),
+        held: skipped.chain(held).collect(),
         applications: users(&state, name, entry),
     })
 }

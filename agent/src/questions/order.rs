@@ -60,17 +60,6 @@ pub(super) fn holds(entry: &ApplicationState, at: &Moment) -> Vec<Hold> {
     holds
 }
 
-/// Why no sync may be asked for; `None` where one may.
-pub(super) fn refuses_syncs(entry: &ApplicationState, at: &Moment) -> Option<String> {
-    let refusing = |gate: &GateView| matches!(gate.hold, Hold::Frozen | Hold::Suspended);
-    let gate = gates(entry, at).into_iter().find(refusing)?;
-    let reason = match gate.hold {
-        Hold::Frozen => Reason::Frozen,
-        _ => Reason::Suspended,
-    };
-    Some(format!("{} ({})", reason.row().sentence, gate.reason))
-}
-
 /// What keeps an application from its newest commit, the strongest first.
 pub(super) fn gates(entry: &ApplicationState, at: &Moment) -> Vec<GateView> {
     let gate = |hold, reason: Reason, why: String| GateView {
@@ -95,6 +84,12 @@ pub(super) fn gates(entry: &ApplicationState, at: &Moment) -> Vec<GateView> {
         gates.push(GateView {
             until: suspended.until,
             ..gate(Hold::Suspended, Reason::Suspended, suspended.reason.clone())
+        });
+    }
+    if let Some(stop) = entry.stop() {
+        gates.push(GateView {
+            by: stop.by,
+            ..gate(Hold::Aborted, Reason::Aborted, stop.reason)
         });
     }
     let pin = spec.and_then(|spec| spec.pin.as_ref());

@@ -21,7 +21,7 @@ use crate::agent::{Agent, blocking};
 use crate::applications::follow_chart;
 use crate::queue::Trigger;
 use crate::state::{ApplicationState, Head, RepositoryState, State};
-use crate::{approval, dependencies, repositories};
+use crate::{abort, approval, dependencies, repositories};
 
 /// What a trigger leads to.
 pub(super) enum Begin {
@@ -48,6 +48,7 @@ pub(super) async fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Beg
 fn ask(
     agent: &Agent,
     application: &Application,
+    stopped: Option<Failure>,
     (blocked, approval): (Option<Failure>, Approval),
     cause: Cause,
     now: Timestamp,
@@ -58,6 +59,7 @@ fn ask(
         cause,
         freeze: freeze.as_ref(),
         suspension: application.suspend.as_ref(),
+        stopped,
         pin: application.pin.as_ref(),
         blocked,
         windows: &application.sync.windows,
@@ -141,9 +143,14 @@ fn decide(
         Some(head) => approval::judge(entry, head),
         None => Approval::NotNeeded,
     };
-    let verdict = ask(agent, &application, (blocked, approval), trigger.cause, now);
+    let stopped = entry.stop().map(|stop| stop.failure());
+    let held = (blocked, approval);
+    let verdict = ask(agent, &application, stopped, held, trigger.cause, now);
     if verdict.target == Target::Nothing {
         if let Some(because) = verdict.because {
+            if because.reason == Reason::Aborted {
+                abort::close(agent, name, entry, &because);
+            }
             entry.statement.say(because.reason, because.detail, now);
         }
         ask_again(agent, name, entry, verdict.until);

@@ -11,11 +11,13 @@ use futures::FutureExt as _;
 use syncline_cluster::Account;
 use syncline_core::diff;
 use syncline_core::kept::{Kept, KeptObject, OtherReads};
+use syncline_core::masking::Masking;
 use syncline_core::object::ObjectKey;
 use syncline_core::outcome::{ActionKind, Failure};
 use syncline_core::plan::Plan;
 use syncline_core::read_set::ReadSet;
 use syncline_core::reason::Reason;
+use syncline_core::record::Name;
 use syncline_core::revision::CommitId;
 use syncline_core::secret_inputs::SecretInputs;
 use syncline_core::trigger::Cause;
@@ -117,30 +119,37 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Says what Git changes in each object, where the set of before is at hand, and what of it
-    /// keeps its live value.
-    pub(super) fn show_changes(&self, agent: &Agent, plan: &mut Plan) {
+    /// Says what is written, what Git changes in each object, where the set of before is at hand, and
+    /// what of it keeps its live value.
+    pub(super) fn show_changes(&self, agent: &Agent, application: &Name, plan: &mut Plan) {
         for action in &mut plan.actions {
             action
                 .notes
                 .extend(self.rendered.unstable.get(&action.key).cloned());
         }
-        let Some(previous) = &self.previous else {
+        if !plan.has_writes() {
             return;
-        };
+        }
+        let previous = self.previous.as_deref();
+        let mut secrets = self.rendered.secrets.clone();
+        if let Some(previous) = previous {
+            secrets.extend(&previous.secrets);
+        }
         let key = agent.instance.key();
-        let mut secrets = SecretInputs::default();
-        secrets.extend(&previous.secrets);
-        secrets.extend(&self.rendered.secrets);
-        let updates = plan.actions.iter_mut();
-        for action in updates.filter(|action| action.kind == ActionKind::Update) {
-            let before = previous.set.get(&action.key);
-            let after = self.rendered.set.get(&action.key);
-            if let (Some(before), Some(after)) = (before, after) {
-                let before = diff::masked(&before.body, key, &secrets);
-                let after = diff::masked(&after.body, key, &secrets);
-                action.changes = diff::changes(&before, &after);
-            }
+        let masking = Masking::of_application(&agent.masking, &secrets, key, application);
+        for action in &mut plan.actions {
+            let writes = matches!(action.kind, ActionKind::Create | ActionKind::Update);
+            let after = self.rendered.set.get(&action.key).filter(|_| writes);
+            let before = previous.and_then(|previous| previous.set.get(&action.key));
+            let after = match (before, after) {
+                (Some(before), Some(after)) if action.kind == ActionKind::Update => {
+                    let (before, after) = masking.pair(&before.body, &after.body);
+                    action.changes = diff::changes(&before, &after);
+                    Some(after)
+                }
+                (_, after) => after.map(|after| masking.object(&after.body)),
+            };
+            action.manifest = after.map(|after| after.manifest());
         }
     }
 }

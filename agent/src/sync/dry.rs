@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Extent, Purpose, Start, account_of, beginning, desired, given, inventory};
 use crate::agent::{Agent, blocking};
 use crate::preview::{
-    self, Certainty, Identity, Last, Left, Preview, Rehearsal, Settings, Subject,
+    self, Certainty, Detail, Identity, Last, Left, Preview, Rehearsal, Settings, Subject,
 };
 use crate::rendering::Seen;
-use crate::state::Head;
+use crate::state::{Head, Rendered};
 
 /// What an application is at a commit.
 pub(crate) struct Drawn {
@@ -196,6 +196,13 @@ impl<'a> Dry<'a> {
         touched.filter(|other| other != name).collect()
     }
 
+    /// What the application was rendered to last, if that is in memory.
+    fn last_rendered(&self) -> Option<Arc<Rendered>> {
+        let state = self.agent.state.lock();
+        let entry = state.applications.get(&self.start.application.name)?;
+        entry.rendered.clone()
+    }
+
     fn last(&self) -> Last {
         let rollout = {
             let state = self.agent.state.lock();
@@ -209,7 +216,7 @@ impl<'a> Dry<'a> {
     }
 
     /// Renders, reads and plans.
-    pub(crate) async fn plan(&self) -> Result<Preview, Vec<Failure>> {
+    pub(crate) async fn plan(&self, detail: Detail) -> Result<Preview, Vec<Failure>> {
         let (agent, start) = (self.agent, &self.start);
         let one = |failure| vec![failure];
         let (mut sources, _) = desired::sources(start, &self.given).await.map_err(one)?;
@@ -218,6 +225,10 @@ impl<'a> Dry<'a> {
         let rendered = rendered.await;
         let mut secrets = sources.secrets();
         secrets.extend(&self.given.material.secrets);
+        if let Some(last) = self.last_rendered() {
+            // What is live may still hold them.
+            secrets.extend(&last.secrets);
+        }
         let (kind, output) = rendered.map_err(|failures| desired::masked(failures, &secrets))?;
         let subject = Subject {
             memory: Some(agent),
@@ -234,6 +245,7 @@ impl<'a> Dry<'a> {
             left: Left::In(inventory::extent(agent, start)),
             approval: Approval::default(),
             rehearsal: Rehearsal::No,
+            detail,
             commit: Some(start.target.info.clone()),
             last: self.last(),
             settings: Settings {
@@ -242,6 +254,7 @@ impl<'a> Dry<'a> {
                 tool_quiet_period: agent.settings.tool_quiet_period,
                 concurrency: agent.settings.apply_concurrency,
                 limits: agent.yaml_limits(),
+                masking: Arc::clone(&agent.masking),
             },
         };
         let planned = Box::pin(preview::preview(

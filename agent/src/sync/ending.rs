@@ -22,7 +22,7 @@ use crate::agent::Agent;
 use crate::jitter::later;
 use crate::metrics::{ActionLabels, SyncLabels};
 use crate::state::{ApplicationState, LastSync, State};
-use crate::{failpoint, health, images, report, repositories};
+use crate::{abort, failpoint, health, images, report, repositories};
 
 /// Puts the end of a sync into state, history, status and metrics, and decides on a retry.
 pub(super) async fn finish(
@@ -38,6 +38,11 @@ pub(super) async fn finish(
     let mut judged = Judged::of(&ended);
     if judged.result == SyncResult::Superseded && agent.queue.is_closed() {
         judged = Judged::interrupted();
+    }
+    if judged.result == SyncResult::Superseded
+        && let Some(failure) = abort::why(agent, name)
+    {
+        judged = Judged::aborted(failure);
     }
     record.result = judged.result;
     record.failure.clone_from(&judged.failure);
@@ -103,12 +108,14 @@ pub(super) async fn finish(
                 id: record.id.clone(),
                 result: record.result,
                 finished_at: record.finished_at,
+                cause: record.cause,
             });
             agent.history.record_sync(&record);
             agent.feed.publish(Topic::Sync, name.to_string());
         }
         if let Ok(Done::Carried { rollout, .. }) = &ended {
-            let goes_on = rollout.active && record.result != SyncResult::Superseded;
+            let gave_way = judged.is_aborted() || record.result == SyncResult::Superseded;
+            let goes_on = rollout.active && !gave_way;
             entry.record = goes_on.then(|| record.clone());
             if rollout.staged {
                 wait(agent, state, name, rollout, now);
@@ -271,6 +278,20 @@ impl Judged {
         }
     }
 
+    /// A person stopped it.
+    fn aborted(failure: Failure) -> Self {
+        Self {
+            result: SyncResult::Interrupted,
+            failure: Some(failure),
+            waits: false,
+        }
+    }
+
+    fn is_aborted(&self) -> bool {
+        let failure = self.failure.as_ref();
+        failure.is_some_and(|failure| failure.reason == Reason::Aborted)
+    }
+
     fn of(ended: &Result<Done, Stopped>) -> Self {
         let ended_as = |result, failure, waits| Self {
             result,
@@ -365,7 +386,7 @@ fn settle(
     entry.attempted = Some(start.target.revision.clone());
     entry.waits = judged.waits;
     let settled = match judged.result {
-        SyncResult::Superseded => false,
+        SyncResult::Superseded | SyncResult::Interrupted => false,
         _ => !matches!(ended, Ok(Done::Carried { rollout, .. }) if rollout.active),
     };
     if !judged.waits && ended.is_ok() && settled {

@@ -91,6 +91,7 @@ pub(super) async fn live(
                 action: ActionKind::Prune,
                 note: String::new(),
                 changes: Vec::new(),
+                manifest: None,
             }),
             Err(error) => {
                 let place = rendered.set.get(&key).map(|manifest| &manifest.origin);

@@ -383,6 +383,7 @@ impl<'a> Course<'a> {
             error: None,
             note: "the hook succeeded".to_owned(),
             changes: Vec::new(),
+            manifest: None,
         };
         if run.state == RunState::Failed {
             let (agent, start, account) = (self.agent, self.start, self.account);

@@ -413,6 +413,7 @@ fn outcome(action: &Action, error: Option<Failure>) -> ObjectOutcome {
         error,
         note,
         changes: action.changes.clone(),
+        manifest: action.manifest.clone(),
     }
 }
 

@@ -102,8 +102,8 @@ fn text(arguments: &DiffArguments, preview: &Preview) -> String {
         }
         out.push('\n');
         for change in &action.changes {
-            let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-            let (before, after) = (side(&change.before), side(&change.after));
+            let before = change.before.as_deref().unwrap_or("-");
+            let after = change.after.as_deref().unwrap_or("-");
             let _ = writeln!(out, "          {}: {before} -> {after}", change.path);
         }
         if let Some(because) = &action.because {

@@ -116,7 +116,9 @@ pub(super) fn whole(name: &Name, explained: &Explained, now: Timestamp) -> Strin
     let mut held = Vec::new();
     for one in &detail.held {
         held.push(format!("{}: {}", one.tag, one.sentence));
-        held.push(format!("  since {}", since(one.since, now)));
+        if let Some(at) = one.since {
+            held.push(format!("  since {}", since(at, now)));
+        }
         held.push(format!("  released by `{}`", one.command));
     }
     page.list("held", &held);
@@ -286,6 +288,7 @@ mod tests {
             "command": "kubectl ...", "trailer": "Syncline-Release: shop/web 1.5.0",
         });
         let detail = json!({
+            "allowedActions": [],
             "summary": {
                 "namespace": "shop", "name": "web", "image": "registry.example.com/shop/web",
                 "select": ">=1.0 <2", "repository": "config", "current": "1.4.0",

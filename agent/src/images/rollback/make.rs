@@ -26,7 +26,7 @@ use crate::images::writer::tip::{self, Tip};
 const MOST_COMMITS: usize = 1000;
 
 /// What an application reads of its own repository: what its last render read, and its path.
-pub(super) fn reads(agent: &Agent, application: &Name) -> ReadSet {
+pub(crate) fn reads(agent: &Agent, application: &Name) -> ReadSet {
     let mut reads = ReadSet::default();
     let state = agent.state.lock();
     let Some(entry) = state.applications.get(application) else {
