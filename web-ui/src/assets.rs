@@ -30,6 +30,7 @@ pub(crate) async fn index(headers: HeaderMap) -> Response {
         Some(asset) => serve(asset, &headers, "no-store"),
         None => pages::notice(
             StatusCode::OK,
+            "/",
             "The front end was not built",
             &[
                 "The agent runs and its API answers under `/api/v1`, but this binary was built without the pages.",
@@ -47,7 +48,10 @@ pub(crate) async fn asset(
 ) -> Response {
     match find(&format!("assets/{path}")) {
         Some(asset) => serve(asset, &headers, "private, max-age=31536000, immutable"),
-        None => Error::NotFound("such file".to_owned()).into_page(&shared.settings.link_hint),
+        None => {
+            let error = Error::NotFound("such file".to_owned());
+            error.into_page(&shared.settings.link_hint, &format!("/assets/{path}"))
+        }
     }
 }
 
@@ -71,7 +75,8 @@ fn serve(asset: &Asset, headers: &HeaderMap, cache: &'static str) -> Response {
     response
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+/// Whether a browser takes packed answers.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT_ENCODING)
         .iter()

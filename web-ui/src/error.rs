@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::filter::FilterError;
 use crate::pages;
 use crate::questions::Unanswered;
 
@@ -24,6 +25,18 @@ pub(crate) struct ErrorText {
     code: String,
     /// A sentence for people.
     message: String,
+    /// Which part of a text of the request is wrong, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Part>,
+}
+
+/// A part of a text, in characters from 0.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct Part {
+    /// The first character.
+    from: u32,
+    /// The character after the last.
+    to: u32,
 }
 
 /// Every way in which a request can fail.
@@ -31,6 +44,8 @@ pub(crate) struct ErrorText {
 pub(crate) enum Error {
     #[error("{0}")]
     BadRequest(String),
+    #[error("{0}")]
+    Filter(FilterError),
     #[error("a session is needed; open a one-time link first")]
     Unauthenticated,
     #[error("this host name is not served here")]
@@ -41,6 +56,10 @@ pub(crate) enum Error {
     NotJson,
     #[error("there is no {0}")]
     NotFound(String),
+    #[error("this `Idempotency-Key` was used for another call; each call has its own")]
+    KeyReused,
+    #[error("the call was refused")]
+    Sent(Box<Response>),
     #[error("the method is not allowed here")]
     Method,
     #[error("too many event streams are open")]
@@ -59,16 +78,21 @@ impl Error {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::Filter(_) => (StatusCode::BAD_REQUEST, "bad-filter"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::WrongHost => (StatusCode::MISDIRECTED_REQUEST, "wrong-host"),
             Self::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused"),
+            Self::Sent(response) => (response.status(), "refused"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
             Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting-down"),
             Self::Slow => (StatusCode::GATEWAY_TIMEOUT, "slow"),
             Self::Unanswered(Unanswered::Refused(_)) => (StatusCode::CONFLICT, "refused"),
+            Self::Unanswered(Unanswered::Forbidden(_)) => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Unanswered(Unanswered::Invalid(_)) => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::Unanswered(Unanswered::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
@@ -78,22 +102,25 @@ impl Error {
         }
     }
 
-    /// The same failure as a page for a browser that is not asking the API.
-    pub(crate) fn into_page(self, hint: &str) -> Response {
+    /// The same failure as a page for a browser that is not asking the API, under the path of the
+    /// request.
+    pub(crate) fn into_page(self, hint: &str, path: &str) -> Response {
         let (status, _) = self.status_and_code();
         let text = self.to_string();
         match self {
             Self::Unauthenticated => pages::notice(
                 status,
+                path,
                 "A one-time link is needed",
                 &[hint, "Each link signs one browser in, once."],
             ),
             Self::NotFound(_) => pages::notice(
                 status,
+                path,
                 "There is no such page",
-                &["The application starts at `/`."],
+                &["The application starts at `/`, below the address of the web UI."],
             ),
-            _ => pages::notice(status, "This request was refused", &[&text]),
+            _ => pages::notice(status, path, "This request was refused", &[&text]),
         }
     }
 }
@@ -103,10 +130,21 @@ impl IntoResponse for Error {
         if let Self::Unanswered(Unanswered::Internal(cause)) = &self {
             tracing::error!(error = %cause, "a question of the web UI could not be answered");
         }
+        if let Self::Sent(response) = self {
+            return *response;
+        }
         let (status, code) = self.status_and_code();
+        let at = match &self {
+            Self::Filter(error) => Some(Part {
+                from: error.span.from as u32,
+                to: error.span.to as u32,
+            }),
+            _ => None,
+        };
         let text = ErrorText {
             code: code.to_owned(),
             message: self.to_string(),
+            at,
         };
         (status, Json(ErrorBody { error: text })).into_response()
     }

@@ -25,6 +25,8 @@ pub enum Topic {
     ImagePolicy,
     /// A repository. The key is `namespace/name`.
     Repository,
+    /// A webhook was delivered. The key is its id.
+    Delivery,
     /// The agent as a whole: it was frozen or goes on. The key says nothing.
     Agent,
 }
@@ -123,6 +125,12 @@ impl Feed {
     /// Ends every open stream; later ones end at once. For a clean shutdown of the server.
     pub fn close(&self) {
         self.state().sender = None;
+    }
+
+    /// The id of the newest change.
+    pub(crate) fn newest(&self) -> String {
+        let last = self.state().last;
+        self.id(last)
     }
 
     /// `None` where the feed is closed.

@@ -1,15 +1,22 @@
 //! One module per resource: checks what the request says, asks the agent, shapes the answer.
 
 pub(crate) mod about;
+pub(crate) mod actions;
 pub(crate) mod applications;
+pub(crate) mod calls;
+pub(crate) mod diff;
 pub(crate) mod health_changes;
 pub(crate) mod images;
+pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod openapi;
 pub(crate) mod preview;
+pub(crate) mod records;
 pub(crate) mod repositories;
+pub(crate) mod resources;
 pub(crate) mod stream;
 pub(crate) mod syncs;
+pub(crate) mod timeline;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};

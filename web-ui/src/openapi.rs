@@ -5,8 +5,10 @@ use utoipa::OpenApi;
 use crate::error::ErrorBody;
 use crate::feed::Change;
 use crate::handlers::{
-    about, applications, health_changes, images, preview, repositories, stream, syncs,
+    about, actions, applications, calls, diff, health_changes, images, list, preview, records,
+    repositories, resources, stream, syncs, timeline,
 };
+use crate::views::TimelineKind;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,22 +19,40 @@ use crate::handlers::{
     ),
     paths(
         about::show,
-        applications::list,
+        actions::agent,
+        actions::application,
+        actions::image,
+        actions::sync,
         applications::show,
-        applications::request_sync,
+        diff::show,
+        calls::export,
+        calls::list,
         health_changes::list,
         images::list,
         images::show,
         images::tag,
         images::tags,
         images::updates,
+        list::list,
+        list::names,
         preview::show,
+        records::deliveries,
+        records::dependencies,
+        records::drift,
         repositories::list,
+        repositories::show,
+        resources::configuration,
+        resources::events,
+        resources::logs,
+        resources::object,
+        resources::tree,
         stream::open,
         syncs::list,
         syncs::show,
+        timeline::context,
+        timeline::list,
     ),
-    components(schemas(ErrorBody, Change))
+    components(schemas(ErrorBody, Change, TimelineKind, calls::Format))
 )]
 struct Description;
 

@@ -4,9 +4,15 @@ use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-/// A page that says one thing. Text between backticks is shown as code.
-pub(crate) fn notice(status: StatusCode, title: &str, paragraphs: &[&str]) -> Response {
-    (status, Html(page(title, "", paragraphs))).into_response()
+/// A page under a path that says one thing. Text between backticks is shown as code.
+pub(crate) fn notice(status: StatusCode, path: &str, title: &str, paragraphs: &[&str]) -> Response {
+    let page = page(&way_up(path), title, "", paragraphs);
+    (status, Html(page)).into_response()
+}
+
+/// What leads from a path to the root of the UI, wherever a proxy has put that.
+fn way_up(path: &str) -> String {
+    "../".repeat(path.matches('/').count().saturating_sub(1))
 }
 
 /// A page that goes on to the application by itself.
@@ -15,6 +21,7 @@ pub(crate) fn notice(status: StatusCode, title: &str, paragraphs: &[&str]) -> Re
 /// browser would then not send a `SameSite=Strict` cookie; a page that moves on starts anew.
 pub(crate) fn onward() -> String {
     page(
+        "",
         "Signed in",
         "<meta http-equiv=\"refresh\" content=\"0;url=./\">",
         &["If nothing happens, open `/`."],
@@ -30,7 +37,7 @@ pub(crate) async fn style() -> Response {
         .into_response()
 }
 
-fn page(title: &str, head: &str, paragraphs: &[&str]) -> String {
+fn page(root: &str, title: &str, head: &str, paragraphs: &[&str]) -> String {
     let title = escape(title);
     let mut body = String::new();
     for text in paragraphs {
@@ -42,7 +49,7 @@ fn page(title: &str, head: &str, paragraphs: &[&str]) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · Syncline</title>\n{head}<link rel=\"icon\" href=\"data:,\">\n\
-         <link rel=\"stylesheet\" href=\"notice.css\">\n\
+         <link rel=\"stylesheet\" href=\"{root}notice.css\">\n\
          </head>\n<body>\n<main>\n<p class=\"name\">Syncline</p>\n<h1>{title}</h1>\n{body}</main>\n\
          </body>\n</html>\n"
     )
@@ -83,8 +90,20 @@ mod tests {
 
     #[test]
     fn text_of_a_notice_is_never_markup() {
-        let html = page("<b>", "", &["a `<i>` & \"c\""]);
+        let html = page("", "<b>", "", &["a `<i>` & \"c\""]);
         assert!(html.contains("<h1>&lt;b&gt;</h1>"));
         assert!(html.contains("<p>a <code>&lt;i&gt;</code> &amp; &quot;c&quot;</p>"));
+    }
+
+    #[test]
+    fn the_style_of_a_notice_is_found_from_every_path() {
+        for (path, way) in [
+            ("/", ""),
+            ("/login", ""),
+            ("/a/b", "../"),
+            ("/a/b/", "../../"),
+        ] {
+            assert_eq!(way_up(path), way, "{path}");
+        }
     }
 }

@@ -1,13 +1,27 @@
 //! What the UI asks the agent: the one seam between them.
 
+mod actions;
+mod diff;
+mod list;
+mod records;
+mod resources;
+mod timeline;
+
 use futures::future::BoxFuture;
 use syncline_core::record::Name;
 
 use crate::feed::Feed;
 use crate::views::{
-    About, ApplicationDetail, ApplicationSummary, HealthChangeView, ImageDetail, ImageSummary,
-    ImageUpdate, PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer, TagVerdict,
+    About, ApplicationDetail, HealthChangeView, ImageDetail, ImageSummary, ImageUpdate,
+    PreviewView, RepositoryView, SyncDetail, SyncSummary, TagAnswer, TagVerdict,
 };
+
+pub use actions::{Actions, Call, How};
+pub use diff::{Between, Diffs};
+pub use list::{ListQuestions, Listed};
+pub use records::{CallFilter, DeliveryPart, DriftPart, Records};
+pub use resources::{LogStream, LogsWanted, Resources};
+pub use timeline::Timeline;
 
 /// An answer that arrives later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Unanswered>>;
@@ -15,10 +29,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, Unanswered>>;
 /// Questions and commands which the agent answers.
 ///
 /// Answers are views: complete, masked, ready to be shown. `None` means that there is no such thing.
-pub trait Questions: Send + Sync + 'static {
-    /// All applications, in any order.
-    fn applications(&self) -> Answer<'_, Vec<ApplicationSummary>>;
-
+pub trait Questions: Actions + Diffs + ListQuestions + Records + Resources + Timeline {
     /// One application with its objects.
     fn application(&self, name: Name) -> Answer<'_, Option<ApplicationDetail>>;
 
@@ -59,10 +70,6 @@ pub trait Questions: Send + Sync + 'static {
     /// What runs here.
     fn about(&self) -> Answer<'_, About>;
 
-    /// Asks for a sync of an application; returns when it is queued, `None` where there is no such
-    /// application. [`Unanswered::Refused`] where no sync may run, for example while suspended.
-    fn request_sync(&self, application: Name) -> Answer<'_, Option<()>>;
-
     /// What a branch, tag, commit or other reference would change; without one the plan that waits for
     /// a person, or that of the newest commit. Nothing is written. `None` where there is no such
     /// application; [`Unanswered::Refused`] where there is no such reference or no plan, with why.
@@ -91,6 +98,12 @@ pub enum Unanswered {
     /// It may not be done now; the text says why, for people.
     #[error("{0}")]
     Refused(String),
+    /// The service account may not do what the answer needs; the text names the right, for people.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What was given with the question is wrong; the text says what, for people.
+    #[error("{0}")]
+    Invalid(String),
     /// The part that would answer (named) cannot be reached at the moment.
     #[error("the {0} cannot be reached at the moment")]
     Unavailable(&'static str),

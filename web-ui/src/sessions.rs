@@ -23,6 +23,15 @@ pub struct Sessions {
     max_links: usize,
 }
 
+/// How a browser reaches the UI, which decides what its cookie may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Directly, on this machine or by a port that is forwarded to it.
+    Loopback,
+    /// Over TLS, by the proxy of the public address.
+    Tls,
+}
+
 /// The operating system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no random bytes")]
@@ -43,8 +52,18 @@ impl std::fmt::Debug for Held {
     }
 }
 
+/// A browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Browser {
+    /// When its session ends.
+    pub(crate) ends: Instant,
+    /// What tells it from others in the audit; says nothing of its cookie.
+    pub(crate) label: String,
+}
+
 struct Ticket {
     secret: String,
+    label: String,
     ends: Instant,
 }
 
@@ -103,27 +122,42 @@ impl Sessions {
         }))
     }
 
-    /// When the session of a `Cookie` header ends; `None` where it names no session.
-    pub(crate) fn find(&self, header: &str) -> Option<Instant> {
+    /// The session of a `Cookie` header; `None` where it names none of that way.
+    pub(crate) fn find(&self, header: &str, way: Way) -> Option<Browser> {
+        let cookie = self.cookie(way);
         let id = header.split(';').find_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            (name == &*self.cookie).then_some(value)
+            (name == cookie).then_some(value)
         })?;
         self.with(|held| {
             held.browsers
                 .iter()
                 .find(|browser| browser.is(id))
-                .map(|b| b.ends)
+                .map(|browser| Browser {
+                    ends: browser.ends,
+                    label: browser.label.clone(),
+                })
         })
     }
 
     /// The `Set-Cookie` header that hands a session to a browser.
-    pub(crate) fn set_cookie(&self, id: &str) -> String {
+    pub(crate) fn set_cookie(&self, id: &str, way: Way) -> String {
         let seconds = self.session_lifetime.as_secs();
-        format!(
-            "{}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}",
-            self.cookie
-        )
+        let cookie = self.cookie(way);
+        let secure = match way {
+            Way::Loopback => "",
+            Way::Tls => "; Secure",
+        };
+        format!("{cookie}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    }
+
+    /// Browsers take a `__Host-` cookie over TLS and for one host only: no other host of the domain
+    /// can set it.
+    fn cookie(&self, way: Way) -> String {
+        match way {
+            Way::Loopback => self.cookie.to_string(),
+            Way::Tls => format!("__Host-{}", self.cookie),
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
@@ -139,6 +173,7 @@ impl Ticket {
     fn new(lifetime: Duration) -> Result<Self, NoRandomness> {
         Ok(Self {
             secret: random_hex::<32>()?,
+            label: random_hex::<4>()?,
             ends: Instant::now() + lifetime,
         })
     }
@@ -174,7 +209,7 @@ mod tests {
 
     fn cookie_of(sessions: &Sessions, id: &str) -> String {
         sessions
-            .set_cookie(id)
+            .set_cookie(id, Way::Loopback)
             .split(';')
             .next()
             .unwrap()
@@ -191,12 +226,19 @@ mod tests {
             .expect("the first use signs in");
         assert!(
             sessions
-                .find(&format!("other=1; {}", cookie_of(&sessions, &id)))
+                .find(
+                    &format!("other=1; {}", cookie_of(&sessions, &id)),
+                    Way::Loopback
+                )
                 .is_some()
         );
         assert_eq!(sessions.redeem(&token).unwrap(), None);
-        assert!(sessions.find(&cookie_of(&sessions, "")).is_none());
-        assert!(sessions.find("").is_none());
+        assert!(
+            sessions
+                .find(&cookie_of(&sessions, ""), Way::Loopback)
+                .is_none()
+        );
+        assert!(sessions.find("", Way::Loopback).is_none());
     }
 
     #[test]
@@ -220,7 +262,11 @@ mod tests {
             .redeem(&token)
             .unwrap()
             .expect("the link itself is still good");
-        assert!(sessions.find(&cookie_of(&sessions, &id)).is_none());
+        assert!(
+            sessions
+                .find(&cookie_of(&sessions, &id), Way::Loopback)
+                .is_none()
+        );
     }
 
     #[test]
@@ -238,9 +284,25 @@ mod tests {
             .collect();
         let alive: Vec<_> = ids
             .iter()
-            .map(|cookie| sessions.find(cookie).is_some())
+            .map(|cookie| sessions.find(cookie, Way::Loopback).is_some())
             .collect();
         assert_eq!(alive, [false, true, true]);
+    }
+
+    #[test]
+    fn a_cookie_counts_only_on_the_way_that_it_was_given_for() {
+        let sessions = Sessions::new(&Settings::default()).unwrap();
+        let token = sessions.one_time_link().unwrap();
+        let id = sessions.redeem(&token).unwrap().unwrap();
+        for (way, other) in [(Way::Loopback, Way::Tls), (Way::Tls, Way::Loopback)] {
+            let cookie = sessions.set_cookie(&id, way);
+            assert_eq!(cookie.starts_with("__Host-"), way == Way::Tls, "{cookie}");
+            assert_eq!(cookie.contains("; Secure"), way == Way::Tls, "{cookie}");
+            assert!(cookie.contains("; Path=/;"), "{cookie}");
+            let named = cookie.split(';').next().unwrap();
+            assert!(sessions.find(named, way).is_some());
+            assert!(sessions.find(named, other).is_none());
+        }
     }
 
     #[test]

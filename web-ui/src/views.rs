@@ -3,14 +3,23 @@
 //! Nothing here holds a value of a Secret. Text that came from outside (commits, objects, errors)
 //! is sent as it is: a page shows it as text, never as markup.
 
+mod actions;
 mod application;
+mod configuration;
+mod diff;
 mod gate;
+mod graph;
 mod health;
 mod image;
+mod list;
+mod logs;
 mod preview;
+mod records;
 mod repository;
+mod resources;
 mod rollout;
 mod sync;
+mod timeline;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,21 +28,44 @@ use syncline_core::reason::{Class, Reason};
 use syncline_core::{object, revision};
 use utoipa::ToSchema;
 
-pub use application::{
-    ApplicationDetail, ApplicationList, ApplicationSummary, ApprovalView, Approves, LastSync,
-    ObjectView, Severity,
+pub use actions::{
+    ActionAnswer, AgentAction, AllowedAction, ApplicationAction, ImageAction, RollbackView,
 };
+pub use application::{
+    ApplicationDetail, ApplicationSummary, ApprovalView, Approves, LastSync, ObjectView, Severity,
+};
+pub use configuration::{
+    ConfigurationView, HealthRuleView, IgnoreRuleView, SettingGroup, SettingView,
+};
+pub use diff::{DiffSide, DiffView, FieldOwnersView, IgnoredFieldsView, ManagerView, ObjectDiff};
 pub use gate::{
     DependencyView, FreezeView, GateView, Hold, NeededByView, Readiness, RetryView, WindowRule,
     WindowView, WindowsView, ZonedTime,
 };
+pub use graph::{DependencyGraph, DrawnApplication, DrawnNeed, GraphPoint};
 pub use health::{Health, HealthCause, HealthChangeList, HealthChangeView};
 pub use image::{
     HeldTag, ImageDetail, ImageList, ImagePlace, ImagePolicyName, ImageSummary, ImageUpdate,
-    ImageUpdateList, ImageUser, RuleCount, TagAnswer, TagFacts, TagList, TagVerdict, Verdict,
+    ImageUpdateList, ImageUser, PinnedTag, RuleCount, TagAnswer, TagFacts, TagList, TagVerdict,
+    Verdict,
 };
+pub use list::{
+    ApplicationList, ApplicationNames, ApplicationRow, ListedCommit, ListedReason, Tally,
+};
+pub use logs::{LogEntry, LogLine, LogNote};
 pub use preview::{PlannedAction, PlannedCounts, PlannedHook, PreviewView};
-pub use repository::{About, RepositoryList, RepositoryView};
+pub use records::{
+    ApplicationName, CallList, CallView, DeliveryCounts, DeliveryList, DeliveryVerdict,
+    DeliveryView, DriftList, DriftedObject, DriftedSyncView,
+};
+pub use repository::{
+    About, HistoryView, RepositoryDetail, RepositoryList, RepositoryReader, RepositoryView,
+    WebhookState,
+};
+pub use resources::{
+    ConditionView, ContainerState, ContainerView, EventView, EventsView, MissingRight,
+    ObjectDetail, PodName, ReadyCount, ResourceNode, ResourcesView, SyncState,
+};
 pub use rollout::{
     HookMoment, HookState, HookView, PauseState, PauseView, RevertView, RolloutPhase, RolloutView,
 };
@@ -41,6 +73,7 @@ pub use sync::{
     Action, Cause, ChangeView, Counts, DriftView, OutcomeView, StepView, SyncDetail, SyncList,
     SyncResult, SyncSummary,
 };
+pub use timeline::{ActView, SyncContext, TimelineEntry, TimelineKind, TimelineList};
 
 /// Why something is in the state that it is in, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

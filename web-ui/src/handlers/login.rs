@@ -1,5 +1,6 @@
 //! The way in: a one-time link becomes a session.
 
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use http::header::SET_COOKIE;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::pages;
 use crate::router::Shared;
+use crate::sessions::Way;
 
 /// What the link carries.
 #[derive(Deserialize)]
@@ -20,10 +22,11 @@ pub(crate) struct Link {
 /// Uses the link up, hands a session to the browser and leads it to the application.
 pub(crate) async fn redeem(
     State(shared): State<Shared>,
+    Extension(way): Extension<Way>,
     Query(link): Query<Link>,
     headers: HeaderMap,
 ) -> Response {
-    let refuse = |error: Error| error.into_page(&shared.settings.link_hint);
+    let refuse = |error: Error| error.into_page(&shared.settings.link_hint, "/login");
     let id = match shared.sessions.redeem(&link.token) {
         Ok(Some(id)) => id,
         Ok(None) => return refuse(Error::Unauthenticated),
@@ -32,7 +35,7 @@ pub(crate) async fn redeem(
             return refuse(Error::Internal);
         }
     };
-    let Ok(cookie) = HeaderValue::from_str(&shared.sessions.set_cookie(&id)) else {
+    let Ok(cookie) = HeaderValue::from_str(&shared.sessions.set_cookie(&id, way)) else {
         return refuse(Error::Internal);
     };
     let from_elsewhere = headers

@@ -11,7 +11,7 @@ use crate::router::Shared;
 use crate::views::PreviewView;
 
 /// The longest name of a reference that is looked for.
-const LONGEST_REFERENCE: usize = 250;
+pub(super) const LONGEST_REFERENCE: usize = 250;
 
 /// Which commit.
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::sync::{Action, SyncResult};
 use super::{
-    Commit, DependencyView, GateView, Health, HealthCause, Hold, ImagePolicyName, NeededByView,
-    ObjectName, Origin, RetryView, Revision, RolloutView, Why, WindowsView,
+    AllowedAction, Commit, DependencyView, GateView, Health, HealthCause, Hold, ImagePolicyName,
+    NeededByView, ObjectName, Origin, RetryView, Revision, RolloutView, Why, WindowsView,
 };
 
 /// How much an application needs attention. Lists begin with the worst.
@@ -106,14 +106,6 @@ pub struct LastSync {
     pub finished_at: Option<Timestamp>,
 }
 
-/// All applications.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ApplicationList {
-    /// The worst first.
-    pub items: Vec<ApplicationSummary>,
-}
-
 /// The page of one application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -152,6 +144,11 @@ pub struct ApplicationDetail {
     pub retry: RetryView,
     /// The image policies that speak for images that it runs.
     pub policies: Vec<ImagePolicyName>,
+    /// What may be asked for now, and why not what may not be.
+    pub allowed_actions: Vec<AllowedAction>,
+    /// The Application that applies this one from Git, as `namespace/name`: what is changed here it may
+    /// put back.
+    pub kept_by: Option<String>,
     /// Its objects.
     pub objects: Vec<ObjectView>,
 }

@@ -15,6 +15,8 @@ pub enum Hold {
     Frozen,
     /// It is suspended.
     Suspended,
+    /// A person stopped what ran.
+    Aborted,
     /// It is pinned to a commit.
     Pinned,
     /// It waits for what it depends on.

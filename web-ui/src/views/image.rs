@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use syncline_core::names;
+use syncline_core::decision::TagDecision;
+use syncline_core::image::hold::Said;
 use syncline_core::record::{Name, UpdateRecord};
+use syncline_core::{names, shell};
 use utoipa::ToSchema;
 
-use super::{Severity, Why};
+use super::{AllowedAction, Severity, Why};
 
 /// One line of the list of image policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -64,7 +66,11 @@ pub struct ImageDetail {
     pub counts: Vec<RuleCount>,
     /// Where Git names the image.
     pub places: Vec<ImagePlace>,
-    /// Tags that are not chosen because a person took them back, or a rollback did.
+    /// What may be asked for now, and why not what may not be.
+    pub allowed_actions: Vec<AllowedAction>,
+    /// The tag that a person pinned.
+    pub pinned: Option<PinnedTag>,
+    /// Tags that are not chosen because a person skipped them or took them back, or a rollback did.
     pub held: Vec<HeldTag>,
     /// The applications of the namespace that run the image.
     pub applications: Vec<ImageUser>,
@@ -78,12 +84,34 @@ pub struct HeldTag {
     pub tag: String,
     /// Why, for people.
     pub sentence: String,
-    /// Since when.
-    pub since: Timestamp,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
     /// A shell command that releases it.
     pub command: String,
-    /// The last line of the message of a commit that releases it.
-    pub trailer: String,
+    /// The last line of the message of a commit that releases it; absent where no commit does.
+    pub trailer: Option<String>,
+}
+
+/// The tag that a person pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedTag {
+    /// The tag.
+    pub tag: String,
+    /// Who and why, for people.
+    pub sentence: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+impl From<&Said> for PinnedTag {
+    fn from(said: &Said) -> Self {
+        Self {
+            tag: said.value.clone(),
+            sentence: said.pinned(),
+            since: said.since,
+        }
+    }
 }
 
 impl HeldTag {
@@ -94,24 +122,26 @@ impl HeldTag {
         Self {
             tag: tag.to_owned(),
             sentence,
-            since,
+            since: Some(since),
             command: format!(
                 "kubectl -n {namespace} annotate imagepolicies.syncline.dev {name} --overwrite \
                  {release}={}",
-                quoted(tag)
+                // What is held was read from the messages of commits, which may say anything.
+                shell::word(tag)
             ),
-            trailer: format!("{trailer}: {policy} {tag}"),
+            trailer: Some(format!("{trailer}: {policy} {tag}")),
         }
     }
-}
 
-/// As one word of a shell: what is held was read from the messages of commits, which may say anything.
-fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@".contains(&byte);
-    if text.bytes().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+    /// A tag that a person skips.
+    pub fn skipped(policy: &Name, said: &Said) -> Self {
+        Self {
+            tag: said.value.clone(),
+            sentence: said.skipped(),
+            since: said.since,
+            command: TagDecision::Release(said.value.clone()).command(policy),
+            trailer: None,
+        }
     }
 }
 

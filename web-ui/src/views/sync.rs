@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use syncline_core::diff::Change;
+use syncline_core::masking::Masked;
 use syncline_core::outcome::{ActionKind, ObjectOutcome};
 use syncline_core::record::{self, Drift, SyncRecord};
 use syncline_core::trigger;
@@ -226,7 +227,7 @@ pub struct OutcomeView {
     pub changes: Vec<ChangeView>,
 }
 
-/// A field that Git changed. Values of Secrets are masked.
+/// A field that Git changed. Secrets are masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeView {
@@ -234,9 +235,11 @@ pub struct ChangeView {
     #[schema(example = "spec.template.spec.containers[web].image")]
     pub path: String,
     /// Its value before, as JSON; absent where it was not there.
-    pub before: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub before: Option<Masked<String>>,
     /// Its value after, as JSON; absent where it is gone.
-    pub after: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub after: Option<Masked<String>>,
 }
 
 /// A live object that differed from Git.

@@ -1,114 +1,28 @@
 //! The router as a browser meets it: signing in, refusals, headers, paging, the stream.
 
-#![allow(
-    unreachable_pub,
-    dead_code,
-    reason = "the sample is shared with the example"
-)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "../examples/fixture/sample.rs"]
-mod sample;
-
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use futures::StreamExt as _;
-use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
-use http::{HeaderMap, Request, StatusCode};
-use sample::Sample;
+use http::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE};
+use http::{Request, StatusCode};
 use serde_json::Value;
-use syncline_web_ui::{Feed, Questions as _, Sessions, Settings, Topic, router};
+use syncline_web_ui::{Questions as _, Settings, Topic};
 use tower::ServiceExt as _;
 
-struct Ui {
-    router: Router,
-    sessions: Sessions,
-    feed: Feed,
-    cookie: String,
+use crate::sample::Sample;
+use crate::ui::{Answer, Ui};
+
+fn signed_out(settings: Settings) -> Ui {
+    Ui::new(Sample::shop(), settings)
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+async fn signed_in(settings: Settings) -> Ui {
+    signed_out(settings).sign_in().await
 }
 
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-impl Ui {
-    async fn signed_in(settings: Settings) -> Self {
-        let mut ui = Self::signed_out(settings);
-        let token = ui.sessions.one_time_link().unwrap();
-        let answer = ui
-            .ask(request("GET", &format!("/login?token={token}")))
-            .await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER);
-        answer
-            .header("set-cookie")
-            .split(';')
-            .next()
-            .unwrap()
-            .clone_into(&mut ui.cookie);
-        ui
-    }
-
-    fn signed_out(settings: Settings) -> Self {
-        let sample = Sample::shop();
-        let feed = sample.changes();
-        let sessions = Sessions::new(&settings).unwrap();
-        let router = router(settings, sessions.clone(), Arc::new(sample));
-        Self {
-            router,
-            sessions,
-            feed,
-            cookie: String::new(),
-        }
-    }
-
-    async fn ask(&self, request: http::request::Builder) -> Answer {
-        self.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.ask(request("GET", path).header(COOKIE, &self.cookie))
-            .await
-    }
-
-    async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, 1 << 22).await.unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-        }
-    }
-
-    fn post(&self, path: &str) -> http::request::Builder {
-        request("POST", path)
-            .header(COOKIE, &self.cookie)
-            .header(CONTENT_TYPE, "application/json")
-            .header(ORIGIN, "http://localhost:8410")
-            .header("sec-fetch-site", "same-origin")
-    }
+async fn ask(ui: &Ui, request: http::request::Builder) -> Answer {
+    ui.send(request.body(Body::empty()).unwrap()).await
 }
 
 fn request(method: &str, path: &str) -> http::request::Builder {
@@ -120,11 +34,9 @@ fn request(method: &str, path: &str) -> http::request::Builder {
 
 #[tokio::test]
 async fn a_one_time_link_signs_one_browser_in_once() {
-    let ui = Ui::signed_out(Settings::default());
+    let ui = signed_out(Settings::default());
     let token = ui.sessions.one_time_link().unwrap();
-    let first = ui
-        .ask(request("GET", &format!("/login?token={token}")))
-        .await;
+    let first = ask(&ui, request("GET", &format!("/login?token={token}"))).await;
     assert_eq!(first.status, StatusCode::SEE_OTHER);
     assert_eq!(first.headers[LOCATION], "./");
     let cookie = first.headers[SET_COOKIE].to_str().unwrap();
@@ -134,36 +46,38 @@ async fn a_one_time_link_signs_one_browser_in_once() {
     );
     assert!(!cookie.contains(&token), "the link is not the session");
 
-    let inside = ui
-        .ask(request("GET", "/").header(COOKIE, cookie.split(';').next().unwrap()))
-        .await;
+    let inside = ask(
+        &ui,
+        request("GET", "/").header(COOKIE, cookie.split(';').next().unwrap()),
+    )
+    .await;
     assert_eq!(inside.status, StatusCode::OK);
 
-    let second = ui
-        .ask(request("GET", &format!("/login?token={token}")))
-        .await;
+    let second = ask(&ui, request("GET", &format!("/login?token={token}"))).await;
     assert_eq!(second.status, StatusCode::UNAUTHORIZED);
     assert!(second.headers.get(SET_COOKIE).is_none());
 }
 
 #[tokio::test]
 async fn a_link_that_was_clicked_on_another_site_moves_on_by_itself() {
-    let ui = Ui::signed_out(Settings::default());
+    let ui = signed_out(Settings::default());
     let token = ui.sessions.one_time_link().unwrap();
     let path = format!("/login?token={token}");
-    let answer = ui
-        .ask(request("GET", &path).header("sec-fetch-site", "cross-site"))
-        .await;
+    let answer = ask(
+        &ui,
+        request("GET", &path).header("sec-fetch-site", "cross-site"),
+    )
+    .await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.headers.contains_key(SET_COOKIE));
-    assert!(answer.body.contains("http-equiv=\"refresh\""));
-    assert!(!answer.body.contains(&token));
+    assert!(answer.text().contains("http-equiv=\"refresh\""));
+    assert!(!answer.text().contains(&token));
 }
 
 #[tokio::test]
 async fn nothing_but_the_way_in_is_served_without_a_session() {
     let hint = "Run `the command`.".to_owned();
-    let ui = Ui::signed_out(Settings {
+    let ui = signed_out(Settings {
         link_hint: hint,
         ..Settings::default()
     });
@@ -176,24 +90,24 @@ async fn nothing_but_the_way_in_is_served_without_a_session() {
         "/api/v1/openapi.json",
     ] {
         for cookie in ["", "syncline-00000000=0", "session=x"] {
-            let answer = ui.ask(request("GET", path).header(COOKIE, cookie)).await;
+            let answer = ask(&ui, request("GET", path).header(COOKIE, cookie)).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {cookie}");
         }
     }
-    let page = ui.ask(request("GET", "/")).await;
+    let page = ask(&ui, request("GET", "/")).await;
     assert!(
-        page.body.contains("<code>the command</code>"),
+        page.text().contains("<code>the command</code>"),
         "{}",
-        page.body
+        page.text()
     );
-    let api = ui.ask(request("GET", "/api/v1/about")).await;
+    let api = ask(&ui, request("GET", "/api/v1/about")).await;
     assert_eq!(api.json()["error"]["code"], "unauthenticated");
     assert_eq!(
-        ui.ask(request("GET", "/notice.css")).await.status,
+        ask(&ui, request("GET", "/notice.css")).await.status,
         StatusCode::OK
     );
     assert_eq!(
-        ui.ask(request("GET", "/login")).await.status,
+        ask(&ui, request("GET", "/login")).await.status,
         StatusCode::UNAUTHORIZED
     );
 }
@@ -204,7 +118,7 @@ async fn a_session_ends() {
         session_lifetime: Duration::ZERO,
         ..Settings::default()
     };
-    let ui = Ui::signed_in(short).await;
+    let ui = signed_in(short).await;
     assert_eq!(
         ui.get("/api/v1/about").await.status,
         StatusCode::UNAUTHORIZED
@@ -217,7 +131,7 @@ async fn a_foreign_host_name_reads_nothing() {
         allowed_hosts: vec!["ui.example.com".into()],
         ..Settings::default()
     };
-    let ui = Ui::signed_in(allowed).await;
+    let ui = signed_in(allowed).await;
     for (host, status) in [
         ("localhost", StatusCode::OK),
         ("LOCALHOST:1", StatusCode::OK),
@@ -244,28 +158,31 @@ async fn a_foreign_host_name_reads_nothing() {
                 .uri(path)
                 .header(HOST, host)
                 .header(COOKIE, &ui.cookie);
-            assert_eq!(ui.ask(request).await.status, status, "{host} {path}");
+            assert_eq!(ask(&ui, request).await.status, status, "{host} {path}");
         }
     }
     let nameless = Request::builder().uri("/").header(COOKIE, &ui.cookie);
     assert_eq!(
-        ui.ask(nameless).await.status,
+        ask(&ui, nameless).await.status,
         StatusCode::MISDIRECTED_REQUEST
     );
     let twice = request("GET", "/")
         .header(HOST, "localhost")
         .header(COOKIE, &ui.cookie);
-    assert_eq!(ui.ask(twice).await.status, StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(
+        ask(&ui, twice).await.status,
+        StatusCode::MISDIRECTED_REQUEST
+    );
     let absolute = request("GET", "http://evil.example.com/").header(COOKIE, &ui.cookie);
     assert_eq!(
-        ui.ask(absolute).await.status,
+        ask(&ui, absolute).await.status,
         StatusCode::MISDIRECTED_REQUEST
     );
 }
 
 #[tokio::test]
 async fn other_sites_can_neither_command_nor_read() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let path = "/api/v1/applications/shop/web/sync";
     let bare = || {
         request("POST", path)
@@ -279,29 +196,29 @@ async fn other_sites_can_neither_command_nor_read() {
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
     ] {
-        let answer = ui.ask(bare().header(name, value)).await;
+        let answer = ask(&ui, bare().header(name, value)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}: {value}");
         assert_eq!(answer.json()["error"]["code"], "cross-origin");
     }
     let read = request("GET", "/api/v1/about").header(COOKIE, &ui.cookie);
-    let answer = ui.ask(read.header("sec-fetch-site", "same-site")).await;
+    let answer = ask(&ui, read.header("sec-fetch-site", "same-site")).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     for kind in ["text/plain", "application/x-www-form-urlencoded", ""] {
         let form = request("POST", path)
             .header(COOKIE, &ui.cookie)
             .header(CONTENT_TYPE, kind);
         assert_eq!(
-            ui.ask(form).await.status,
+            ask(&ui, form).await.status,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "{kind}"
         );
     }
-    assert_eq!(ui.ask(ui.post(path)).await.status, StatusCode::ACCEPTED);
+    assert_eq!(ask(&ui, ui.post(path)).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_content_security_policy() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let answers = [
         ui.get("/").await,
         ui.get("/nowhere").await,
@@ -309,11 +226,14 @@ async fn every_answer_carries_the_content_security_policy() {
         ui.get("/api/v1/about").await,
         ui.get("/api/v1/nowhere").await,
         ui.get("/notice.css").await,
-        ui.ask(request("GET", "/")).await,
-        ui.ask(request("GET", "/login?token=wrong")).await,
-        ui.ask(Request::builder().uri("/").header(HOST, "evil.example.com"))
-            .await,
-        ui.ask(ui.post("/")).await,
+        ask(&ui, request("GET", "/")).await,
+        ask(&ui, request("GET", "/login?token=wrong")).await,
+        ask(
+            &ui,
+            Request::builder().uri("/").header(HOST, "evil.example.com"),
+        )
+        .await,
+        ask(&ui, ui.post("/")).await,
     ];
     for answer in answers {
         let policy = answer.header("content-security-policy");
@@ -333,7 +253,7 @@ async fn every_answer_carries_the_content_security_policy() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_said_in_one_shape() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     for path in [
         "/api/v1/nowhere",
         "/api/v1/applications/shop/nothing",
@@ -352,18 +272,16 @@ async fn what_does_not_exist_is_said_in_one_shape() {
             "{path}"
         );
     }
-    let answer = ui
-        .ask(ui.post("/api/v1/applications/shop/nothing/sync"))
-        .await;
+    let answer = ask(&ui, ui.post("/api/v1/applications/shop/nothing/sync")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    let answer = ui.ask(ui.post("/api/v1/about")).await;
+    let answer = ask(&ui, ui.post("/api/v1/about")).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(answer.json()["error"]["code"], "method-not-allowed");
 }
 
 #[tokio::test]
 async fn bad_b69_a_page_size_or_name_that_cannot_be_is_a_bad_request() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let long = "a".repeat(254);
     for path in [
         "/api/v1/applications/shop/web/syncs?limit=-1",
@@ -385,7 +303,7 @@ async fn bad_b69_a_page_size_or_name_that_cannot_be_is_a_bad_request() {
             answer.status,
             StatusCode::BAD_REQUEST,
             "{path}: {}",
-            answer.body
+            answer.text()
         );
         assert_eq!(answer.json()["error"]["code"], "bad-request", "{path}");
     }
@@ -393,7 +311,7 @@ async fn bad_b69_a_page_size_or_name_that_cannot_be_is_a_bad_request() {
 
 #[tokio::test]
 async fn applications_that_fail_come_first() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let list = ui.get("/api/v1/applications").await.json();
     let order: Vec<_> = list["items"]
         .as_array()
@@ -433,7 +351,7 @@ async fn applications_that_fail_come_first() {
 
 #[tokio::test]
 async fn history_is_read_page_by_page_without_gap_or_repetition() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let base = "/api/v1/applications/pay/payments-api/syncs?limit=15";
     let mut ids: Vec<String> = Vec::new();
     let mut path = base.to_owned();
@@ -459,15 +377,90 @@ async fn history_is_read_page_by_page_without_gap_or_repetition() {
     );
 
     let sync = ui.get(&format!("/api/v1/syncs/{}", ids[0])).await.json();
-    assert_eq!(sync["steps"][0]["name"], "fetch");
+    assert_eq!(sync["steps"][0]["name"], "look");
     assert_eq!(sync["outcomes"].as_array().unwrap().len(), 4);
     assert_eq!(sync["summary"]["counts"]["failed"], 1);
     assert_eq!(sync["drift"][0]["manager"], "kubectl-edit");
 }
 
 #[tokio::test]
+async fn a_timeline_is_everything_in_one_order_or_one_kind_of_it() {
+    let ui = signed_in(Settings::default()).await;
+    let base = "/api/v1/applications/pay/payments-api/timeline";
+    let mut path = format!("{base}?limit=20");
+    let mut seen: Vec<(String, String)> = Vec::new();
+    loop {
+        let page = ui.get(&path).await.json();
+        let text = |item: &Value, field: &str| item[field].as_str().unwrap().to_owned();
+        let items = page["items"].as_array().unwrap();
+        seen.extend(
+            items
+                .iter()
+                .map(|item| (text(item, "id"), text(item, "kind"))),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("{base}?limit=20&before={next}");
+    }
+    assert!(
+        seen.windows(2).all(|pair| pair[0].0 > pair[1].0),
+        "newest first, each once: {seen:?}"
+    );
+    for (kind, count) in [("sync", 40), ("act", 4), ("health", 4)] {
+        let found = seen.iter().filter(|(_, one)| one == kind).count();
+        assert_eq!(found, count, "{kind}");
+        let alone = ui.get(&format!("{base}?only={kind}&limit=100")).await;
+        assert_eq!(alone.json()["items"].as_array().unwrap().len(), count);
+    }
+    let failed = ui.get(&format!("{base}?only=failed")).await.json();
+    let failed = failed["items"].as_array().unwrap();
+    assert!(!failed.is_empty() && failed.iter().all(|sync| sync["result"] == "failed"));
+    let wrong = ui.get(&format!("{base}?only=everything")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn around_a_sync_stand_its_commits_and_the_syncs_before_and_after() {
+    let ui = signed_in(Settings::default()).await;
+    let list = ui.get("/api/v1/applications/pay/payments-api/syncs");
+    let list = list.await.json();
+    let id = |at: usize| list["items"][at]["id"].as_str().unwrap().to_owned();
+    let context = async |id: &str| ui.get(&format!("/api/v1/syncs/{id}/context")).await;
+    let newest = context(&id(0)).await.json();
+    assert_eq!(newest["newer"], Value::Null);
+    assert_eq!(newest["older"]["id"], id(1));
+    assert_eq!(newest["commits"].as_array().unwrap().len(), 3);
+    assert_eq!(context(&id(1)).await.json()["newer"]["id"], id(0));
+    let missing = context("01JD4Z7Q2M0000000000000000").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn every_answer_has_a_number_of_its_own_also_a_refusal() {
+    let ui = signed_in(Settings::default()).await;
+    let given = request("GET", "/api/v1/about").header("x-request-id", "mine");
+    let answers = [
+        ui.get("/api/v1/about").await,
+        ui.get("/api/v1/nothing").await,
+        ask(&ui, given).await,
+    ];
+    let numbers = answers
+        .each_ref()
+        .map(|answer| answer.header("x-request-id"));
+    assert!(
+        numbers.iter().all(|number| number.len() == 12),
+        "{numbers:?}"
+    );
+    assert!(
+        numbers[0] != numbers[1] && numbers[1] != numbers[2],
+        "{numbers:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_git_changed_is_told_for_each_object() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let list = ui.get("/api/v1/applications/shop/web/syncs").await.json();
     let id = list["items"][0]["id"].as_str().unwrap();
     let sync = ui.get(&format!("/api/v1/syncs/{id}")).await.json();
@@ -491,7 +484,7 @@ async fn what_git_changed_is_told_for_each_object() {
 
 #[tokio::test]
 async fn a_plan_that_waits_is_told_with_the_ways_to_approve_it() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let held = ui.get("/api/v1/applications/pay/audit-log").await.json();
     let hash = "3b1f6c0a9d5e42787c11f0de54a0b9e2";
     assert_eq!(
@@ -517,20 +510,18 @@ async fn a_plan_that_waits_is_told_with_the_ways_to_approve_it() {
 
 #[tokio::test]
 async fn a_refusal_of_the_agent_is_a_conflict_with_its_words() {
-    let ui = Ui::signed_in(Settings::default()).await;
-    let answer = ui
-        .ask(ui.post("/api/v1/applications/infra/legacy-batch/sync"))
-        .await;
+    let ui = signed_in(Settings::default()).await;
+    let answer = ask(&ui, ui.post("/api/v1/applications/infra/legacy-batch/sync")).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert_eq!(
         answer.json()["error"]["message"],
-        "the application is suspended"
+        "Suspended: no sync runs until `spec.suspend` is removed (invented)"
     );
 }
 
 #[tokio::test]
 async fn the_other_resources_are_served() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let repositories = ui.get("/api/v1/repositories").await.json();
     assert_eq!(
         repositories["items"][0]["why"]["reason"],
@@ -541,7 +532,7 @@ async fn the_other_resources_are_served() {
 
 #[tokio::test]
 async fn image_policies_are_listed_by_name_and_shown_with_the_counts_of_their_rules() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let list = ui.get("/api/v1/images").await.json();
     let names = list["items"].as_array().unwrap().iter();
     let names: Vec<_> = names.map(|item| item["name"].as_str().unwrap()).collect();
@@ -573,7 +564,7 @@ async fn image_policies_are_listed_by_name_and_shown_with_the_counts_of_their_ru
 
 #[tokio::test]
 async fn tags_are_told_in_parts_by_rule_and_by_text() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let tags = "/api/v1/images/shop/ledger/tags";
     let first = ui.get(tags).await.json();
     assert_eq!(first["total"], 1_201);
@@ -614,7 +605,7 @@ async fn tags_are_told_in_parts_by_rule_and_by_text() {
 
 #[tokio::test]
 async fn a_tag_is_judged_whether_the_registry_lists_it_or_not() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let listed = ui.get("/api/v1/images/shop/web/tags/2.4.0").await.json();
     assert_eq!(listed["listed"], true);
     assert_eq!(listed["verdict"]["rule"], "older");
@@ -636,7 +627,7 @@ async fn a_tag_is_judged_whether_the_registry_lists_it_or_not() {
 
 #[tokio::test]
 async fn the_commits_of_an_image_policy_are_told_page_by_page() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let path = "/api/v1/images/shop/web/updates";
     let first = ui.get(path).await.json();
     assert_eq!(first["items"].as_array().unwrap().len(), 30);
@@ -650,28 +641,31 @@ async fn the_commits_of_an_image_policy_are_told_page_by_page() {
 
 #[tokio::test]
 async fn the_key_of_a_program_reads_the_api_and_nothing_else() {
-    let ui = Ui::signed_out(Settings::default());
+    let ui = signed_out(Settings::default());
     let key = ui.sessions.key().expose().to_owned();
-    let ask = async |method: &str, path: &str, key: &str| {
+    let with_key = async |method: &str, path: &str, key: &str| {
         let request = request(method, path)
             .header("authorization", format!("Bearer {key}"))
             .header(CONTENT_TYPE, "application/json");
-        ui.ask(request).await.status
+        ask(&ui, request).await.status
     };
-    assert_eq!(ask("GET", "/api/v1/images", &key).await, StatusCode::OK);
+    assert_eq!(
+        with_key("GET", "/api/v1/images", &key).await,
+        StatusCode::OK
+    );
     for (method, path, key) in [
         ("GET", "/api/v1/images", ""),
         ("GET", "/api/v1/images", &key[1..]),
         ("GET", "/", key.as_str()),
         ("POST", "/api/v1/applications/shop/web/sync", key.as_str()),
     ] {
-        let status = ask(method, path, key).await;
+        let status = with_key(method, path, key).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
     }
     let foreign = request("GET", "/api/v1/images")
         .header("authorization", format!("Bearer {key}"))
         .header("sec-fetch-site", "cross-site");
-    assert_eq!(ui.ask(foreign).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&ui, foreign).await.status, StatusCode::FORBIDDEN);
 }
 
 struct Stream {
@@ -726,17 +720,17 @@ fn last_id(text: &str) -> &str {
 
 #[tokio::test]
 async fn the_stream_tells_a_change_and_goes_on_where_it_was_cut() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let mut stream = Stream::open(&ui, None).await;
     stream.until("event: hello").await;
     ui.feed.publish(Topic::Application, "shop/web");
     let text = stream.until("shop/web").await;
-    assert!(text.contains("event: change"), "{text}");
+    assert!(text.contains("event: changes"), "{text}");
     assert!(
         text.contains(r#"{"topic":"application","key":"shop/web"}"#),
         "{text}"
     );
-    let id = last_id(stream.until("shop/web\"}\n\n").await).to_owned();
+    let id = last_id(stream.until("shop/web\"}]\n\n").await).to_owned();
     drop(stream);
 
     ui.feed.publish(Topic::Sync, "pay/invoices");
@@ -751,7 +745,7 @@ async fn the_stream_tells_a_change_and_goes_on_where_it_was_cut() {
 
 #[tokio::test]
 async fn a_stream_that_falls_behind_is_told_to_ask_for_everything() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let mut stream = Stream::open(&ui, None).await;
     stream.until("event: hello").await;
     for number in 0..1000 {
@@ -761,7 +755,7 @@ async fn a_stream_that_falls_behind_is_told_to_ask_for_everything() {
     let text = stream.until("shop/a-999\"").await;
     assert!(text.contains("event: resync"), "{text}");
     assert!(
-        text.matches("event: change").count() <= 64,
+        text.matches("shop/a-").count() <= 64,
         "the buffer is bounded"
     );
 
@@ -771,7 +765,7 @@ async fn a_stream_that_falls_behind_is_told_to_ask_for_everything() {
 
 #[tokio::test]
 async fn streams_are_bounded_and_end_with_the_agent() {
-    let ui = Ui::signed_in(Settings {
+    let ui = signed_in(Settings {
         max_streams: 1,
         ..Settings::default()
     })
@@ -789,18 +783,18 @@ async fn streams_are_bounded_and_end_with_the_agent() {
 
 #[tokio::test]
 async fn a_quiet_stream_shows_signs_of_life() {
-    let ui = Ui::signed_in(Settings {
+    let ui = signed_in(Settings {
         heartbeat: Duration::from_millis(5),
         ..Settings::default()
     })
     .await;
     let mut stream = Stream::open(&ui, None).await;
-    stream.until("\n:\n").await;
+    stream.until("event: beat").await;
 }
 
 #[tokio::test]
 async fn the_committed_openapi_document_is_the_current_one() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let served = ui.get("/api/v1/openapi.json").await.json();
     let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"))
         .unwrap_or_default();
@@ -813,23 +807,23 @@ async fn the_committed_openapi_document_is_the_current_one() {
 
 #[tokio::test]
 async fn packed_files_are_sent_only_to_those_who_take_them() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let plain = ui.get("/").await;
     assert_eq!(plain.header("content-encoding"), "");
-    assert!(plain.body.contains("<!doctype html>"));
+    assert!(plain.text().contains("<!doctype html>"));
     if syncline_web_ui::front_end_is_built() {
         let packed = request("GET", "/")
             .header(COOKIE, &ui.cookie)
             .header("accept-encoding", "br, gzip");
-        assert_eq!(ui.ask(packed).await.header("content-encoding"), "gzip");
+        assert_eq!(ask(&ui, packed).await.header("content-encoding"), "gzip");
     } else {
-        assert!(plain.body.contains("cargo xtask ui"));
+        assert!(plain.text().contains("cargo xtask ui"));
     }
 }
 
 #[tokio::test]
 async fn what_an_application_waits_for_is_told_with_its_rollout_and_its_order() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let detail = ui.get("/api/v1/applications/shop/orders").await.json();
     let summary = &detail["summary"];
     assert_eq!(
@@ -866,7 +860,7 @@ async fn what_an_application_waits_for_is_told_with_its_rollout_and_its_order() 
 
 #[tokio::test]
 async fn changes_of_health_are_read_page_by_page() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let base = "/api/v1/applications/shop/orders/health-changes?limit=3";
     let first = ui.get(base).await.json();
     assert_eq!(first["items"].as_array().unwrap().len(), 3);
@@ -883,9 +877,109 @@ async fn changes_of_health_are_read_page_by_page() {
 
 #[tokio::test]
 async fn a_freeze_is_told_where_the_version_is() {
-    let ui = Ui::signed_in(Settings::default()).await;
+    let ui = signed_in(Settings::default()).await;
     let about = ui.get("/api/v1/about").await.json();
     assert_eq!(about["freeze"], Value::Null);
     let frozen = Sample::frozen().about().await.unwrap().freeze.unwrap();
     assert_eq!(frozen.by, "ada");
+}
+
+#[tokio::test]
+async fn records_are_told_in_parts_and_of_one_kind_alone() {
+    let ui = signed_in(Settings::default()).await;
+    for path in ["webhooks", "audit", "drift"] {
+        let first = ui.get(&format!("/api/v1/{path}?limit=2")).await.json();
+        let items = first["items"].as_array().unwrap();
+        assert_eq!(items.len(), 2, "{path}");
+        let next = first["next"].as_str().unwrap();
+        assert_eq!(items[1]["id"], next, "{path}");
+        let second = ui
+            .get(&format!("/api/v1/{path}?limit=2&before={next}"))
+            .await;
+        let second = second.json();
+        assert!(second["items"][0]["id"].as_str().unwrap() < next, "{path}");
+        for bad in ["limit=0", "before=x"] {
+            let answer = ui.get(&format!("/api/v1/{path}?{bad}")).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}?{bad}");
+        }
+    }
+    let rejected = ui.get("/api/v1/webhooks?verdict=rejected").await.json();
+    let rejected = rejected["items"].as_array().unwrap();
+    assert!(!rejected.is_empty() && rejected.iter().all(|item| item["verdict"] == "rejected"));
+    let mia = ui
+        .get("/api/v1/audit?actor=mia&action=suspend&target=")
+        .await
+        .json();
+    assert_eq!(mia["items"].as_array().unwrap().len(), 1);
+    for bad in [
+        "audit?target=web",
+        "audit?since=now",
+        "webhooks?verdict=good",
+    ] {
+        let answer = ui.get(&format!("/api/v1/{bad}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn all_calls_that_fit_are_in_the_file_however_many_parts_they_come_in() {
+    let ui = signed_in(Settings {
+        max_page_size: 7,
+        page_size: 7,
+        ..Settings::default()
+    })
+    .await;
+    let table = ui.get("/api/v1/audit/export?format=csv").await;
+    assert_eq!(table.status, StatusCode::OK);
+    assert_eq!(table.header("content-type"), "text/csv; charset=utf-8");
+    assert!(
+        table
+            .header("content-disposition")
+            .starts_with("attachment")
+    );
+    let table = table.text();
+    let lines: Vec<&str> = table.split("\r\n").collect();
+    assert!(lines[0].starts_with("id,time,actor,address,action,"));
+    // A line of names, 55 calls, and nothing after the last line.
+    assert_eq!(lines.len(), 57);
+    assert!(lines[2].contains(",refused,"), "{}", lines[2]);
+    let objects = ui
+        .get("/api/v1/audit/export?format=jsonl&action=sync")
+        .await;
+    let objects: Vec<Value> = objects
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 52);
+    assert!(objects.iter().all(|call| call["action"] == "sync"));
+    let answer = ui.get("/api/v1/audit/export?format=xlsx").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn one_repository_and_what_hangs_together_with_one_application_are_told() {
+    let ui = signed_in(Settings::default()).await;
+    let repository = ui.get("/api/v1/repositories/shop/config").await.json();
+    assert_eq!(repository["summary"]["name"], "config");
+    assert!(!repository["readers"].as_array().unwrap().is_empty());
+    let all = ui.get("/api/v1/dependencies").await.json();
+    let around = "/api/v1/dependencies?namespace=shop&name=web";
+    let around = ui.get(around).await.json();
+    let count = |graph: &Value| graph["applications"].as_array().unwrap().len();
+    assert!(count(&around) > 1 && count(&around) <= count(&all));
+    for (path, status) in [
+        ("repositories/shop/none", StatusCode::NOT_FOUND),
+        (
+            "dependencies?namespace=shop&name=none",
+            StatusCode::NOT_FOUND,
+        ),
+        ("dependencies?namespace=shop", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(
+            ui.get(&format!("/api/v1/{path}")).await.status,
+            status,
+            "{path}"
+        );
+    }
 }
