@@ -13,12 +13,14 @@
 //     "waiting": "pay/audit-log",              has a plan that waits for approval
 //     "image": "roar/web",                     is an image policy that is looked at closely:
 //     "chosen": "1.2.0",                       this tag is chosen,
-//     "rules": ["older"] }                     these rules decided others
-import { readFile, mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+//     "rules": ["older"],                      these rules decided others
+//     "rollback": "roar/broken" }              is rolled back with the keyboard alone
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { Checks, inspect, launch, open, settled, watch } from './browser.mjs';
+import { differences } from './diff.mjs';
+import { rollBack } from './rollback.mjs';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const address = process.env.SYNCLINE_UI_URL;
@@ -27,32 +29,19 @@ const origin = new URL(address).origin;
 const expect = JSON.parse(process.env.SYNCLINE_EXPECT ?? '{}');
 const shots = process.env.SYNCLINE_SCREENSHOTS ?? join(here, 'test-output', 'screenshots');
 await mkdir(shots, { recursive: true });
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const failures = [];
-let checks = 0;
-function check(isSo, what) {
-  checks += 1;
-  if (isSo) return;
-  failures.push(what);
-  console.error(`FAILED: ${what}`);
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.SYNCLINE_CHROMIUM ?? '/usr/bin/chromium',
-  // The sandbox of Chromium cannot be used by root, which is who builds in containers.
-  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-});
+const checks = new Checks();
+const check = (isSo, what) => checks.check(isSo, what);
+// What is made to fail is reported by the browser itself.
+let troubled = false;
+const meant = (text, url) =>
+  (text.includes('status of 404') && url.includes('/nowhere/')) ||
+  (troubled && /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|status of 401/.test(text));
+const browser = await launch();
 
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light' });
   const page = await context.newPage();
-  watch(page);
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      console.error(`CSP: ${event.violatedDirective} blocked ${event.blockedURI} ${event.sample}`);
-    });
-  });
+  await watch(page, checks, origin, meant);
 
   await stranger();
   await page.goto(address);
@@ -61,55 +50,28 @@ try {
   await theList(page);
   await closely(page);
   await waiting(page);
+  await differences({ page, open, settled, look, check }, expect.application ?? expect.applications?.[0]);
   await imagePolicy(page);
-  for (const [name, heading] of [['images', 'Images'], ['repositories', 'Repositories']]) {
-    await open(page, `#/${name}`);
-    check((await page.textContent('h1')) === heading, `the page of ${name} has its heading`);
-    await settled(page);
-    await look(page, name);
-  }
+  const places = await walk(page);
   await open(page, '#/applications/nowhere/nothing');
   await page.waitForSelector('.trouble');
   check((await page.textContent('.trouble')).includes('Not found'), 'an application that is not there is said to be not found');
+  await trouble(context, page);
   await keyboard(page);
-  await otherSights(context);
+  if (expect.rollback) await rollBack(page, expect.rollback, check);
+  await otherSights(context, places);
 } finally {
   await browser.close();
 }
 
-console.log(`${checks} checks, ${failures.length} failed; screenshots in ${shots}`);
-process.exit(failures.length > 0 ? 1 : 0);
-
-/** Fails on whatever the browser complains about, and on requests that leave the origin. */
-function watch(page) {
-  page.on('console', (message) => {
-    const text = message.text();
-    // The one request that is meant to fail is reported by the browser itself.
-    if (message.type() === 'error' && text.includes('status of 404') && page.url().includes('/nowhere/')) return;
-    if (['error', 'warning'].includes(message.type())) check(false, `console: ${text} at ${page.url()}`);
-  });
-  page.on('pageerror', (error) => check(false, `uncaught: ${error} at ${page.url()}`));
-  page.on('request', (request) => {
-    const url = request.url();
-    if (!url.startsWith('data:') && new URL(url).origin !== origin) check(false, `a request left the origin: ${url}`);
-  });
-}
+console.log(`${checks.count} checks, ${checks.failures.length} failed; screenshots in ${shots}`);
+process.exit(checks.failures.length > 0 ? 1 : 0);
 
 /** Without a session nothing is shown but how to get in. */
 async function stranger() {
   const response = await fetch(`${origin}/`);
   check(response.status === 401, `a stranger is refused (${response.status})`);
   check((await response.text()).includes('one-time link'), 'a stranger is told what is needed');
-}
-
-async function open(page, hash) {
-  await page.evaluate((to) => { window.location.hash = to; }, hash);
-  await page.waitForFunction((to) => window.location.hash === to, hash);
-  await page.waitForSelector('main h1, main .trouble');
-}
-
-async function settled(page) {
-  await page.waitForSelector('main .skeleton', { state: 'detached' });
 }
 
 async function theList(page) {
@@ -119,7 +81,7 @@ async function theList(page) {
     await page.waitForSelector(rowOf(name), { timeout: 15_000 }).catch(() => check(false, `${name} is in the list`));
     check(await page.isVisible(rowOf(name)), `${name} is in the list`);
   }
-  const states = await page.$$eval('table.applications tbody tr', (rows) => rows.map((row) => row.className));
+  const states = await page.$$eval('table.applications tbody tr.line', (rows) => rows.map((row) => row.className.replace('line ', '')));
   const order = ['failing', 'waiting', 'progressing', 'suspended', 'healthy'];
   const places = states.map((state) => order.indexOf(state));
   check(places.every((place, at) => at === 0 || places[at - 1] <= place), `what fails comes first (${states})`);
@@ -144,16 +106,21 @@ async function closely(page) {
   check((await page.textContent('.why .sentence')).trim().length > 1, `${name} says why`);
   const objects = await page.$$eval('section[aria-labelledby=objects] .object', (all) => all.map((one) => one.textContent.trim().replace(/\s+/g, ' ')));
   for (const object of expect.objects ?? []) check(objects.includes(object), `${name} has ${object} (${objects})`);
-  await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
   await look(page, 'application');
+  await open(page, `#/applications/${name}/timeline`);
+  await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
+  await look(page, 'timeline');
   if (expect.syncNow) {
     const history = 'section[aria-labelledby=history] a[data-row]';
     const before = await page.getAttribute(history, 'href');
-    await page.click('button.main-action');
+    await page.click('[data-action=sync]');
+    await page.waitForSelector('dialog .happens');
+    await look(page, 'action');
+    await page.click('dialog button[type=submit]');
     await page
       .waitForFunction(([where, old]) => document.querySelector(where)?.getAttribute('href') !== old, [history, before], { timeout: 20_000 })
       .catch(() => check(false, 'a sync that was asked for appears in the history by itself'));
-    check((await page.textContent('#sync-now-says')).includes('asked for'), 'asking for a sync is confirmed');
+    check((await page.textContent('.toasts')).includes('asked for'), 'asking for a sync is confirmed');
   }
   if (expect.change) {
     const here = new URL(page.url()).hash;
@@ -161,10 +128,11 @@ async function closely(page) {
     await open(page, here);
     await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
   }
-  await page.click('section[aria-labelledby=history] tbody tr:last-of-type a[data-row]');
-  await page.waitForSelector('section[aria-labelledby=steps] tbody tr');
-  const steps = await page.$$eval('section[aria-labelledby=steps] tbody tr td:first-child', (all) => all.map((one) => one.textContent));
+  await (await page.$$('section[aria-labelledby=history] a[data-row]')).at(-1).click();
+  await page.waitForSelector('ol.steps li');
+  const steps = await page.$$eval('ol.steps li .mark', (all) => all.map((one) => one.textContent));
   check(steps.length > 0, `a sync shows its steps (${steps})`);
+  await settled(page);
   await look(page, 'sync');
 }
 
@@ -262,28 +230,87 @@ async function keyboard(page) {
   await page.waitForFunction(() => window.location.hash === '#/images');
 }
 
+/** All pages that the head of the page leads to, and all tabs of the application; answers with their addresses. */
+async function walk(page) {
+  await open(page, '#/');
+  await settled(page);
+  const places = await addresses(page, 'header nav a');
+  const name = expect.application ?? expect.applications?.[0];
+  if (name) {
+    await open(page, `#/applications/${name}`);
+    await page.waitForSelector('nav.tabs a');
+    places.push(...(await addresses(page, 'nav.tabs a')));
+  }
+  if (expect.image) places.push(`#/images/${expect.image}`);
+  check(places.length >= 3, `there are pages to walk (${places})`);
+  for (const place of places) {
+    await open(page, place);
+    await settled(page);
+    check((await page.textContent('main h1')).trim() !== '', `${place} has its heading`);
+    const trouble = await page.$('main .trouble');
+    check(trouble === null, `${place} is answered (${trouble ? await trouble.textContent() : ''})`);
+    await look(page, nameOf(place));
+  }
+  return places;
+}
+
+function addresses(page, selector) {
+  return page.$$eval(selector, (all) => all.map((one) => one.getAttribute('href')));
+}
+
+function nameOf(place) {
+  return place.replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '') || 'start';
+}
+
+/** An agent that cannot be reached, and a session that has ended: said, with what to do. */
+async function trouble(context, page) {
+  await open(page, '#/');
+  await settled(page);
+  troubled = true;
+  await context.setOffline(true);
+  await open(page, '#/repositories');
+  await page.waitForSelector('.trouble');
+  check((await page.textContent('.trouble')).includes('cannot be reached'), 'an agent that cannot be reached is said');
+  await look(page, 'trouble-unreachable');
+  await context.setOffline(false);
+  await page.click('.trouble button');
+  await page.waitForSelector('.trouble', { state: 'detached' });
+  check((await page.textContent('h1')) === 'Repositories', 'another try leads to the page');
+  const cookies = await context.cookies();
+  await context.clearCookies();
+  await open(page, '#/images');
+  await page.waitForSelector('.trouble');
+  const text = await page.textContent('.trouble');
+  check(text.includes('session has ended') && /request [0-9a-f]{12}/.test(text), `a session that has ended is said (${text})`);
+  await look(page, 'trouble-signed-out');
+  await context.addCookies(cookies);
+  await page.click('.trouble button');
+  await page.waitForSelector('.trouble', { state: 'detached' });
+  // The stream is opened anew in its own time.
+  await page.waitForSelector('.live:not(.lost)', { timeout: 40_000 });
+  troubled = false;
+}
+
 /** The same pages in dark, and on a narrow screen. */
-async function otherSights(context) {
+async function otherSights(context, places) {
   const name = expect.application ?? expect.applications?.[0];
   for (const [sight, width, scheme] of [['dark', 1280, 'dark'], ['320', 320, 'light']]) {
     const page = await context.newPage();
-    watch(page);
+    await watch(page, checks, origin, meant);
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 860 });
     await page.goto(`${origin}/`);
-    const places = [['applications', '#/'], ['images', '#/images'], ['repositories', '#/repositories']];
-    if (expect.image) places.push(['image', `#/images/${expect.image}`]);
-    // The last one: its history is looked at next.
-    if (name) places.push(['application', `#/applications/${name}`]);
-    for (const [place, hash] of places) {
-      await open(page, hash);
+    for (const place of places) {
+      await open(page, place);
       await settled(page);
-      await look(page, `${place}-${sight}`);
+      await look(page, `${nameOf(place)}-${sight}`);
     }
     if (name) {
+      await open(page, `#/applications/${name}/timeline`);
       await page.waitForSelector('section[aria-labelledby=history] a[data-row]');
       await page.click('section[aria-labelledby=history] a[data-row]');
       await page.waitForSelector('main .facts');
+      await settled(page);
       await look(page, `sync-${sight}`);
     }
     await page.close();
@@ -293,14 +320,5 @@ async function otherSights(context) {
 /** A screenshot, a look by axe, and no page wider than the screen. */
 async function look(page, name) {
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  check(overflow <= 0, `${name} fits its width (${overflow} px too wide)`);
-  // The tool evaluates this itself, so the policy of the page neither allows nor forbids it.
-  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe);
-  const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'] })).violations);
-  for (const violation of found.filter(({ impact }) => ['serious', 'critical'].includes(impact))) {
-    const places = violation.nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`);
-    check(false, `${name}: ${violation.id}: ${violation.help}: ${places.join('; ')}`);
-  }
-  checks += 1;
+  await inspect(page, checks, name);
 }

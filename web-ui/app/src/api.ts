@@ -21,6 +21,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agent/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Does something with the agent itself, or says what would happen.
+         * @description A call with the header `Idempotency-Key` is carried out once.
+         */
+        post: operations["actOnAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/applications": {
         parameters: {
             query?: never;
@@ -28,8 +48,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All applications, those that need attention first. */
+        /**
+         * Applications that a filter finds, those that need attention first. With `If-None-Match` the
+         *     answer is 304 where it would be the same again.
+         */
         get: operations["listApplications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The names of all applications, for a search that runs in the browser. */
+        get: operations["listApplicationNames"];
         put?: never;
         post?: never;
         delete?: never;
@@ -55,6 +95,82 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/applications/{namespace}/{name}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Does something with an Application, or says what would happen.
+         * @description A call with the header `Idempotency-Key` is carried out once: the same again gets the same answer
+         *     for a day. A rollback may take as long as the agent's setting `preview_timeout`.
+         */
+        post: operations["actOnApplication"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The spec of an Application as the agent understands it, with the defaults of what it does not name. */
+        get: operations["showConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs in the objects of an application: what is live against what Git wants, now or at a
+         *     reference, or what one sync left against what another did. Every secret is masked; equal values have
+         *     equal masks. It may take as long as the agent's setting `preview_timeout`.
+         */
+        get: operations["diffApplication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What Kubernetes says about the objects of an application and what is below them, newest first. */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/applications/{namespace}/{name}/health-changes": {
         parameters: {
             query?: never;
@@ -64,6 +180,44 @@ export interface paths {
         };
         /** Changes of the health of an application, the newest first. */
         get: operations["listHealthChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The log of a pod, or of all pods of an application: one JSON object a line, without secrets. With
+         *     `follow` it goes on while the containers write, until the reader goes, or a bound of the agent is
+         *     reached, which the last line says.
+         */
+        get: operations["readLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/objects/{group}/{kind}/{object_namespace}/{object}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One object of an application, or one that is below them. */
+        get: operations["showObject"];
         put?: never;
         post?: never;
         delete?: never;
@@ -92,6 +246,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/applications/{namespace}/{name}/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The objects of an application with what the cluster made below them, read as its service account. */
+        get: operations["listResources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/applications/{namespace}/{name}/sync": {
         parameters: {
             query?: never;
@@ -101,7 +272,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Asks for a sync now. It runs when a worker is free; the event stream tells how it goes. */
+        /**
+         * Asks for a sync now: the action `sync` for programs that need no answer. It runs when a worker is
+         *     free; the event stream tells how it goes.
+         */
         post: operations["requestSync"];
         delete?: never;
         options?: never;
@@ -118,6 +292,97 @@ export interface paths {
         };
         /** Syncs of an application, the newest first. */
         get: operations["listSyncs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/applications/{namespace}/{name}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to an application, the newest first: syncs, calls of people, changes of health. */
+        get: operations["showTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Calls through the API that changed something, or were to: who, from where, what, and how it
+         *     ended; the newest first.
+         */
+        get: operations["listCalls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All calls that fit, the newest first, as a file. */
+        get: operations["exportCalls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What needs what, drawn: all applications that have dependencies, or those that hang together with
+         *     one.
+         */
+        get: operations["drawDependencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What others changed: what differs now, and the syncs that found something, the newest first. */
+        get: operations["listDrift"];
         put?: never;
         post?: never;
         delete?: never;
@@ -154,6 +419,26 @@ export interface paths {
         get: operations["showImage"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{namespace}/{name}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Does something with an ImagePolicy, or says what would happen.
+         * @description A call with the header `Idempotency-Key` is carried out once.
+         */
+        post: operations["actOnImage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -228,6 +513,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/repositories/{namespace}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One repository: how far it was read, when again, who reads it. */
+        get: operations["showRepository"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -236,8 +538,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Changes as they happen. `hello` comes first; `change` names what to ask for again; `resync`
-         *     means: ask for everything again.
+         * Changes as they happen, each event with all that came since the one before. `hello` comes first;
+         *     `changes` names what to ask for again; `resync` means: ask for everything again; `beat` only says
+         *     that the stream is alive.
          */
         get: operations["openStream"];
         put?: never;
@@ -265,6 +568,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/syncs/{id}/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The commits that a sync brought, and the syncs before and after it. */
+        get: operations["showSyncContext"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries of webhooks, the newest first, each with what became of it and why. A flood of what is
+         *     not believed is listed in part, and counted.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -272,6 +612,8 @@ export interface components {
         /** @description What runs here. */
         About: {
             freeze?: components["schemas"]["FreezeView"] | null;
+            /** @description Where history is, and how. */
+            history: components["schemas"]["HistoryView"];
             /**
              * Format: date-time
              * @description Time of the oldest sync that history still has.
@@ -282,13 +624,139 @@ export interface components {
             /** @description Version of the agent. */
             version: string;
         };
+        /** @description Somebody asked for something: a sync, a suspension, a rollback. */
+        ActView: {
+            /**
+             * @description What was asked for.
+             * @example suspend
+             */
+            action: string;
+            /**
+             * @description Who, as far as that is known.
+             * @example web UI session 3f2a
+             */
+            actor: string;
+            /** @description What was given with it and what it changed. May be empty. */
+            detail: string;
+            failure?: components["schemas"]["Why"] | null;
+            /** @description Id: sorts by time. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time: string;
+        };
         /**
          * @description What was to be done with an object.
          * @enum {string}
          */
         Action: "create" | "update" | "prune" | "unchanged" | "skip";
+        /** @description What came of an action, or what would come of it. */
+        ActionAnswer: {
+            /** @description The command that does the same. */
+            command: string;
+            /** @description Whether it was done; it was only tried where not. */
+            done: boolean;
+            /** @description What else a person should know before it is done; a sentence each, without a full stop. */
+            notes: string[];
+            preview?: components["schemas"]["PreviewView"] | null;
+            rollback?: components["schemas"]["RollbackView"] | null;
+            /** @description What happens, for people: one sentence without a full stop. */
+            sentence: string;
+        };
+        /** @description What is asked of the agent itself. */
+        AgentAction: {
+            /** @enum {string} */
+            action: "freeze";
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            until?: string | null;
+        } | {
+            /** @enum {string} */
+            action: "unfreeze";
+        };
+        /** @description Whether something may be asked for now. */
+        AllowedAction: {
+            /**
+             * @description What: the `action` of the request.
+             * @example rollback
+             */
+            action: string;
+            /** @description Why not, for people; absent where it may be. */
+            whyNot?: string | null;
+        };
+        /** @description What is asked of an Application. */
+        ApplicationAction: {
+            /** @enum {string} */
+            action: "sync";
+        } | {
+            /** @enum {string} */
+            action: "refresh";
+        } | {
+            /** @enum {string} */
+            action: "approve";
+            /** @description The hash of the plan that was shown. */
+            plan: string;
+        } | {
+            /** @enum {string} */
+            action: "abort";
+            /** @description Why. */
+            reason: string;
+        } | {
+            /** @enum {string} */
+            action: "rollback";
+            /** @description The hash of the plan that was shown. */
+            plan?: string | null;
+            /** @description Why, for the message of the commit. */
+            reason: string;
+            /** @description The commit to go back to; the one before the last change where it is absent. */
+            to?: string | null;
+        } | {
+            /** @enum {string} */
+            action: "suspend";
+            /** @description Also where Git has the Application, and may put it back. */
+            force?: boolean;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            until?: string | null;
+        } | {
+            /** @enum {string} */
+            action: "resume";
+            /** @description As for a suspension. */
+            force?: boolean;
+        } | {
+            /** @enum {string} */
+            action: "pin";
+            /** @description Its first seven hexadecimal digits, or more. */
+            commit: string;
+            /** @description As for a suspension. */
+            force?: boolean;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            until?: string | null;
+        } | {
+            /** @enum {string} */
+            action: "unpin";
+            /** @description As for a suspension. */
+            force?: boolean;
+        };
         /** @description The page of one application. */
         ApplicationDetail: {
+            /** @description What may be asked for now, and why not what may not be. */
+            allowedActions: components["schemas"]["AllowedAction"][];
             approval?: components["schemas"]["ApprovalView"] | null;
             /** @description Whether a new commit is applied without asking. */
             automatic: boolean;
@@ -301,6 +769,11 @@ export interface components {
             head?: components["schemas"]["Revision"] | null;
             /** @description What its health is from. */
             healthCause: components["schemas"]["HealthCause"];
+            /**
+             * @description The Application that applies this one from Git, as `namespace/name`: what is changed here it may
+             *     put back.
+             */
+            keptBy?: string | null;
             /** @description The applications that depend on it. */
             neededBy: components["schemas"]["NeededByView"][];
             /**
@@ -323,10 +796,82 @@ export interface components {
             summary: components["schemas"]["ApplicationSummary"];
             windows?: components["schemas"]["WindowsView"] | null;
         };
-        /** @description All applications. */
+        /** @description A part of the list of applications. */
         ApplicationList: {
-            /** @description The worst first. */
-            items: components["schemas"]["ApplicationSummary"][];
+            /** @description Counts of all applications. */
+            all: components["schemas"]["Tally"];
+            /** @description The commits that the items name by their place here. */
+            commits: components["schemas"]["ListedCommit"][];
+            /** @description The applications, in the order that was asked for. */
+            items: components["schemas"]["ApplicationRow"][];
+            /** @description Counts of what the filter finds, in all parts. */
+            matching: components["schemas"]["Tally"];
+            /** @description Where the next part begins: the value of `after`. Absent at the end. */
+            next?: string | null;
+            /** @description The reasons that the items name. */
+            reasons: {
+                [key: string]: components["schemas"]["ListedReason"];
+            };
+        };
+        /** @description Namespace and name of one of our objects. */
+        ApplicationName: {
+            /** @description Name. */
+            name: string;
+            /** @description Namespace. */
+            namespace: string;
+        };
+        /** @description The names of all applications. */
+        ApplicationNames: {
+            /** @description `namespace/name`, sorted. */
+            items: string[];
+        };
+        /** @description One line of the list. */
+        ApplicationRow: {
+            /**
+             * Format: int32
+             * @description The commit that is applied: its place in `commits`.
+             */
+            commit?: number | null;
+            /** @description What exactly is the case: object, file, line, field. */
+            detail?: string;
+            /** @description Live objects differ from Git and stay so. Absent where they do not. */
+            drifted?: boolean;
+            /** @description The worst health of its objects. */
+            health: components["schemas"]["Health"];
+            /** @description What keeps it from its newest commit, the strongest first. */
+            holds?: components["schemas"]["Hold"][];
+            /** @description The images that its workloads run. */
+            images?: string[];
+            lastResult?: components["schemas"]["SyncResult"] | null;
+            /**
+             * Format: date-time
+             * @description When the last sync ended, to the second.
+             */
+            lastSyncAt?: string | null;
+            /** @description Newer commits wait until a person asks for a sync. Absent where they do not. */
+            manual?: boolean;
+            /** @description Its name. */
+            name: string;
+            /** @description Namespace of the Application. */
+            namespace: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again, or looked at again, by itself.
+             */
+            nextTry?: string | null;
+            /** @description Its state: a key of `reasons`. */
+            reason: string;
+            /** @description How much it needs attention. */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Format: date-time
+             * @description Since when it is in its state, to the second. Absent where all is well.
+             */
+            since?: string | null;
+            /** @description A newer tag of an image that it runs, which waits. */
+            update?: string | null;
+            /** @description What is waited for, for people. */
+            waitingFor?: string[];
         };
         /** @description One line of the list of applications. */
         ApplicationSummary: {
@@ -382,6 +927,47 @@ export interface components {
             /** @description The last line of the message of a commit that approves it. */
             trailer: string;
         };
+        /** @description A part of the calls. */
+        CallList: {
+            /** @description The newest first. */
+            items: components["schemas"]["CallView"][];
+            /** @description Ask for `before` this id to go on; absent at the end. */
+            next?: string | null;
+        };
+        /** @description A call that changed something, or was to. */
+        CallView: {
+            /**
+             * @description What was asked for.
+             * @example suspend
+             */
+            action: string;
+            /**
+             * @description Who asked, as far as that is known.
+             * @example web UI session 3f2a
+             */
+            actor: string;
+            /** @description The address that it came from; absent where that is not known. */
+            address?: string | null;
+            /** @description What was given with it and what it changed. May be empty. */
+            detail: string;
+            failure?: components["schemas"]["Why"] | null;
+            /** @description Id: sorts by time. */
+            id: string;
+            /**
+             * @description The kind of what it is about.
+             * @example Application
+             */
+            kind: string;
+            /** @description The name of what it is about; empty for the agent itself. */
+            name: string;
+            /** @description The namespace of what it is about. */
+            namespace: string;
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            time: string;
+        };
         /**
          * @description What asked for a sync.
          * @enum {string}
@@ -394,7 +980,7 @@ export interface components {
             /** @description Which part of the API answers differently now. */
             topic: components["schemas"]["Topic"];
         };
-        /** @description A field that Git changed. Values of Secrets are masked. */
+        /** @description A field that Git changed. Secrets are masked. */
         ChangeView: {
             /** @description Its value after, as JSON; absent where it is gone. */
             after?: string | null;
@@ -419,6 +1005,73 @@ export interface components {
              * @description Author's time.
              */
             time: string;
+        };
+        /** @description A condition in the status of an object. */
+        ConditionView: {
+            /**
+             * @description Its type.
+             * @example Available
+             */
+            kind: string;
+            /** @description Its sentence. May be empty. */
+            message: string;
+            /** @description Its reason in one word. May be empty. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Since when it has this status, where it says so.
+             */
+            since?: string | null;
+            /** @description `True`, `False` or `Unknown`. */
+            status: string;
+        };
+        /** @description The spec of an Application as the agent understands it. */
+        ConfigurationView: {
+            /** @description Health rules of the agent that hold for all Applications, after its own. */
+            agentHealth: components["schemas"]["HealthRuleView"][];
+            /**
+             * Format: int64
+             * @description The generation of the Application that was read.
+             */
+            generation?: number | null;
+            /** @description Settings in groups, with the defaults of those that it does not name. */
+            groups: components["schemas"]["SettingGroup"][];
+            /** @description What the health of objects is judged by, beside the rules that are built in. */
+            health: components["schemas"]["HealthRuleView"][];
+            /** @description Fields that are left to others. */
+            ignore: components["schemas"]["IgnoreRuleView"][];
+        };
+        /**
+         * @description What a container does.
+         * @enum {string}
+         */
+        ContainerState: "waiting" | "running" | "ended" | "unknown";
+        /** @description A container of a pod. */
+        ContainerView: {
+            /** @description Its image as the pod names it. */
+            image: string;
+            /** @description Whether it runs before the others. */
+            init: boolean;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether there is a log of an earlier run of it. */
+            ranBefore: boolean;
+            /** @description Whether it is ready. */
+            ready: boolean;
+            /** @description Why, in one word, as `CrashLoopBackOff`. May be empty. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description How often it was started anew.
+             */
+            restarts: number;
+            /**
+             * Format: date-time
+             * @description Since when, where the kubelet says so.
+             */
+            since?: string | null;
+            /** @description What it does. */
+            state: components["schemas"]["ContainerState"];
         };
         /** @description Objects by what was done with them. */
         Counts: {
@@ -458,6 +1111,124 @@ export interface components {
              */
             updated: number;
         };
+        /** @description How many deliveries came since the agent started, also those that are not listed. */
+        DeliveryCounts: {
+            /**
+             * Format: int64
+             * @description Led to a look.
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Came before.
+             */
+            duplicate: number;
+            /**
+             * Format: int64
+             * @description Were about nothing that is followed.
+             */
+            ignored: number;
+            /**
+             * Format: int64
+             * @description Could not be read, or were too large, too slow or too many.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Had no valid signature.
+             */
+            rejected: number;
+        };
+        /** @description A part of the deliveries. */
+        DeliveryList: {
+            /** @description How many came since the agent started. */
+            counts: components["schemas"]["DeliveryCounts"];
+            /**
+             * Format: int32
+             * @description For how many Repositories deliveries are taken.
+             */
+            hooks: number;
+            /** @description The newest first. */
+            items: components["schemas"]["DeliveryView"][];
+            /** @description Ask for `before` this id to go on; absent at the end. */
+            next?: string | null;
+        };
+        /**
+         * @description What became of a delivery.
+         * @enum {string}
+         */
+        DeliveryVerdict: "accepted" | "ignored" | "duplicate" | "rejected" | "refused";
+        /** @description A delivery of a webhook. */
+        DeliveryView: {
+            /** @description The applications that were synced because of it, as far as that is known. */
+            applications: components["schemas"]["ApplicationName"][];
+            /** @description The branch that it is about. */
+            branch?: string | null;
+            /** @description The id that the sender gave it; empty where it gave none or was not believed. */
+            delivery: string;
+            /**
+             * @description What happened there; empty where it was not believed.
+             * @example push
+             */
+            event: string;
+            /** @description Id: sorts by time. */
+            id: string;
+            /**
+             * @description Who sends such deliveries.
+             * @example github
+             */
+            provider: string;
+            /** @description Why, in a sentence. */
+            reason: string;
+            /** @description The Repositories that it matched. */
+            repositories: components["schemas"]["ApplicationName"][];
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            time: string;
+            /** @description What became of it. */
+            verdict: components["schemas"]["DeliveryVerdict"];
+        };
+        /** @description A drawing of what needs what: what is needed stands left. */
+        DependencyGraph: {
+            /** @description By namespace and name. */
+            applications: components["schemas"]["DrawnApplication"][];
+            /**
+             * Format: int32
+             * @description How high it is.
+             */
+            boxHeight: number;
+            /**
+             * Format: int32
+             * @description How wide the box of an application is.
+             */
+            boxWidth: number;
+            /** @description Applications that wait for each other: each circle begins and ends with the same one. */
+            circles: components["schemas"]["ApplicationName"][][];
+            /**
+             * Format: int32
+             * @description How high it is.
+             */
+            height: number;
+            /**
+             * Format: int32
+             * @description How many applications with dependencies are not drawn.
+             */
+            leftOut: number;
+            /** @description What stands between them. */
+            needs: components["schemas"]["DrawnNeed"][];
+            /**
+             * Format: int32
+             * @description How wide the drawing is.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description How many applications have no dependencies and are needed by none.
+             */
+            without: number;
+        };
         /** @description Something that an application depends on, directly or through others. */
         DependencyView: {
             /** @description Name of an Application of the same namespace; absent for any other object. */
@@ -482,6 +1253,87 @@ export interface components {
             /** @description Why it is not ready, for people. May be empty. */
             why: string;
         };
+        /** @description One of the two states. */
+        DiffSide: {
+            commit?: components["schemas"]["Commit"] | null;
+            /** @description Id of the sync that left it; absent where none did. */
+            sync?: string | null;
+            /** @description What it is, in a few words: `live`, `main`. */
+            title: string;
+        };
+        /** @description What differs between two states of an application. */
+        DiffView: {
+            /** @description The state before. */
+            from: components["schemas"]["DiffSide"];
+            /** @description The rules of the application that leave fields to others, in words. */
+            ignored: string[];
+            /** @description The objects that differ or are left alone, in the order in which a sync would deal with them. */
+            objects: components["schemas"]["ObjectDiff"][];
+            /** @description The state after. */
+            to: components["schemas"]["DiffSide"];
+            /**
+             * Format: int32
+             * @description How many objects are the same in both.
+             */
+            unchanged: number;
+            /** @description What could not be read: about that nothing is known. */
+            unread: components["schemas"]["Why"][];
+            /** @description What people should know of the comparison. */
+            warnings: string[];
+        };
+        /** @description An application in the drawing. */
+        DrawnApplication: {
+            /** @description Whether it waits for what it needs. */
+            blocked: boolean;
+            /** @description Whether it waits for itself by way of others. */
+            inCircle: boolean;
+            /** @description Name. */
+            name: string;
+            /** @description Namespace. */
+            namespace: string;
+            severity?: components["schemas"]["Severity"] | null;
+            why?: components["schemas"]["Why"] | null;
+            /**
+             * Format: int32
+             * @description Its left edge.
+             */
+            x: number;
+            /**
+             * Format: int32
+             * @description Its upper edge.
+             */
+            y: number;
+        };
+        /** @description One application needs another. */
+        DrawnNeed: {
+            /** @description Whether the one waits for the other now. */
+            blocks: boolean;
+            /** @description Whether it closes a circle. */
+            closesCircle: boolean;
+            /**
+             * Format: int32
+             * @description Who needs: its place in the list of applications.
+             */
+            from: number;
+            /** @description The line between them. */
+            points: components["schemas"]["GraphPoint"][];
+            /**
+             * Format: int32
+             * @description What is needed.
+             */
+            to: number;
+            /** @description Why what is needed is not ready; empty where it is. */
+            why: string;
+        };
+        /** @description What others changed. */
+        DriftList: {
+            /** @description Syncs that found something, the newest first. */
+            items: components["schemas"]["DriftedSyncView"][];
+            /** @description Ask for `before` this id to go on; absent at the end. */
+            next?: string | null;
+            /** @description What differs now; only in the first part. */
+            now: components["schemas"]["DriftedObject"][];
+        };
         /** @description A live object that differed from Git. */
         DriftView: {
             /** @description The fields; empty for an object that was gone. */
@@ -496,6 +1348,55 @@ export interface components {
              */
             time?: string | null;
         };
+        /** @description An object that differs from what was applied. */
+        DriftedObject: {
+            /** @description Name of the application. */
+            application: string;
+            /** @description The fields, as the last sync found them; empty where none has looked yet. */
+            fields: string[];
+            /** @description Whether it is not there at all. */
+            gone: boolean;
+            /** @description The client (field manager) that changed it; absent where no sync has looked yet. */
+            manager?: string | null;
+            /** @description Namespace of the application. */
+            namespace: string;
+            /** @description What becomes of it, in a sentence. */
+            next: string;
+            /** @description The object. */
+            object: components["schemas"]["ObjectName"];
+            /**
+             * Format: int32
+             * @description How often in a row it was put back.
+             */
+            repairs: number;
+            /** @description Whether the application puts back what others change. */
+            selfHeal: boolean;
+            /** @description The sync that found it. */
+            sync?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was changed, where the API server knows.
+             */
+            time?: string | null;
+        };
+        /** @description A sync that found something changed by others. */
+        DriftedSyncView: {
+            /** @description Name of the application. */
+            application: string;
+            /** @description Its id: sorts by time. */
+            id: string;
+            /** @description What it found. */
+            items: components["schemas"]["DriftView"][];
+            /** @description Namespace of the application. */
+            namespace: string;
+            /** @description How it ended. */
+            result: components["schemas"]["SyncResult"];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            time: string;
+        };
         /** @description The body of every failed request. */
         ErrorBody: {
             /** @description What failed. */
@@ -503,6 +1404,7 @@ export interface components {
         };
         /** @description What failed. */
         ErrorText: {
+            at?: components["schemas"]["Part"] | null;
             /**
              * @description A word for programs.
              * @example not-found
@@ -511,6 +1413,66 @@ export interface components {
             /** @description A sentence for people. */
             message: string;
         };
+        /** @description An event of Kubernetes. */
+        EventView: {
+            /**
+             * Format: int32
+             * @description How often.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When it was said first, where that is known.
+             */
+            first?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was said last, where that is known.
+             */
+            last?: string | null;
+            /** @description A sentence. May be empty. */
+            message: string;
+            /** @description What it is about. */
+            object: components["schemas"]["ObjectName"];
+            /**
+             * @description One word.
+             * @example BackOff
+             */
+            reason: string;
+            /** @description Who said it. May be empty. */
+            source: string;
+            /** @description Whether it says that something is wrong. */
+            warning: boolean;
+        };
+        /** @description What Kubernetes says about the objects of an application. */
+        EventsView: {
+            /** @description The newest first. */
+            items: components["schemas"]["EventView"][];
+            /** @description Rights that the account lacks. */
+            missing: components["schemas"]["MissingRight"][];
+            /** @description Why something is not in the list, each a sentence. */
+            notes: string[];
+            /**
+             * Format: date-time
+             * @description When it was read.
+             */
+            readAt: string;
+        };
+        /** @description A field, with the clients that hold it. */
+        FieldOwnersView: {
+            /** @description The field managers, newest first. */
+            managers: components["schemas"]["ManagerView"][];
+            /**
+             * @description Where it is.
+             * @example spec.template.spec.containers[web].image
+             */
+            path: string;
+        };
+        /**
+         * @description The form of a file.
+         * @enum {string}
+         */
+        Format: "csv" | "jsonl";
         /** @description The whole agent is stopped. */
         FreezeView: {
             /** @description Who froze it; empty where that is not known. */
@@ -540,6 +1502,19 @@ export interface components {
              * @description When it ends by itself; absent where only an event or a person ends it.
              */
             until?: string | null;
+        };
+        /** @description A place in the drawing. */
+        GraphPoint: {
+            /**
+             * Format: int32
+             * @description From the left.
+             */
+            x: number;
+            /**
+             * Format: int32
+             * @description From the top.
+             */
+            y: number;
         };
         /**
          * @description Health of an object, or the worst of an application.
@@ -591,6 +1566,26 @@ export interface components {
              */
             time: string;
         };
+        /** @description A rule on the health of objects. */
+        HealthRuleView: {
+            /** @description CEL: it failed. */
+            degraded?: string | null;
+            /** @description Group of the objects; absent for any. */
+            group?: string | null;
+            /** @description CEL: it does its work. */
+            healthy?: string | null;
+            /** @description Kind of the objects. */
+            kind: string;
+            /** @description Name of the object; absent for any. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description How many objects of the application it speaks of.
+             */
+            objects: number;
+            /** @description CEL: it is on its way. */
+            progressing?: string | null;
+        };
         /** @description A tag that is held, and how it is released. */
         HeldTag: {
             /** @description A shell command that releases it. */
@@ -599,19 +1594,26 @@ export interface components {
             sentence: string;
             /**
              * Format: date-time
-             * @description Since when.
+             * @description Since when, where that is known.
              */
-            since: string;
+            since?: string | null;
             /** @description The tag, with its digest where that was written. */
             tag: string;
-            /** @description The last line of the message of a commit that releases it. */
-            trailer: string;
+            /** @description The last line of the message of a commit that releases it; absent where no commit does. */
+            trailer?: string | null;
+        };
+        /** @description The database of the history. */
+        HistoryView: {
+            /** @description `SQLite` or `PostgreSQL`. */
+            database: string;
+            /** @description What is wrong with it, in sentences; absent where nothing is. */
+            notice?: string | null;
         };
         /**
          * @description Why an application waits or stands still. A list shows it as one word beside the state.
          * @enum {string}
          */
-        Hold: "frozen" | "suspended" | "pinned" | "blocked" | "window" | "approval" | "paused" | "hook";
+        Hold: "frozen" | "suspended" | "aborted" | "pinned" | "blocked" | "window" | "approval" | "paused" | "hook";
         /**
          * @description When a hook runs.
          * @enum {string}
@@ -643,8 +1645,65 @@ export interface components {
             /** @description How it is. */
             state: components["schemas"]["HookState"];
         };
+        /** @description A rule on fields that are left to others. */
+        IgnoreRuleView: {
+            /** @description Fields that are neither written nor repaired, as JSON pointers. */
+            fields: string[];
+            /** @description Group of the objects; absent for any. */
+            group?: string | null;
+            /** @description Kind of the objects; absent for any. */
+            kind?: string | null;
+            /** @description A field manager whose fields are left alone. */
+            manager?: string | null;
+            /** @description Name of the object; absent for any. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description How many objects of the application it speaks of.
+             */
+            objects: number;
+        };
+        /** @description Fields that are left to others. */
+        IgnoredFieldsView: {
+            /**
+             * @description The rule that says so, in words.
+             * @example `spec.ignore` names it
+             */
+            because: string;
+            /** @description Where they are. */
+            fields: string[];
+        };
+        /** @description What is asked of an ImagePolicy. */
+        ImageAction: {
+            /** @enum {string} */
+            action: "refresh";
+        } | {
+            /** @enum {string} */
+            action: "skip";
+            /** @description Why. */
+            reason: string;
+            /** @description The tag. */
+            tag: string;
+        } | {
+            /** @enum {string} */
+            action: "release";
+            /** @description The tag, as it is held. */
+            tag: string;
+        } | {
+            /** @enum {string} */
+            action: "pin";
+            /** @description Why. */
+            reason: string;
+            /** @description The tag. */
+            tag: string;
+        } | {
+            /** @enum {string} */
+            action: "unpin";
+        };
         /** @description The page of an image policy. */
         ImageDetail: {
+            /** @description What may be asked for now, and why not what may not be. */
+            allowedActions: components["schemas"]["AllowedAction"][];
             /** @description The applications of the namespace that run the image. */
             applications: components["schemas"]["ImageUser"][];
             /** @description How many tags each rule decided, over all tags that the registry lists. */
@@ -656,8 +1715,9 @@ export interface components {
              *     ]
              */
             filter: string[];
-            /** @description Tags that are not chosen because a person took them back, or a rollback did. */
+            /** @description Tags that are not chosen because a person skipped them or took them back, or a rollback did. */
             held: components["schemas"]["HeldTag"][];
+            pinned?: components["schemas"]["PinnedTag"] | null;
             /** @description Where Git names the image. */
             places: components["schemas"]["ImagePlace"][];
             /**
@@ -780,6 +1840,98 @@ export interface components {
             /** @description How it ended. */
             result: components["schemas"]["SyncResult"];
         };
+        /** @description What a list tells of a commit. */
+        ListedCommit: {
+            /** @description Name of the author. */
+            author: string;
+            /** @description The first ten digits. */
+            id: string;
+            /** @description First line of the message. */
+            subject: string;
+            /**
+             * Format: date-time
+             * @description Author's time, to the second.
+             */
+            time: string;
+        };
+        /** @description What a list tells of a reason. */
+        ListedReason: {
+            /** @description What kind of state that is. */
+            class: components["schemas"]["ReasonClass"];
+            /** @description One sentence for everybody. */
+            sentence: string;
+        };
+        /** @description One line of a stream of logs: each is a JSON object on a line of its own. */
+        LogEntry: (components["schemas"]["LogLine"] & {
+            /** @enum {string} */
+            type: "line";
+        }) | (components["schemas"]["LogNote"] & {
+            /** @enum {string} */
+            type: "note";
+        }) | (components["schemas"]["LogNote"] & {
+            /** @enum {string} */
+            type: "end";
+        });
+        /** @description What a container wrote. */
+        LogLine: {
+            /** @description Name of the container. */
+            container: string;
+            /** @description Name of the pod. */
+            pod: string;
+            /** @description The line, without secrets. */
+            text: string;
+            /**
+             * Format: date-time
+             * @description When, where the kubelet says so.
+             */
+            time?: string | null;
+        };
+        /** @description A sentence in a stream of logs. */
+        LogNote: {
+            /** @description Name of the container that it is about. */
+            container?: string | null;
+            /** @description Name of the pod that it is about; absent where it is about all. */
+            pod?: string | null;
+            /** @description The sentence. */
+            text: string;
+        };
+        /** @description A client of the API server. */
+        ManagerView: {
+            /**
+             * @description Its field manager.
+             * @example kubectl-edit
+             */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it wrote last, where the API server knows.
+             */
+            time?: string | null;
+        };
+        /** @description A right that the service account of an Application lacks. */
+        MissingRight: {
+            /**
+             * @description The service account.
+             * @example shop/deployer
+             */
+            account: string;
+            /** @description API group of the resource; empty for the core group. */
+            group: string;
+            /** @description Where; absent for the whole cluster. */
+            namespace?: string | null;
+            /**
+             * @description With what.
+             * @example pods
+             */
+            resource: string;
+            /** @description All of it in a sentence, for people. */
+            sentence: string;
+            /**
+             * @description What it may not do.
+             * @example list
+             */
+            verb: string;
+        };
         /** @description An application that depends on this one. */
         NeededByView: {
             /** @description Whether it names this one itself, and not through others. */
@@ -788,6 +1940,51 @@ export interface components {
             name: string;
             /** @description Whether it waits for this one now. */
             waits: boolean;
+        };
+        /** @description One object of an application, or one that is below them. */
+        ObjectDetail: {
+            /**
+             * @description Its API version.
+             * @example apps/v1
+             */
+            apiVersion: string;
+            /** @description Its conditions. */
+            conditions: components["schemas"]["ConditionView"][];
+            /** @description Rights that the account lacks. */
+            missing: components["schemas"]["MissingRight"][];
+            /** @description Its line of the tree. Its parent is the last of `owners`. */
+            node: components["schemas"]["ResourceNode"];
+            /** @description Why something is not there, each a sentence. */
+            notes: string[];
+            /** @description What it belongs to, from the object of the application that Git names down to its own owner. */
+            owners: components["schemas"]["ResourceNode"][];
+            /** @description The pods below it, or itself where it is one. */
+            pods: components["schemas"]["PodName"][];
+            /** @description Its UID; absent where it is not there. */
+            uid?: string | null;
+            /** @description All of it as YAML, without secrets; absent where it could not be read. */
+            yaml?: string | null;
+            /** @description Whether the end of that is missing, because it is too long. */
+            yamlCut: boolean;
+        };
+        /** @description What differs in one object. */
+        ObjectDiff: {
+            /** @description What leads from the one state to the other. */
+            action: components["schemas"]["Action"];
+            /** @description The state after as YAML, masked; absent where it is gone or is not known. */
+            after?: string | null;
+            /** @description The state before as YAML, masked; absent where it was not there or is not known. */
+            before?: string | null;
+            /** @description Fields that are left to others, and by which rule. */
+            ignored: components["schemas"]["IgnoredFieldsView"][];
+            /** @description What happens to the ownership of fields, a sentence each. */
+            notes: string[];
+            /** @description The object. */
+            object: components["schemas"]["ObjectName"];
+            origin?: components["schemas"]["Origin"] | null;
+            /** @description Who holds the fields that differ, in the order of their paths; empty in history. */
+            owners: components["schemas"]["FieldOwnersView"][];
+            why?: components["schemas"]["Why"] | null;
         };
         /** @description Names an object of the cluster. */
         ObjectName: {
@@ -842,6 +2039,19 @@ export interface components {
             object: components["schemas"]["ObjectName"];
             origin?: components["schemas"]["Origin"] | null;
         };
+        /** @description A part of a text, in characters from 0. */
+        Part: {
+            /**
+             * Format: int32
+             * @description The first character.
+             */
+            from: number;
+            /**
+             * Format: int32
+             * @description The character after the last.
+             */
+            to: number;
+        };
         /**
          * @description How a pause is.
          * @enum {string}
@@ -874,6 +2084,18 @@ export interface components {
             since?: string | null;
             /** @description How it is. */
             state: components["schemas"]["PauseState"];
+        };
+        /** @description The tag that a person pinned. */
+        PinnedTag: {
+            /** @description Who and why, for people. */
+            sentence: string;
+            /**
+             * Format: date-time
+             * @description Since when, where that is known.
+             */
+            since?: string | null;
+            /** @description The tag. */
+            tag: string;
         };
         /** @description What would happen to one object. */
         PlannedAction: {
@@ -920,6 +2142,15 @@ export interface components {
             /** @description Where Git names it. */
             origin: components["schemas"]["Origin"];
         };
+        /** @description A pod whose log can be read. */
+        PodName: {
+            /** @description Its containers, in the order in which they run. */
+            containers: string[];
+            /** @description Its name. */
+            name: string;
+            /** @description Its namespace. */
+            namespace: string;
+        };
         /** @description What a sync of a commit would do. Nothing of it was done. */
         PreviewView: {
             /** @description Every object that does not simply stand, in the order in which it is dealt with. */
@@ -948,15 +2179,60 @@ export interface components {
          * @enum {string}
          */
         Readiness: "ready" | "blocking" | "unknown";
+        /** @description How much of an object is ready. */
+        ReadyCount: {
+            /**
+             * Format: int32
+             * @description How many replicas, containers or completions are.
+             */
+            ready: number;
+            /**
+             * Format: int32
+             * @description How many should be.
+             */
+            wanted: number;
+        };
         /**
          * @description What kind of state a reason is.
          * @enum {string}
          */
         ReasonClass: "good" | "progress" | "hold" | "transient" | "input" | "denied";
+        /** @description The page of a repository. */
+        RepositoryDetail: {
+            /**
+             * Format: int64
+             * @description How often the Git server is asked; absent where the object is invalid.
+             */
+            intervalSeconds?: number | null;
+            /** @description The image policies that write to it. */
+            policies: components["schemas"]["ApplicationName"][];
+            /** @description The applications that read it, by name. */
+            readers: components["schemas"]["RepositoryReader"][];
+            /** @description The service account that reads its Secrets. */
+            serviceAccount: string;
+            /** @description Whether only commits with a known signature are used. */
+            signed: boolean;
+            /** @description The line of the list. */
+            summary: components["schemas"]["RepositoryView"];
+        };
         /** @description All repositories. */
         RepositoryList: {
             /** @description By namespace and name. */
             items: components["schemas"]["RepositoryView"][];
+        };
+        /** @description An application that reads a repository of its namespace. */
+        RepositoryReader: {
+            commit?: components["schemas"]["Commit"] | null;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it takes only files of it, and its commits from another repository. */
+            onlySource: boolean;
+            /** @description The folder that it reads first. */
+            path: string;
+            /** @description How bad its state is. */
+            severity: components["schemas"]["Severity"];
+            /** @description Its state in words. */
+            why: components["schemas"]["Why"];
         };
         /** @description A repository. */
         RepositoryView: {
@@ -972,17 +2248,75 @@ export interface components {
              * @description When the Git server was last asked.
              */
             checkedAt?: string | null;
+            /**
+             * Format: int32
+             * @description Failed looks in a row.
+             */
+            failures: number;
             head?: components["schemas"]["Commit"] | null;
+            lastDelivery?: components["schemas"]["DeliveryView"] | null;
             /** @description Its name. */
             name: string;
             /** @description Namespace of the Repository object. */
             namespace: string;
+            /**
+             * Format: date-time
+             * @description When it is asked next; absent while it is asked, or where it is not.
+             */
+            nextLook?: string | null;
             /** @description Its URL, without credentials. */
             url: string;
+            /** @description Whether deliveries of its webhook are taken. */
+            webhook: components["schemas"]["WebhookState"];
             /** @description Its state in words. */
             why: components["schemas"]["Why"];
             /** @description Whether image updates may be committed to it. */
             writable: boolean;
+        };
+        /** @description A line of the resource tree. */
+        ResourceNode: {
+            /** @description The containers of a pod, in the order in which they run. */
+            containers: components["schemas"]["ContainerView"][];
+            /**
+             * Format: date-time
+             * @description When it was created, where that could be read.
+             */
+            created?: string | null;
+            /** @description Whether it is being deleted. */
+            deleting: boolean;
+            /**
+             * Format: int32
+             * @description How many are above it.
+             */
+            depth: number;
+            /** @description Its health. */
+            health: components["schemas"]["Health"];
+            /** @description What its health says, for people. May be empty. */
+            healthMessage: string;
+            /** @description The object. */
+            object: components["schemas"]["ObjectName"];
+            origin?: components["schemas"]["Origin"] | null;
+            /**
+             * Format: int32
+             * @description The index of the line that it is below; absent for an object of the application.
+             */
+            parent?: number | null;
+            ready?: components["schemas"]["ReadyCount"] | null;
+            sync?: components["schemas"]["SyncState"] | null;
+        };
+        /** @description The objects of an application with what the cluster made below them. */
+        ResourcesView: {
+            /** @description The lines of the tree, each below the one that it belongs to. */
+            items: components["schemas"]["ResourceNode"][];
+            /** @description Rights that the account lacks; what they would show is not in the tree. */
+            missing: components["schemas"]["MissingRight"][];
+            /** @description Why something else is not in the tree, each a sentence. */
+            notes: string[];
+            /**
+             * Format: date-time
+             * @description When it was read.
+             */
+            readAt: string;
         };
         /** @description How a failed sync is tried again. */
         RetryView: {
@@ -1010,6 +2344,21 @@ export interface components {
             branch: string;
             /** @description 40 hexadecimal digits. */
             commit: string;
+        };
+        /** @description What a rollback takes back. */
+        RollbackView: {
+            /** @description The commit that was made; absent where it was only previewed. */
+            commit?: string | null;
+            /** @description The commits that are taken back, the newest first: `5e2d9ab Update web`. */
+            commits: string[];
+            /** @description The files that come back. */
+            files: string[];
+            /** @description Other applications that read one of them, as `namespace/name`. */
+            others: string[];
+            /** @description Names this plan: another one has another hash. */
+            plan: string;
+            /** @description The commit whose files come back. */
+            target: string;
         };
         /**
          * @description Where a rollout is, in the order in which it goes on.
@@ -1069,6 +2418,26 @@ export interface components {
             /** @description How its tags came out. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description Settings that belong together. */
+        SettingGroup: {
+            /** @description The settings, in the order of the spec. */
+            settings: components["schemas"]["SettingView"][];
+            /**
+             * @description What they are about.
+             * @example Sync
+             */
+            title: string;
+        };
+        /** @description A setting of an Application. */
+        SettingView: {
+            /**
+             * @description Its field in the Application.
+             * @example spec.sync.prune
+             */
+            field: string;
+            /** @description Its values in words; several where it is a list. */
+            values: string[];
+        };
         /**
          * @description How much an application needs attention. Lists begin with the worst.
          * @enum {string}
@@ -1083,6 +2452,19 @@ export interface components {
             micros: number;
             /** @description Its name. */
             name: string;
+        };
+        /** @description What stands around a sync. */
+        SyncContext: {
+            /**
+             * @description The commits after the one that was applied before, up to its own, newest first; empty where
+             *     it brought none, or where the repository has them no more.
+             */
+            commits: components["schemas"]["Commit"][];
+            good?: components["schemas"]["SyncSummary"] | null;
+            /** @description Whether there are older ones that are not named. */
+            more: boolean;
+            newer?: components["schemas"]["SyncSummary"] | null;
+            older?: components["schemas"]["SyncSummary"] | null;
         };
         /** @description The page of one sync. */
         SyncDetail: {
@@ -1107,6 +2489,11 @@ export interface components {
          * @enum {string}
          */
         SyncResult: "running" | "succeeded" | "failed" | "held" | "interrupted" | "superseded";
+        /**
+         * @description How an object of an application stands to what Git says.
+         * @enum {string}
+         */
+        SyncState: "synced" | "drifted" | "missing" | "failed" | "waiting" | "left" | "hook";
         /** @description One line of the history of an application. */
         SyncSummary: {
             /** @description Name of the application. */
@@ -1191,16 +2578,87 @@ export interface components {
             /** @description Whether it was chosen. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description How many applications there are of each severity. */
+        Tally: {
+            /**
+             * Format: int32
+             * @description Those whose live objects differ from Git and stay so.
+             */
+            drifted: number;
+            /**
+             * Format: int32
+             * @description Failing.
+             */
+            failing: number;
+            /**
+             * Format: int32
+             * @description Well.
+             */
+            healthy: number;
+            /**
+             * Format: int32
+             * @description On their way.
+             */
+            progressing: number;
+            /**
+             * Format: int32
+             * @description Paused.
+             */
+            suspended: number;
+            /**
+             * Format: int32
+             * @description All of them.
+             */
+            total: number;
+            /**
+             * Format: int32
+             * @description Those with a newer tag of an image that waits.
+             */
+            updates: number;
+            /**
+             * Format: int32
+             * @description Waiting for a person.
+             */
+            waiting: number;
+        };
+        /** @description Something that happened. Ids of all kinds sort by time together. */
+        TimelineEntry: (components["schemas"]["SyncSummary"] & {
+            /** @enum {string} */
+            kind: "sync";
+        }) | (components["schemas"]["ActView"] & {
+            /** @enum {string} */
+            kind: "act";
+        }) | (components["schemas"]["HealthChangeView"] & {
+            /** @enum {string} */
+            kind: "health";
+        });
+        /**
+         * @description What kind of thing happened.
+         * @enum {string}
+         */
+        TimelineKind: "sync" | "failed" | "act" | "health";
+        /** @description A part of what happened to an application. */
+        TimelineList: {
+            /** @description The newest first. */
+            items: components["schemas"]["TimelineEntry"][];
+            /** @description Ask for `before` this id to go on; absent at the end. */
+            next?: string | null;
+        };
         /**
          * @description Which part of the API answers differently now.
          * @enum {string}
          */
-        Topic: "application" | "sync" | "image-policy" | "repository" | "agent";
+        Topic: "application" | "sync" | "image-policy" | "repository" | "delivery" | "agent";
         /**
          * @description Whether a tag was chosen.
          * @enum {string}
          */
         Verdict: "chosen" | "allowed" | "refused" | "pending";
+        /**
+         * @description Whether deliveries of a webhook are taken.
+         * @enum {string}
+         */
+        WebhookState: "none" | "ready" | "unreadable";
         /** @description Why something is in the state that it is in, in words. */
         Why: {
             /** @description What kind of state that is. */
@@ -1308,7 +2766,90 @@ export interface operations {
             };
         };
     };
+    actOnAgent: {
+        parameters: {
+            query?: {
+                /** @description Only say what would happen */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the call */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentAction"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     listApplications: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Words and terms that must all hold
+                 * @example health:degraded ns:pay* -label:team=shop
+                 */
+                q?: string;
+                /** @description `severity`, `name`, `age` or `sync`; with `-` before it the other way round */
+                sort?: string;
+                /** @description Go on after the part whose `next` this is */
+                after?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationList"];
+                };
+            };
+            /** @description The same as the one with this ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listApplicationNames: {
         parameters: {
             query?: never;
             header?: never;
@@ -1322,7 +2863,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ApplicationList"];
+                    "application/json": components["schemas"]["ApplicationNames"];
                 };
             };
             default: {
@@ -1353,6 +2894,152 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApplicationDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    actOnApplication: {
+        parameters: {
+            query?: {
+                /** @description Only say what would happen */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the call */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplicationAction"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    showConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationView"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    diffApplication: {
+        parameters: {
+            query?: {
+                /** @description Branch, tag, commit or full name of a reference that is compared with what is live; without it the commit that is to run */
+                ref?: string;
+                /** @description The sync before, with `to` */
+                from?: string;
+                /** @description The sync after, with `from` */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffView"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description With `name`: only what is about this object */
+                kind?: string;
+                /** @description API group of that object; `-` for the core group */
+                group?: string;
+                /** @description Namespace of that object; `-` for none */
+                namespace?: string;
+                /** @description Name of that object */
+                name?: string;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsView"];
                 };
             };
             default: {
@@ -1400,6 +3087,88 @@ export interface operations {
             };
         };
     };
+    readLogs: {
+        parameters: {
+            query?: {
+                /** @description Name of the pod; without it all pods */
+                pod?: string;
+                /** @description Namespace of the pod */
+                namespace?: string;
+                /** @description Name of the container; without it all of them */
+                container?: string;
+                /** @description The log of the run before this one */
+                previous?: boolean;
+                /** @description Only what was written since then */
+                since?: string;
+                /** @description Only so many lines of each container, from the end */
+                tail?: number;
+                /** @description Goes on while the containers write */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LogEntry"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    showObject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+                /** @description API group; `-` for the core group */
+                group: string;
+                kind: string;
+                /** @description Namespace; `-` for none */
+                object_namespace: string;
+                /** @description Name of the object */
+                object: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     previewApplication: {
         parameters: {
             query?: {
@@ -1433,10 +3202,43 @@ export interface operations {
             };
         };
     };
-    requestSync: {
+    listResources: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourcesView"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    requestSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the call */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 namespace: string;
                 name: string;
@@ -1497,6 +3299,195 @@ export interface operations {
             };
         };
     };
+    showTimeline: {
+        parameters: {
+            query?: {
+                /** @description Only what is of this kind */
+                only?: components["schemas"]["TimelineKind"];
+                /** @description Only what is older than this one */
+                before?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listCalls: {
+        parameters: {
+            query?: {
+                /** @description Only those of this one */
+                actor?: string;
+                /** @description Only those that asked for this */
+                action?: string;
+                /** @description Only those about an object of this kind */
+                kind?: string;
+                /** @description Only those about this `namespace/name` */
+                target?: string;
+                /** @description Only those at this time or later */
+                since?: string;
+                /** @description Only those before this time */
+                until?: string;
+                /** @description Only those older than this one */
+                before?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportCalls: {
+        parameters: {
+            query: {
+                /** @description In which form */
+                format: components["schemas"]["Format"];
+                /** @description Only those of this one */
+                actor?: string;
+                /** @description Only those that asked for this */
+                action?: string;
+                /** @description Only those about an object of this kind */
+                kind?: string;
+                /** @description Only those about this `namespace/name` */
+                target?: string;
+                /** @description Only those at this time or later */
+                since?: string;
+                /** @description Only those before this time */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/jsonl": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    drawDependencies: {
+        parameters: {
+            query?: {
+                /** @description Around an application of this namespace */
+                namespace?: string;
+                /** @description Around the application of this name */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependencyGraph"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listDrift: {
+        parameters: {
+            query?: {
+                /** @description Only syncs older than this one */
+                before?: string;
+                /** @description At most so many syncs */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     listImages: {
         parameters: {
             query?: never;
@@ -1542,6 +3533,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImageDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    actOnImage: {
+        parameters: {
+            query?: {
+                /** @description Only say what would happen */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the call */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImageAction"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
                 };
             };
             default: {
@@ -1686,11 +3717,44 @@ export interface operations {
             };
         };
     };
-    openStream: {
+    showRepository: {
         parameters: {
             query?: never;
-            header?: {
+            header?: never;
+            path: {
+                namespace: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    openStream: {
+        parameters: {
+            query?: {
                 /** @description Go on after this event */
+                after?: string;
+            };
+            header?: {
+                /** @description The same, and it counts more */
                 "Last-Event-ID"?: string | null;
             };
             path?: never;
@@ -1703,7 +3767,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Change"];
+                    "text/event-stream": components["schemas"]["Change"][];
                 };
             };
             default: {
@@ -1733,6 +3797,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SyncDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    showSyncContext: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncContext"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those that this became of */
+                verdict?: components["schemas"]["DeliveryVerdict"];
+                /** @description Only those older than this one */
+                before?: string;
+                /** @description At most so many */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
                 };
             };
             default: {

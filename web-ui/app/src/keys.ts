@@ -1,20 +1,45 @@
-// Keys that work on every page. They are never taken from a field that is being typed in.
-import { link } from './route.ts';
+// Keys that work on every page. They are never taken from a field that is being typed in, nor from a dialog.
+//
+// A page needs no code for them: `g` and a letter follow the link of the frame whose `data-go` it is, any other
+// letter presses the button or follows the link of the page whose `data-key` it is.
+import { over } from './over.ts';
+
+/** The list of a page that moves its own rows, because not all of them are drawn. */
+export interface Rows {
+  step: (by: 1 | -1) => void;
+  first: () => void;
+}
 
 let goes = false;
+let rows: Rows | undefined;
+
+/** Hands the rows of a page over; the answer takes them back. */
+export function use(own: Rows): () => void {
+  rows = own;
+  return () => {
+    if (rows === own) rows = undefined;
+  };
+}
 
 export function start(): void {
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.defaultPrevented || event.isComposing) return;
+    if (isPalette(event)) {
+      event.preventDefault();
+      over.value = over.value === 'palette' ? null : 'palette';
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector('dialog[open]')) return;
     const target = event.target;
-    if (target instanceof HTMLInputElement) {
+    if (isTyped(target)) {
       if (event.key === 'Escape') target.blur();
-      if (event.key === 'Enter') rows()[0]?.focus();
+      if (event.key === 'Enter' && target.id === 'search') first();
       return;
     }
     const went = goes;
     goes = false;
-    if (went && go(event.key)) return;
+    if (went && press(`.top [data-go="${CSS.escape(event.key)}"]`)) return;
     switch (event.key) {
       case '/': {
         const search = document.getElementById('search');
@@ -25,6 +50,9 @@ export function start(): void {
         }
         break;
       }
+      case '?':
+        over.value = 'help';
+        break;
       case 'j':
         step(1);
         break;
@@ -34,25 +62,49 @@ export function start(): void {
       case 'g':
         goes = true;
         break;
+      default:
+        if (/^[a-z]$/.test(event.key)) press(`main [data-key="${event.key}"]`);
     }
   });
 }
 
-function go(key: string): boolean {
-  const pages = { a: link({ page: 'applications', query: '' }), i: link({ page: 'images', query: '' }), r: link({ page: 'repositories' }) };
-  const target = key in pages ? pages[key as keyof typeof pages] : undefined;
-  if (target === undefined) return false;
-  window.location.hash = target;
+function isPalette(event: KeyboardEvent): boolean {
+  return event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+}
+
+/** Whether keys are letters there. */
+function isTyped(target: EventTarget | null): target is HTMLElement {
+  return (
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement ||
+    (target instanceof HTMLInputElement && !['button', 'checkbox', 'radio', 'submit'].includes(target.type)) ||
+    (target instanceof HTMLElement && target.isContentEditable)
+  );
+}
+
+/** Whether there was something to press. What is disabled says why itself. */
+function press(selector: string): boolean {
+  const all = document.querySelectorAll<HTMLElement>(selector);
+  const seen = [...all].find((one) => one.checkVisibility());
+  if (!seen) return false;
+  seen.focus();
+  seen.click();
   return true;
 }
 
-function rows(): HTMLElement[] {
+function drawn(): HTMLElement[] {
   return [...document.querySelectorAll<HTMLElement>('[data-row]')];
+}
+
+function first(): void {
+  if (rows) rows.first();
+  else drawn()[0]?.focus();
 }
 
 /** Moves the focus from row to row; the link that has it opens with Enter. */
 function step(by: 1 | -1): void {
-  const all = rows();
+  if (rows) return rows.step(by);
+  const all = drawn();
   const at = all.indexOf(document.activeElement as HTMLElement);
   const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + by));
   all[next]?.focus();

@@ -10,8 +10,8 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Changes that come together are one request. */
-const gather = 250;
+/** Changes that come together are one request. The agent gathers them before. */
+const gather = 50;
 
 /** Loads a path of the API now and after each change that concerns it. */
 export function useLoaded<T>(path: string, concerns: (change: Change) => boolean): Loaded<T> {

@@ -1,12 +1,17 @@
 // Which page an address names. Everything that a page shows is in the part after `#`.
 
 export type Route =
-  | { page: 'applications'; query: string }
-  | { page: 'application'; namespace: string; name: string }
+  | { page: 'applications'; query: string; sort?: string; view?: string }
+  | { page: 'application'; namespace: string; name: string; tab?: string; given?: Record<string, string> }
   | { page: 'sync'; id: string }
   | { page: 'images'; query: string }
   | { page: 'image'; namespace: string; name: string; rule: string; query: string }
   | { page: 'repositories' }
+  | { page: 'repository'; namespace: string; name: string }
+  | { page: 'webhooks'; verdict: string }
+  | { page: 'activity'; given: Record<string, string> }
+  | { page: 'drift' }
+  | { page: 'dependencies'; namespace: string; name: string }
   | { page: 'nowhere' };
 
 export function read(hash: string): Route {
@@ -15,9 +20,14 @@ export function read(hash: string): Route {
   const [first, second, third] = parts;
   const given = new URLSearchParams(search);
   const query = given.get('q') ?? '';
-  if (first === undefined) return { page: 'applications', query };
-  if (first === 'applications' && second && third && parts.length === 3) {
-    return { page: 'application', namespace: second, name: third };
+  if (first === undefined) {
+    const [sort, view] = [given.get('sort'), given.get('view')];
+    return { page: 'applications', query, ...(sort ? { sort } : {}), ...(view ? { view } : {}) };
+  }
+  if (first === 'applications' && second && third && parts.length <= 4) {
+    const [, , , tab] = parts;
+    const rest = search === '' ? {} : { given: Object.fromEntries(given) };
+    return { page: 'application', namespace: second, name: third, ...(tab ? { tab } : {}), ...rest };
   }
   if (first === 'syncs' && second && parts.length === 2) return { page: 'sync', id: second };
   if (first === 'images' && parts.length === 1) return { page: 'images', query };
@@ -25,15 +35,27 @@ export function read(hash: string): Route {
     return { page: 'image', namespace: second, name: third, rule: given.get('rule') ?? '', query };
   }
   if (first === 'repositories' && parts.length === 1) return { page: 'repositories' };
+  if (first === 'repositories' && second && third && parts.length === 3) {
+    return { page: 'repository', namespace: second, name: third };
+  }
+  if (first === 'webhooks' && parts.length === 1) return { page: 'webhooks', verdict: given.get('verdict') ?? '' };
+  if (first === 'activity' && parts.length === 1) return { page: 'activity', given: Object.fromEntries(given) };
+  if (first === 'drift' && parts.length === 1) return { page: 'drift' };
+  if (first === 'dependencies' && (parts.length === 1 || parts.length === 3)) {
+    return { page: 'dependencies', namespace: second ?? '', name: third ?? '' };
+  }
   return { page: 'nowhere' };
 }
 
 export function link(route: Route): string {
   switch (route.page) {
     case 'applications':
-      return `#/${search({ q: route.query })}`;
-    case 'application':
-      return `#/applications/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+      return `#/${search({ q: route.query, sort: route.sort ?? '', view: route.view ?? '' })}`;
+    case 'application': {
+      const place = `${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+      const tab = route.tab ? `/${encodeURIComponent(route.tab)}` : '';
+      return `#/applications/${place}${tab}${search(route.given ?? {})}`;
+    }
     case 'sync':
       return `#/syncs/${encodeURIComponent(route.id)}`;
     case 'images':
@@ -44,6 +66,18 @@ export function link(route: Route): string {
     }
     case 'repositories':
       return '#/repositories';
+    case 'repository':
+      return `#/repositories/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+    case 'webhooks':
+      return `#/webhooks${search({ verdict: route.verdict })}`;
+    case 'activity':
+      return `#/activity${search(route.given)}`;
+    case 'drift':
+      return '#/drift';
+    case 'dependencies': {
+      if (!route.name) return '#/dependencies';
+      return `#/dependencies/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+    }
     case 'nowhere':
       return '#/';
   }

@@ -49,9 +49,32 @@ export function between(start: string, end: string): number {
   return Math.max(0, Date.parse(end) - Date.parse(start)) * 1000;
 }
 
-/** Date and time of day where the reader is. */
+// Making one takes longer than all else of a row of a list.
+const here = new Intl.DateTimeFormat(undefined, {
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+  timeZoneName: 'short',
+});
+
+/** Date and time of day where the reader is, with the zone. */
 export function local(time: string): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+  return here.format(new Date(time));
+}
+
+/** The day of a moment, where the reader is or in UTC. */
+export function day(time: string, zone: 'local' | 'utc'): string {
+  return new Date(time).toLocaleDateString(undefined, {
+    weekday: 'short',
+    year: 'numeric',
+    month: 'short',
+    day: 'numeric',
+    ...(zone === 'utc' ? { timeZone: 'UTC' } : {}),
+  });
 }
 
 /** The same moment in UTC, to the second. */

@@ -3,6 +3,7 @@ import type {
   Action,
   Cause,
   Counts,
+  DeliveryVerdict,
   FieldChange,
   Health,
   Hold,
@@ -13,12 +14,13 @@ import type {
   Severity,
   SyncResult,
   Verdict,
+  WebhookState,
   Why,
 } from './model.ts';
 
 /** A tone is a colour, a shape a drawing; both have the same names in the style sheet and `Mark`. */
 export type Tone = 'bad' | 'wait' | 'busy' | 'good' | 'idle';
-export type Shape = 'cross' | 'hand' | 'half' | 'tick' | 'pause' | 'hollow';
+export type Shape = 'cross' | 'hand' | 'half' | 'tick' | 'pause' | 'hollow' | 'person';
 export interface Look {
   word: string;
   tone: Tone;
@@ -45,7 +47,7 @@ export function severity(value: Severity): Look {
 }
 
 /** An application: the look of its severity, with the word of its state. */
-export function state(value: Severity, why: Why): Look {
+export function state(value: Severity, why: Pick<Why, 'reason'>): Look {
   return { ...ofSeverity[value], word: spaced(why.reason) };
 }
 
@@ -66,6 +68,7 @@ export function hold(value: Hold): Look {
   const looks: Record<Hold, Look> = {
     frozen: idle('frozen'),
     suspended: idle('suspended'),
+    aborted: idle('stopped'),
     pinned: idle('pinned'),
     blocked: wait('waits for another'),
     window: wait('waits for a window'),
@@ -142,6 +145,28 @@ export function reason(why: Why): Look {
   }
 }
 
+/** What a person asked for. */
+export function act(failure: Why | null | undefined): Look {
+  return failure ? bad('refused') : { word: 'person', tone: 'idle', shape: 'person' };
+}
+
+/** What a person did, as the beginning of a sentence. */
+export function acted(action: string): string {
+  const words: Record<string, string> = {
+    sync: 'Sync asked for',
+    refresh: 'Refresh asked for',
+    suspend: 'Suspended',
+    resume: 'Resumed',
+    abort: 'Sync aborted',
+    approve: 'Plan approved',
+    rollback: 'Rolled back',
+    skip: 'Tag skipped',
+    pin: 'Pinned',
+    unpin: 'Pin ended',
+  };
+  return words[action] ?? `${action.charAt(0).toUpperCase()}${action.slice(1).replaceAll('-', ' ')}`;
+}
+
 /** What was done with an object, or what became of it instead. */
 export function action(value: Action, failure: Why | null | undefined): Look {
   if (value === 'skip') return wait('left alone');
@@ -163,6 +188,18 @@ export function toBe(value: Action): Look {
     prune: wait('pruned'),
     skip: idle('left alone'),
     unchanged: none('unchanged'),
+  };
+  return looks[value];
+}
+
+/** How an object of the one state differs from that of the other. */
+export function differs(value: Action): Look {
+  const looks: Record<Action, Look> = {
+    create: good('added'),
+    update: busy('changed'),
+    prune: wait('removed'),
+    skip: idle('left alone'),
+    unchanged: wait('differs, stays'),
   };
   return looks[value];
 }
@@ -232,4 +269,26 @@ export function rule(name: string): string {
 /** `YamlSyntax` reads `Yaml syntax`. */
 export function spaced(reasonName: string): string {
   return reasonName.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** What became of a delivery of a webhook. */
+export function delivery(value: DeliveryVerdict): Look {
+  const looks: Record<DeliveryVerdict, Look> = {
+    accepted: good('accepted'),
+    ignored: none('ignored'),
+    duplicate: idle('came before'),
+    rejected: bad('rejected'),
+    refused: wait('refused'),
+  };
+  return looks[value];
+}
+
+/** Whether deliveries for a repository are taken. */
+export function webhook(value: WebhookState): Look {
+  const looks: Record<WebhookState, Look> = {
+    none: none('no webhook'),
+    ready: good('deliveries taken'),
+    unreadable: bad('secret not readable'),
+  };
+  return looks[value];
 }

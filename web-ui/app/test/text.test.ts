@@ -42,6 +42,8 @@ test('every page has an address that leads back to it', () => {
     { page: 'applications', query: '' },
     { page: 'applications', query: 'health:degraded ns:pay* a/b?c&d' },
     { page: 'application', namespace: 'shop', name: 'a.b-c' },
+    { page: 'application', namespace: 'shop', name: 'web', tab: 'timeline' },
+    { page: 'application', namespace: 'shop', name: 'web', tab: 'diff', given: { from: 'a&b', to: 'c/d' } },
     { page: 'sync', id: '01JD4Z7Q2M8X5T3V9W6Y1B0C4D' },
     { page: 'images', query: '' },
     { page: 'images', query: 'state:failing 1.x' },
@@ -53,7 +55,7 @@ test('every page has an address that leads back to it', () => {
 });
 
 test('an address that means nothing is no error', () => {
-  for (const hash of ['#/nowhere', '#/applications/only', '#/images/only', '#/images/a/b/c', '#/syncs/a/b', '#/applications/%E0%A4%A/x/y']) {
+  for (const hash of ['#/nowhere', '#/applications/only', '#/images/only', '#/images/a/b/c', '#/syncs/a/b', '#/applications/%E0%A4%A/x/y/z']) {
     assert.deepEqual(read(hash), { page: 'nowhere' }, hash);
   }
 });

@@ -2,6 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { useLoaded } from '../load.ts';
 import type { Change, HeldTag, ImageDetail, ImagePlace, ImageUpdate } from '../model.ts';
+import { Actions, OneAction, type Subject } from '../parts/actions.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Older } from '../parts/older.tsx';
 import { Shown } from '../parts/states.tsx';
@@ -28,16 +29,20 @@ export function ImagePage(props: { namespace: string; name: string; rule: string
         <a href={link({ page: 'images', query: '' })}>Images</a> /{' '}
         <a href={link({ page: 'images', query: `ns:${namespace}` })}>{namespace}</a>
       </nav>
+      <header class="heading">
+        <h1 tabIndex={-1}>{name}</h1>
+        {loaded.data ? (
+          <Actions subject={subjectOf(loaded.data, path)} allowed={loaded.data.allowedActions} loaded={loaded.data} />
+        ) : null}
+      </header>
       <Shown of={loaded}>
         {(detail) => (
           <>
-            <header class="heading">
-              <h1 tabIndex={-1}>{name}</h1>
-            </header>
             <WhyPanel why={detail.summary.why} look={words.state(detail.summary.severity, detail.summary.why)} />
             <Notes detail={detail} />
             <Facts detail={detail} />
-            {detail.held.length > 0 ? <Held items={detail.held} /> : null}
+            {detail.pinned ? <PinnedTag pinned={detail.pinned} subject={subjectOf(detail, path)} /> : null}
+            {detail.held.length > 0 ? <Held items={detail.held} subject={subjectOf(detail, path)} /> : null}
             <Places items={detail.places} repository={detail.summary.repository} />
             <Tags path={path} concerns={concerns} detail={detail} rule={props.rule} query={props.query} />
             <section aria-labelledby="updates">
@@ -137,7 +142,29 @@ function version(reference: string, image: string): string {
   return reference.startsWith(image) ? reference.slice(image.length).replace(/^:/, '') : reference;
 }
 
-function Held({ items }: { items: HeldTag[] }) {
+/** What the actions have to know of an image policy. */
+function subjectOf({ summary, held }: ImageDetail, path: string): Subject {
+  return { target: 'image', key: `${summary.namespace}/${summary.name}`, path, held };
+}
+
+function PinnedTag({ pinned, subject }: { pinned: NonNullable<ImageDetail['pinned']>; subject: Subject }) {
+  return (
+    <section class="approval" aria-labelledby="pinned">
+      <h2 id="pinned">Pinned</h2>
+      <p>
+        <Prose text={pinned.sentence} />
+        {pinned.since ? (
+          <>
+            , <Time at={pinned.since} /> ago
+          </>
+        ) : null}
+        . No other tag is chosen. <OneAction subject={subject} action="unpin" class="small" />
+      </p>
+    </section>
+  );
+}
+
+function Held({ items, subject }: { items: HeldTag[]; subject: Subject }) {
   return (
     <section class="approval" aria-labelledby="held">
       <h2 id="held">
@@ -147,18 +174,25 @@ function Held({ items }: { items: HeldTag[] }) {
         <div key={item.tag}>
           <h3>
             <code>{item.tag}</code>{' '}
-            <span class="quiet">
-              for <Time at={item.since} />
-            </span>
+            {item.since ? (
+              <span class="quiet">
+                for <Time at={item.since} />
+              </span>
+            ) : null}
           </h3>
           <p>
             <Prose text={item.sentence} />.
           </p>
-          <p class="quiet">A newer tag is taken all the same. This releases it:</p>
-          <Copy text={item.command} />
           <p class="quiet">
-            Or push a commit whose message ends with the line <code>{item.trailer}</code>.
+            A newer tag is taken all the same. <OneAction subject={subject} action="release" given={{ tag: item.tag }} label="Release…" class="small" />
           </p>
+          <p class="quiet">This releases it as well:</p>
+          <Copy text={item.command} />
+          {item.trailer ? (
+            <p class="quiet">
+              Or push a commit whose message ends with the line <code>{item.trailer}</code>.
+            </p>
+          ) : null}
         </div>
       ))}
     </section>

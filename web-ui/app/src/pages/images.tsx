@@ -3,8 +3,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { useLoaded } from '../load.ts';
 import type { Image, ImageList } from '../model.ts';
 import { failingFirst, tally } from '../order.ts';
+import { Copy } from '../parts/copy.tsx';
 import { Mark } from '../parts/mark.tsx';
-import { Shown } from '../parts/states.tsx';
+import { Pending } from '../parts/pending.tsx';
+import { Empty, Shown } from '../parts/states.tsx';
 import { Prose, Time, Until } from '../parts/text.tsx';
 import { link, searchFor } from '../route.ts';
 import { imageKeys, matchesImage, parseForImages } from '../search.ts';
@@ -12,6 +14,19 @@ import { severity, state } from '../words.ts';
 
 /** More rows than this are drawn only when asked for. */
 const atOnce = 200;
+
+const policyYaml = `apiVersion: syncline.dev/v1alpha1
+kind: ImagePolicy
+metadata:
+  name: web
+  namespace: default
+spec:
+  image: registry.example.com/acme/web
+  select:
+    semver: ">=1.0 <2"
+  update:
+    repository: config
+`;
 
 export function ImagesPage({ query }: { query: string }) {
   const loaded = useLoaded<ImageList>('images', ({ topic }) => topic === 'image-policy');
@@ -25,12 +40,18 @@ export function ImagesPage({ query }: { query: string }) {
       <Shown of={loaded}>
         {({ items }) =>
           items.length === 0 ? (
-            <p class="nothing">
-              There is no ImagePolicy yet. One names an image and which of its tags may run; a newer tag then
-              becomes a commit in your repository.
-            </p>
+            <Empty title="There is no image policy yet">
+              <p>
+                One names an image and which of its tags may run; a newer tag then becomes a commit in your repository.
+                Apply this with your names, and this page shows what became of each tag, and why.
+              </p>
+              <Copy text={policyYaml} />
+            </Empty>
           ) : (
-            <List items={items} query={query} />
+            <>
+              {query === '' ? <Pending items={items} /> : null}
+              <List items={items} query={query} />
+            </>
           )
         }
       </Shown>
@@ -87,7 +108,7 @@ function List({ items, query }: { items: Image[]; query: string }) {
           No image policy matches. <a href={link({ page: 'images', query: '' })}>Show all {items.length}</a>
         </p>
       ) : (
-        <table class="list applications images">
+        <table class="list stack">
           <thead>
             <tr>
               <th scope="col">State</th>
@@ -124,7 +145,7 @@ function Row({ item }: { item: Image }) {
       <td class="state">
         <Mark look={state(item.severity, item.why)} />
       </td>
-      <td class="application">
+      <td>
         <a data-row href={link({ page: 'image', namespace, name, rule: '', query: '' })}>
           <span class="quiet">{namespace}/</span>
           {name}

@@ -1,15 +1,21 @@
-// One sync: what asked for it, its steps, what became of each object, what others had changed.
+// One sync: what asked for it, its steps, its commits, what became of each object, what others had changed.
 import { useEffect } from 'preact/hooks';
 import { useLoaded } from '../load.ts';
-import type { SyncDetail } from '../model.ts';
-import { Changes } from '../parts/changes.tsx';
+import type { Sync, SyncContext, SyncDetail } from '../model.ts';
+import { Commits, CommitRange } from '../parts/commits.tsx';
+import { CopyLink } from '../parts/copy.tsx';
 import { Mark } from '../parts/mark.tsx';
-import { Shown } from '../parts/states.tsx';
-import { CommitId, CommitLine, Moment, ObjectText, Place, Prose, Time } from '../parts/text.tsx';
+import { Shown, Skeleton } from '../parts/states.tsx';
+import { Moment, Time } from '../parts/text.tsx';
 import { WhyPanel } from '../parts/why.tsx';
 import { link } from '../route.ts';
+import { author } from '../runs.ts';
 import { between, duration } from '../time.ts';
 import * as words from '../words.ts';
+import { Compare } from './sync/compare.tsx';
+import { Drift } from './sync/drift.tsx';
+import { Outcomes } from './sync/outcomes.tsx';
+import { Steps } from './sync/steps.tsx';
 
 export function SyncPage({ id }: { id: string }) {
   const path = `syncs/${encodeURIComponent(id)}`;
@@ -18,55 +24,88 @@ export function SyncPage({ id }: { id: string }) {
   const loaded = useLoaded<SyncDetail>(path, ({ topic }) => topic === 'sync' && !done);
   done = loaded.data?.summary.result !== undefined && loaded.data.summary.result !== 'running';
   const of = loaded.data ? `${loaded.data.summary.namespace}/${loaded.data.summary.application}` : '';
+  // A later sync may come: the way to it is looked for anew.
+  const around = useLoaded<SyncContext>(`${path}/context`, ({ topic, key }) => topic === 'sync' && key === of);
   useEffect(() => {
     document.title = of ? `Sync of ${of} · Syncline` : 'Sync · Syncline';
   }, [of]);
+  const sync = loaded.data?.summary;
   return (
     <main id="main">
-      <Shown of={loaded}>{(detail) => <Sync detail={detail} />}</Shown>
+      {sync ? <Crumbs sync={sync} /> : null}
+      <header class="heading">
+        <h1 tabIndex={-1}>
+          {sync ? (
+            <>
+              Sync of {sync.application} <Mark look={words.result(sync.result)} />
+            </>
+          ) : (
+            'Sync'
+          )}
+        </h1>
+        {sync ? <Ways sync={sync} around={around.data} /> : null}
+      </header>
+      <Shown of={loaded}>{(detail) => <Detail detail={detail} around={around.data} failed={!!around.error} />}</Shown>
     </main>
   );
 }
 
-function Sync({ detail }: { detail: SyncDetail }) {
+function Crumbs({ sync: { namespace, application } }: { sync: Sync }) {
+  return (
+    <nav class="crumbs" aria-label="Where you are">
+      <a href={link({ page: 'applications', query: '' })}>Applications</a> /{' '}
+      <a href={link({ page: 'applications', query: `ns:${namespace}` })}>{namespace}</a> /{' '}
+      <a href={link({ page: 'application', namespace, name: application })}>{application}</a> /{' '}
+      <a href={link({ page: 'application', namespace, name: application, tab: 'timeline' })}>timeline</a>
+    </nav>
+  );
+}
+
+/** The ways from here: to the syncs beside it, to a comparison, to somebody else. */
+function Ways({ sync, around }: { sync: Sync; around: SyncContext | undefined }) {
+  return (
+    <div class="actions">
+      <Beside to={around?.older?.id} word="Previous" loaded={around !== undefined} />
+      <Beside to={around?.newer?.id} word="Next" loaded={around !== undefined} />
+      <Compare sync={sync} good={around?.good ?? null} />
+      <CopyLink />
+    </div>
+  );
+}
+
+interface Props {
+  detail: SyncDetail;
+  around: SyncContext | undefined;
+  failed: boolean;
+}
+
+function Detail({ detail, around, failed }: Props) {
   const { summary: sync } = detail;
-  const { namespace, application } = sync;
+  const who = author(sync);
   return (
     <>
-      <nav class="crumbs" aria-label="Where you are">
-        <a href={link({ page: 'applications', query: '' })}>Applications</a> /{' '}
-        <a href={link({ page: 'applications', query: `ns:${namespace}` })}>{namespace}</a> /{' '}
-        <a href={link({ page: 'application', namespace, name: application })}>{application}</a>
-      </nav>
-      <header class="heading">
-        <h1 tabIndex={-1}>
-          Sync of {application} <Mark look={words.result(sync.result)} />
-        </h1>
-      </header>
       {sync.failure ? <WhyPanel why={sync.failure} look={words.reason(sync.failure)} /> : null}
       <dl class="facts">
         <div>
           <dt>Trigger</dt>
-          <dd>{words.cause(sync.cause)}</dd>
+          <dd>
+            {words.cause(sync.cause)}
+            {who ? <span class="quiet field">{who}</span> : null}
+          </dd>
         </div>
         <div class="broad">
-          <dt>Commit</dt>
+          <dt>Commits</dt>
           <dd>
-            <CommitLine commit={sync.commit} />
-            {sync.previous && sync.previous !== sync.revision?.commit ? (
-              <span class="quiet">
-                {' '}
-                after <CommitId id={sync.previous} />
-              </span>
-            ) : null}
+            {sync.commit ? <span class="field">{sync.commit.subject}</span> : null}
+            <CommitRange sync={sync} />
+            {sync.revision ? <span class="quiet"> on {sync.revision.branch}</span> : null}
           </dd>
         </div>
         <div>
           <dt>Began</dt>
           <dd>
             <Moment at={sync.startedAt} />
-            <br />
-            <span class="quiet">
+            <span class="quiet field">
               <Time at={sync.startedAt} /> ago
             </span>
           </dd>
@@ -75,170 +114,54 @@ function Sync({ detail }: { detail: SyncDetail }) {
           <dt>Took</dt>
           <dd>
             {sync.finishedAt ? duration(between(sync.startedAt, sync.finishedAt)) : 'still running'}
-            <br />
-            <span class="quiet">queued {duration(between(sync.queuedAt, sync.startedAt))}</span>
+            <span class="quiet field">queued {duration(between(sync.queuedAt, sync.startedAt))}</span>
           </dd>
         </div>
       </dl>
-      <Steps detail={detail} />
-      <Outcomes detail={detail} />
-      <Drift detail={detail} />
+      <div class="split">
+        <Steps detail={detail} />
+        <section aria-labelledby="commits">
+          <h2 id="commits">
+            Commits {around && around.commits.length > 0 ? <span class="count">{around.commits.length}</span> : null}
+          </h2>
+          {around && around.commits.length > 0 ? (
+            <Commits items={around.commits} more={around.more} />
+          ) : around ? (
+            <p class="nothing">{nothingNew(detail)}</p>
+          ) : failed ? (
+            <p class="nothing">The commits could not be loaded.</p>
+          ) : (
+            <Skeleton lines={1} />
+          )}
+        </section>
+      </div>
+      <Outcomes detail={detail} older={around?.older ?? null} />
+      <Drift items={detail.drift} />
     </>
   );
 }
 
-function Steps({ detail }: { detail: SyncDetail }) {
-  const total = detail.steps.reduce((sum, step) => sum + step.micros, 0);
-  let before = 0;
-  if (detail.steps.length === 0) return null;
-  return (
-    <section aria-labelledby="steps">
-      <h2 id="steps">Steps</h2>
-      <table class="list steps">
-        <thead>
-          <tr>
-            <th scope="col">Step</th>
-            <th scope="col" class="number">Took</th>
-            <th scope="col">
-              <span class="unseen">Share of the whole</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {detail.steps.map((step) => {
-            const start = total > 0 ? (before / total) * 100 : 0;
-            const share = total > 0 ? (step.micros / total) * 100 : 0;
-            before += step.micros;
-            return (
-              <tr key={step.name}>
-                <td>{step.name}</td>
-                <td class="number">{duration(step.micros)}</td>
-                <td class="bar">
-                  <svg width="100%" height="10" role="img" aria-label={`${Math.round(share)} percent`}>
-                    <rect x={`${start}%`} y="1" width={`${Math.max(share, 0.4)}%`} height="8" rx="2" />
-                  </svg>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </section>
-  );
+function nothingNew({ summary: { previous, revision } }: SyncDetail): string {
+  if (!revision) return 'The source could not be read.';
+  if (!previous) return 'Nothing had been applied before.';
+  if (previous === revision.commit) return 'It brought no commit: what Git said was applied again.';
+  return 'The repository does not have these commits any more.';
 }
 
-function Outcomes({ detail }: { detail: SyncDetail }) {
-  const { outcomes, summary } = detail;
-  const failing = [...outcomes].sort((a, b) => Number(Boolean(b.failure)) - Number(Boolean(a.failure)));
-  const unchanged = summary.counts.unchanged;
+/** The way to the sync before or after; it keeps its place where there is none. */
+function Beside({ to, word, loaded }: { to: string | undefined; word: string; loaded: boolean }) {
+  if (to) {
+    return (
+      <a class="button" href={link({ page: 'sync', id: to })}>
+        {word}
+        <span class="unseen"> sync</span>
+      </a>
+    );
+  }
   return (
-    <section aria-labelledby="outcomes">
-      <h2 id="outcomes">
-        Objects <span class="count">{outcomes.length}</span>
-      </h2>
-      {outcomes.length > 0 ? (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">Outcome</th>
-              <th scope="col">Object</th>
-              <th scope="col" class="wide">Defined in</th>
-            </tr>
-          </thead>
-          <tbody>
-            {failing.map((outcome, index) => (
-              <tr key={index}>
-                <td class="state">
-                  <Mark look={words.action(outcome.action, outcome.failure)} />
-                </td>
-                <td>
-                  <ObjectText object={outcome.object} home={summary.namespace} />
-                  {outcome.failure ? (
-                    <p class="because">
-                      <Prose text={outcome.failure.sentence} />
-                      {outcome.failure.detail ? `: ${outcome.failure.detail}` : ''}.
-                      {outcome.failure.remedy ? (
-                        <span class="quiet">
-                          {' '}
-                          <Prose text={outcome.failure.remedy} />.
-                        </span>
-                      ) : null}
-                    </p>
-                  ) : null}
-                  <Note text={outcome.note} />
-                  <Changes changes={outcome.changes} />
-                  <span class="narrow">{outcome.origin ? <Place origin={outcome.origin} /> : null}</span>
-                </td>
-                <td class="wide">
-                  <Place origin={outcome.origin} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      ) : null}
-      {unchanged > 0 ? (
-        <p class="quiet">
-          {unchanged} {unchanged === 1 ? 'object' : 'objects'} needed nothing.
-        </p>
-      ) : outcomes.length === 0 ? (
-        <p class="nothing">No object was touched.</p>
-      ) : null}
-    </section>
-  );
-}
-
-/** A sentence; the log of a hook as it is. */
-function Note({ text }: { text: string }) {
-  if (!text) return null;
-  if (!text.includes('\n')) return <p class="note quiet">{text}</p>;
-  return (
-    <pre class="log" tabIndex={0}>
-      {text}
-    </pre>
-  );
-}
-
-function Drift({ detail }: { detail: SyncDetail }) {
-  if (detail.drift.length === 0) return null;
-  return (
-    <section aria-labelledby="drift">
-      <h2 id="drift">
-        Changed by others <span class="count">{detail.drift.length}</span>
-      </h2>
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">Object</th>
-            <th scope="col" class="wide">By</th>
-            <th scope="col">Fields</th>
-            <th scope="col" class="number wide">Age</th>
-          </tr>
-        </thead>
-        <tbody>
-          {detail.drift.map((drift, index) => (
-            <tr key={index}>
-              <td>
-                {drift.object}
-                <span class="narrow quiet">by {drift.manager}</span>
-              </td>
-              <td class="wide">{drift.manager}</td>
-              <td>
-                {drift.fields.length > 0 ? (
-                  drift.fields.map((field) => (
-                    <code key={field} class="field">
-                      {field}
-                    </code>
-                  ))
-                ) : (
-                  <span class="quiet">the object was gone</span>
-                )}
-              </td>
-              <td class="number wide">{drift.time ? <Time at={drift.time} /> : ''}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <button type="button" disabled title={loaded ? `There is no ${word.toLowerCase()} sync` : undefined}>
+      {word}
+      <span class="unseen"> sync</span>
+    </button>
   );
 }

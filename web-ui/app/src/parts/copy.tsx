@@ -20,3 +20,21 @@ export function Copy({ text }: { text: string }) {
     </div>
   );
 }
+
+/** The address of what is shown, to be sent to somebody. */
+export function CopyLink() {
+  const [said, tell] = useState('Copy link');
+  return (
+    <button
+      type="button"
+      onClick={() =>
+        void navigator.clipboard.writeText(window.location.href).then(
+          () => tell('Copied'),
+          () => tell('Not allowed'),
+        )
+      }
+    >
+      {said}
+    </button>
+  );
+}

@@ -8,6 +8,7 @@ const paths: Record<Shape, string> = {
   tick: 'M4.8 8.3l2.2 2.2 4.2-4.6',
   pause: 'M6.3 5.5v5M9.7 5.5v5',
   hollow: '',
+  person: 'M8 7.6a1.9 1.9 0 1 0 0-3.8 1.9 1.9 0 0 0 0 3.8M4.4 12a3.7 3.7 0 0 1 7.2 0',
 };
 
 export function Mark({ look }: { look: Look }) {

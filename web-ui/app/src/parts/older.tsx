@@ -12,14 +12,18 @@ interface Part<T> {
 }
 
 /** Loads the first part, keeps it fresh, and adds older ones when asked for. */
-export function Older<T extends { id: string }>(props: {
+export function Older<T extends { id: string }, P extends Part<T> = Part<T>>(props: {
   path: string;
   concerns: (change: Change) => boolean;
   none: string;
+  /** What stands above the list, from the first part. */
+  above?: (first: P) => ComponentChildren;
+  /** What stands in the place of a list that is empty, instead of `none`. */
+  empty?: (first: P) => ComponentChildren;
   children: (items: T[]) => ComponentChildren;
 }) {
-  const { path, none, children } = props;
-  const loaded = useLoaded<Part<T>>(path, props.concerns);
+  const { path, none, above, empty, children } = props;
+  const loaded = useLoaded<P>(path, props.concerns);
   const [older, setOlder] = useState<{ path: string; items: T[]; next: string | null }>();
   const [failed, setFailed] = useState('');
   const extra = older?.path === path ? older : undefined;
@@ -31,7 +35,7 @@ export function Older<T extends { id: string }>(props: {
         const next = extra ? extra.next : (first.next ?? null);
         const more = async () => {
           try {
-            const page = await get<Part<T>>(`${path}?before=${encodeURIComponent(next ?? '')}`);
+            const page = await get<Part<T>>(`${path}${path.includes('?') ? '&' : '?'}before=${encodeURIComponent(next ?? '')}`);
             // The first page moves on as more happens: keep what it showed when this began.
             setOlder({ path, items: [...items, ...page.items], next: page.next ?? null });
             setFailed('');
@@ -39,9 +43,17 @@ export function Older<T extends { id: string }>(props: {
             setFailed(error instanceof Failed ? error.message : 'something failed');
           }
         };
-        if (items.length === 0) return <p class="nothing">{none}</p>;
+        if (items.length === 0) {
+          return (
+            <>
+              {above?.(first)}
+              {empty ? empty(first) : <p class="nothing">{none}</p>}
+            </>
+          );
+        }
         return (
           <>
+            {above?.(first)}
             {children(items)}
             {next ? (
               <p class="more">

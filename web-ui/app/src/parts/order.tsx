@@ -11,7 +11,7 @@ export function OrderAndTime({ detail }: { detail: ApplicationDetail }) {
   const retries = retry.failures > 0 || retry.limit != null;
   if (dependsOn.length === 0 && neededBy.length === 0 && !windows && !retries) return null;
   return (
-    <section class="order" aria-labelledby="order">
+    <section aria-labelledby="order">
       <h2 id="order">Order and time</h2>
       <div class="cards">
         {dependsOn.length > 0 ? <DependsOn items={dependsOn} namespace={summary.namespace} home={summary.destination} /> : null}
@@ -32,6 +32,11 @@ export function OrderAndTime({ detail }: { detail: ApplicationDetail }) {
           </div>
         ) : null}
       </div>
+      {dependsOn.length > 0 || neededBy.length > 0 ? (
+        <p>
+          <a href={link({ page: 'dependencies', namespace: summary.namespace, name: summary.name })}>Draw the dependencies</a>
+        </p>
+      ) : null}
     </section>
   );
 }

@@ -1,4 +1,5 @@
-// The plan that waits: what it would do, and how it is approved. Here it can only be looked at.
+// The plan that waits: what it would do, and how it is approved.
+import type { ComponentChildren } from 'preact';
 import { useLoaded } from '../load.ts';
 import type { Application, Approval, PlannedAction, Preview } from '../model.ts';
 import { link } from '../route.ts';
@@ -13,10 +14,12 @@ interface Props {
   path: string;
   approval: Approval;
   application: Application;
+  /** The button that approves it. */
+  approve: ComponentChildren;
 }
 
 /** The agent makes a plan for each question, so it is asked once for each plan: give this its hash as key. */
-export function WaitingPlan({ path, approval, application }: Props) {
+export function WaitingPlan({ path, approval, application, approve }: Props) {
   const loaded = useLoaded<Preview>(`${path}/preview`, () => false);
   const { lastSync, destination } = application;
   return (
@@ -30,6 +33,7 @@ export function WaitingPlan({ path, approval, application }: Props) {
         ) : null}
         This approves plan <code>{approval.planHash}</code> and no other:
       </p>
+      {approve}
       <Copy text={approval.command} />
       {approval.held.length > 0 ? (
         <ul>
@@ -46,9 +50,10 @@ export function WaitingPlan({ path, approval, application }: Props) {
   );
 }
 
-function Planned({ preview, hash, home }: { preview: Preview; hash: string; home: string }) {
+/** What a plan would do; `hash` is that of the plan which is expected. */
+export function Planned({ preview, hash, home }: { preview: Preview; hash?: string | undefined; home: string }) {
   const { actions, hooks, standing, touched, unread, warnings } = preview;
-  const isAnother = preview.approval != null && preview.approval.planHash !== hash;
+  const isAnother = hash !== undefined && preview.approval != null && preview.approval.planHash !== hash;
   return (
     <>
       <h3>What it would do</h3>

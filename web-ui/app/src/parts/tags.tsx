@@ -103,7 +103,7 @@ function Table({ path, concerns, rule, query, everything }: TableProps) {
             <p class="unseen" role="status">
               {list.total} {list.total === 1 ? 'tag' : 'tags'}
             </p>
-            <table class="list tags">
+            <table class="list stack tags">
               <thead>
                 <tr>
                   <th scope="col">Verdict</th>

@@ -1,7 +1,8 @@
 // Small pieces of text that mean the same everywhere: times, commits, places in Git, objects.
 import type { ComponentChildren } from 'preact';
 import { now } from '../clock.ts';
-import type { Commit, ObjectName, Origin } from '../model.ts';
+import { zone } from '../display.ts';
+import type { Commit, ListedCommit, ObjectName, Origin } from '../model.ts';
 import { ago, ahead, local, utc } from '../time.ts';
 
 /** How long ago; the moment itself, here and in UTC, on hover. */
@@ -22,11 +23,11 @@ export function Until({ at }: { at: string }) {
   );
 }
 
-/** The moment itself; UTC on hover. */
+/** The moment itself, here or in UTC as the reader wishes; the other one on hover. */
 export function Moment({ at }: { at: string }) {
   return (
-    <time dateTime={at} title={utc(at)}>
-      {local(at)}
+    <time dateTime={at} title={zone.value === 'utc' ? local(at) : utc(at)}>
+      {zone.value === 'utc' ? utc(at) : local(at)}
     </time>
   );
 }
@@ -41,7 +42,7 @@ export function CommitId({ id }: { id: string }) {
 }
 
 /** Subject, author, id. */
-export function CommitLine({ commit }: { commit: Commit | null | undefined }) {
+export function CommitLine({ commit }: { commit: Commit | ListedCommit | null | undefined }) {
   if (!commit) return <span class="quiet">no commit yet</span>;
   return (
     <span class="commit">

@@ -1,0 +1,57 @@
+// How this browser shows things: its colours, and in which zone it tells times. Kept here, never sent.
+import { signal } from '@preact/signals';
+
+export type Theme = 'auto' | 'light' | 'dark';
+export type Zone = 'local' | 'utc';
+
+export const themes: readonly Theme[] = ['auto', 'light', 'dark'];
+export const zones: readonly Zone[] = ['local', 'utc'];
+
+export const theme = signal<Theme>(kept('syncline.theme', themes));
+export const zone = signal<Zone>(kept('syncline.zone', zones));
+
+export function setTheme(value: Theme): void {
+  theme.value = value;
+  keep('syncline.theme', value);
+  show();
+}
+
+export function setZone(value: Zone): void {
+  zone.value = value;
+  keep('syncline.zone', value);
+}
+
+/** Shows the chosen colours, and those that another tab chooses. */
+export function start(): void {
+  window.addEventListener('storage', () => {
+    theme.value = kept('syncline.theme', themes);
+    zone.value = kept('syncline.zone', zones);
+    show();
+  });
+  show();
+}
+
+function show(): void {
+  const root = document.documentElement;
+  if (theme.value === 'auto') root.removeAttribute('data-theme');
+  else root.dataset['theme'] = theme.value;
+}
+
+/** What was chosen before; the first of the choices where nothing was, or where the browser keeps nothing. */
+function kept<T extends string>(key: string, choices: readonly T[]): T {
+  const first = choices[0] as T;
+  try {
+    const value = window.localStorage.getItem(key);
+    return choices.find((choice) => choice === value) ?? first;
+  } catch {
+    return first;
+  }
+}
+
+function keep(key: string, value: string): void {
+  try {
+    window.localStorage.setItem(key, value);
+  } catch {
+    // A browser that keeps nothing forgets the choice with the page.
+  }
+}

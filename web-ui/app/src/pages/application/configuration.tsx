@@ -1,0 +1,189 @@
+// The spec of an Application as the agent understands it, with the defaults that it does not name.
+import { useLoaded } from '../../load.ts';
+import type { Configuration as Settings, HealthRule } from '../../model.ts';
+import { Mark } from '../../parts/mark.tsx';
+import { Shown } from '../../parts/states.tsx';
+import { length } from '../../time.ts';
+import type { TabProps } from './tabs.tsx';
+
+export function Configuration({ detail, path, concerns }: TabProps) {
+  const loaded = useLoaded<Settings>(`${path}/configuration`, concerns);
+  return (
+    <section aria-label="Configuration">
+      <Shown of={loaded}>
+        {(configuration) => (
+          <>
+            {configuration.groups.map((group) => (
+              <section key={group.title}>
+                <h2>{group.title}</h2>
+                <table class="list settings">
+                  <thead class="unseen">
+                    <tr>
+                      <th scope="col">Field</th>
+                      <th scope="col">Value</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {group.settings.map((setting) => (
+                      <tr key={setting.field}>
+                        <th scope="row">
+                          <code>{setting.field}</code>
+                        </th>
+                        <td>
+                          {setting.values.map((value) => (
+                            <span key={value} class="field">
+                              {value}
+                            </span>
+                          ))}
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </section>
+            ))}
+            <Windows detail={detail} />
+            <Ignored rules={configuration.ignore} />
+            <Rules title="Health rules" rules={configuration.health} none="It has no health rules of its own." />
+            {configuration.agentHealth.length > 0 ? (
+              <Rules title="Health rules of the agent" rules={configuration.agentHealth} none="" />
+            ) : null}
+            {configuration.generation != null ? (
+              <p class="keys quiet">Read from generation {configuration.generation} of the Application.</p>
+            ) : null}
+          </>
+        )}
+      </Shown>
+    </section>
+  );
+}
+
+function Windows({ detail: { windows } }: Pick<TabProps, 'detail'>) {
+  if (!windows) return null;
+  return (
+    <section>
+      <h2>Windows now</h2>
+      <table class="list rules">
+        <thead>
+          <tr>
+            <th scope="col">Rule</th>
+            <th scope="col">When</th>
+            <th scope="col">Now</th>
+            <th scope="col">Changes</th>
+          </tr>
+        </thead>
+        <tbody>
+          {windows.items.map((one) => (
+            <tr key={`${one.rule} ${one.schedule} ${one.timeZone}`}>
+              <td>{one.rule}</td>
+              <td>
+                <code>{one.schedule}</code> for {length(one.seconds)} <span class="quiet">{one.timeZone}</span>
+              </td>
+              <td>
+                <Mark look={one.open ? { word: 'lasts', tone: 'busy', shape: 'half' } : { word: 'not now', tone: 'idle', shape: 'hollow' }} />
+              </td>
+              <td>{one.changes ? one.changes.local : <span class="quiet">never</span>}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** `Deployment.apps web`, with `any` for what is not named. */
+function target(rule: { group?: string | null; kind?: string | null; name?: string | null }): string {
+  const kind = rule.kind ?? 'any kind';
+  return `${kind}${rule.group ? `.${rule.group}` : ''}${rule.name ? ` ${rule.name}` : ''}`;
+}
+
+function Objects({ count }: { count: number }) {
+  return <>{count === 0 ? <span class="quiet">none now</span> : count}</>;
+}
+
+function Ignored({ rules }: { rules: Settings['ignore'] }) {
+  return (
+    <section>
+      <h2>Fields that are left to others</h2>
+      {rules.length === 0 ? (
+        <p class="nothing">It leaves no field to others.</p>
+      ) : (
+        <table class="list rules">
+          <thead>
+            <tr>
+              <th scope="col">Objects</th>
+              <th scope="col">Fields or manager</th>
+              <th scope="col" class="number">
+                Fits
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rules.map((rule, index) => (
+              <tr key={index}>
+                <td>{target(rule)}</td>
+                <td>
+                  {rule.fields.map((field) => (
+                    <code key={field} class="field">
+                      {field}
+                    </code>
+                  ))}
+                  {rule.manager ? (
+                    <span>
+                      what <code>{rule.manager}</code> holds
+                    </span>
+                  ) : null}
+                </td>
+                <td class="number">
+                  <Objects count={rule.objects} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Rules({ title, rules, none }: { title: string; rules: HealthRule[]; none: string }) {
+  return (
+    <section>
+      <h2>{title}</h2>
+      {rules.length === 0 ? (
+        <p class="nothing">{none}</p>
+      ) : (
+        <table class="list rules">
+          <thead>
+            <tr>
+              <th scope="col">Objects</th>
+              <th scope="col">Rule</th>
+              <th scope="col" class="number">
+                Fits
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rules.map((rule, index) => (
+              <tr key={index}>
+                <td>{target(rule)}</td>
+                <td>
+                  {(['healthy', 'degraded', 'progressing'] as const).map((state) =>
+                    rule[state] ? (
+                      <span key={state} class="field">
+                        {state} when <code>{rule[state]}</code>
+                      </span>
+                    ) : null,
+                  )}
+                </td>
+                <td class="number">
+                  <Objects count={rule.objects} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
