@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
-use kube::Api;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use syncline_tests::agent::NAMESPACE;
 use syncline_tests::{ControlPlane, Options, World, objects};
@@ -37,10 +37,41 @@ pub(crate) async fn turn() -> Result<Turn> {
         Err(error) if !syncline_tests::world::is_not_found(&error) => return Err(error),
         _ => {}
     }
+    forget_all(&client).await?;
     Ok(Turn {
         control_plane,
         _turn: turn,
     })
+}
+
+/// Takes away what the worlds before asked an agent for: the next one would go on with it.
+async fn forget_all(client: &Client) -> Result<()> {
+    for kind in ["Application", "ImagePolicy", "Repository"] {
+        let kind = GroupVersionKind::gvk("syncline.dev", "v1alpha1", kind);
+        let kind = ApiResource::from_gvk(&kind);
+        let everywhere: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+        let left = match everywhere.list_metadata(&ListParams::default()).await {
+            // There was no world yet.
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            listed => listed?,
+        };
+        for object in left {
+            let (name, namespace) = (object.name_any(), object.namespace());
+            let api: Api<DynamicObject> = Api::namespaced_with(
+                client.clone(),
+                namespace.as_deref().context("it has a namespace")?,
+                &kind,
+            );
+            let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+            api.patch(&name, &PatchParams::default(), &free).await?;
+            match api.delete(&name, &DeleteParams::default()).await {
+                // It was waiting for its finalizers.
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                deleted => drop(deleted?),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The reference to the agent's Lease.

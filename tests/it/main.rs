@@ -3,6 +3,7 @@
 
 mod approval;
 mod architecture;
+mod canary;
 mod chart_client;
 mod cluster;
 mod crashes;
@@ -16,6 +17,7 @@ mod git_ssh;
 mod gitea;
 mod harness;
 mod health;
+mod history;
 mod hooks;
 mod image_flow;
 mod image_policy;
@@ -41,8 +43,14 @@ mod rendering_charts;
 mod rollout;
 mod security;
 mod time;
+mod ui_actions;
 mod ui_api;
+mod ui_diff;
+mod ui_live;
 mod ui_order;
+mod ui_pages;
+mod ui_records;
+mod ui_resources;
 mod ui_session;
 mod webhook;
 

@@ -229,7 +229,7 @@ async fn what_cannot_be_done_is_refused_in_one_line_and_nothing_is_changed() -> 
         (&["sync", &none], "there is no Application"),
         (&["resume", &none], "there is no Application"),
         (&["approve", &web], "no plan of"),
-        (&["suspend", &web, "--reason", " "], "`--reason` is empty"),
+        (&["suspend", &web, "--reason", " "], "the reason is empty"),
         (&["suspend", &web, "--reason", &long], "513 characters"),
         (
             &["suspend", &web, "--reason", "x", "--until", past],
@@ -239,7 +239,7 @@ async fn what_cannot_be_done_is_refused_in_one_line_and_nothing_is_changed() -> 
             &["pin", &web, "main", "--reason", "x"],
             "`main` is no commit",
         ),
-        (&["freeze", "--reason", " "], "`--reason` is empty"),
+        (&["freeze", "--reason", " "], "the reason is empty"),
         (&["freeze", "--reason", "x", "--until", past], "in the past"),
     ];
     for (arguments, words) in cases {

@@ -100,7 +100,25 @@ async fn lists_details_and_history_tell_what_was_deployed() -> Result<()> {
     let namespace = &world.namespace;
 
     let list = session.get("/api/v1/applications").await?;
-    let summary = entry_of(&list, namespace, "app")?;
+    let listed = entry_of(&list, namespace, "app")?;
+    ensure!(
+        listed["severity"] == "healthy"
+            && listed["health"] == "Healthy"
+            && listed["reason"] == "Synced"
+            && list["reasons"]["Synced"]["class"] == "good",
+        "{listed:#}"
+    );
+    let place = listed["commit"].as_u64().context("no commit")? as usize;
+    let told = &list["commits"][place];
+    ensure!(
+        told["subject"] == "Two maps" && told["id"] == commit[..10],
+        "{told:#}"
+    );
+
+    let detail = session
+        .get(&format!("/api/v1/applications/{namespace}/app"))
+        .await?;
+    let summary = &detail["summary"];
     for (field, expected) in [
         ("repository", json!("config")),
         ("path", json!("app")),
@@ -117,10 +135,6 @@ async fn lists_details_and_history_tell_what_was_deployed() -> Result<()> {
         summary["commit"]["subject"] == "Two maps" && summary["commit"]["author"] == "Robin",
         "{summary:#}"
     );
-
-    let detail = session
-        .get(&format!("/api/v1/applications/{namespace}/app"))
-        .await?;
     ensure!(detail["serviceAccount"] == "deployer", "{detail:#}");
     ensure!(detail["head"]["commit"] == commit.as_str());
     let objects = detail["objects"].as_array().context("no objects")?;

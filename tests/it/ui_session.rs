@@ -67,6 +67,29 @@ impl Session {
         serde_json::from_str(&text).with_context(|| format!("{path} answered {text}"))
     }
 
+    /// Asks for an action below a path of the API; answers with status and body. `key` names the call.
+    pub(crate) async fn act(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Result<(u16, Value)> {
+        let mut request = self
+            .client
+            .post(format!("{}/api/v1/{path}", self.base))
+            .header(COOKIE, &self.cookie)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string());
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).with_context(|| format!("{path}: {text}"))?;
+        Ok((status, body))
+    }
+
     /// The newest syncs of an application.
     pub(crate) async fn syncs(&self, namespace: &str, name: &str) -> Result<Vec<Value>> {
         let list = self

@@ -10,13 +10,13 @@ use crate::ui_session::Session;
 
 /// The secret of a world's hook. Each world has its own: a delivery that any hook of the agent
 /// signed is answered like one that is taken.
-fn secret_of(world: &World) -> String {
+pub(crate) fn secret_of(world: &World) -> String {
     format!("a-shared-secret-of-{}", world.namespace)
 }
 
 /// A world whose Repository takes webhooks and asks by itself once an hour only, with an
 /// application that has synced.
-async fn world_with_hook(name: &str) -> Result<World> {
+pub(crate) async fn world_with_hook(name: &str) -> Result<World> {
     let world = World::new(name).await?;
     world
         .secret("hook", &[("secret", &secret_of(&world))])
@@ -282,7 +282,7 @@ async fn deliver_until_taken(world: &World, repo: &Repo) -> Result<()> {
 }
 
 /// Posts a delivery; answers with status and body.
-async fn post(
+pub(crate) async fn post(
     world: &World,
     provider: &str,
     sign: Option<(&str, &str)>,

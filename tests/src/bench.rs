@@ -16,6 +16,8 @@ mod phases;
 pub mod render;
 pub mod report;
 pub mod scene;
+pub mod store;
+pub mod ui;
 
 use anyhow::Result;
 

@@ -3,7 +3,8 @@
 //! etcd and the API server, and on wish the controllers, the scheduler and kwok, which plays the
 //! kubelet of one node: pods become ready, no container runs, and one with the annotation
 //! `syncline.test/play` fails in the way that it names (`tests/control-plane/plays.yaml`). Static
-//! volumes take the place of a provisioner.
+//! volumes take the place of a provisioner. The logs of a container that is named as [`LOGGED`] are
+//! what a test writes there ([`ControlPlane::write_log`]); kwok serves them as a kubelet does.
 
 pub mod audit;
 pub mod identity;
@@ -76,6 +77,18 @@ pub struct ControlPlane {
     folder: TempDir,
 }
 
+/// The containers that have a log; each has one for all pods. Two tests do not share one.
+pub const LOGGED: [&str; 4] = ["logged-0", "logged-1", "logged-2", "logged-3"];
+
+/// Which run of a container wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// The one that runs.
+    Current,
+    /// The one before it.
+    Previous,
+}
+
 /// The controllers that the tests need; each further one costs memory and reads.
 const CONTROLLERS: &str = "namespace-controller,serviceaccount-controller,\
     garbage-collector-controller,deployment-controller,replicaset-controller,\
@@ -139,7 +152,10 @@ impl ControlPlane {
 
         let followers = match options.parts {
             Parts::ApiServer => Vec::new(),
-            Parts::Everything => start_followers(folder.path())?,
+            Parts::Everything => {
+                write_logs(folder.path())?;
+                start_followers(folder.path())?
+            }
         };
         let mut this = Self {
             followers,
@@ -228,6 +244,16 @@ impl ControlPlane {
     /// What the API server has logged.
     pub fn api_server_log(&self) -> String {
         self.api_server.log()
+    }
+
+    /// Has the containers of a name of [`LOGGED`] write a line, at this moment.
+    pub fn write_log(&self, container: &str, run: Run, line: &str) -> Result<()> {
+        use std::io::Write as _;
+        let file = log_file(self.folder.path(), container, run);
+        // The form in which container runtimes write the files that a kubelet reads.
+        let line = format!("{} stdout F {line}\n", jiff::Timestamp::now());
+        let mut file = std::fs::OpenOptions::new().append(true).open(file)?;
+        Ok(file.write_all(line.as_bytes())?)
     }
 
     fn write_kubeconfig(&self, name: &str, text: &str) -> Result<PathBuf> {
@@ -406,6 +432,43 @@ fn start_api_server(folder: &Path, port: u16, etcd: u16, options: &Options) -> R
     Process::start("kube-apiserver", server, &folder.join("api-server.log"))
 }
 
+/// The logs of all containers that have one, still empty, and where kwok finds them.
+fn write_logs(folder: &Path) -> Result<()> {
+    std::fs::create_dir(folder.join("logs"))?;
+    let mut logs = Vec::new();
+    for container in LOGGED {
+        let [current, previous] =
+            [Run::Current, Run::Previous].map(|run| log_file(folder, container, run));
+        std::fs::write(&current, "")?;
+        std::fs::write(&previous, "")?;
+        logs.push(json!({
+            "containers": [container],
+            "logsFile": current,
+            "previousLogsFile": previous,
+            "follow": true,
+        }));
+    }
+    let config = json!({
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterLogs",
+        "metadata": { "name": "logged" },
+        "spec": { "logs": logs },
+    });
+    // JSON is YAML.
+    Ok(std::fs::write(
+        folder.join("logs.yaml"),
+        config.to_string(),
+    )?)
+}
+
+fn log_file(folder: &Path, container: &str, run: Run) -> PathBuf {
+    let end = match run {
+        Run::Current => "log",
+        Run::Previous => "previous",
+    };
+    folder.join("logs").join(format!("{container}.{end}"))
+}
+
 fn start_followers(folder: &Path) -> Result<Vec<Process>> {
     let kubeconfig = |name: &str| format!("--kubeconfig={}", folder.join(name).display());
     let file = |flag: &str, name: &str| format!("--{flag}={}", folder.join(name).display());
@@ -438,7 +501,17 @@ fn start_followers(folder: &Path) -> Result<Vec<Process>> {
         .arg(programs::control_plane("kwok-stages.yaml")?);
     kwok.arg("--config")
         .arg(programs::repository_root().join("tests/control-plane/plays.yaml"));
+    kwok.arg("--config").arg(folder.join("logs.yaml"));
     kwok.arg("--manage-all-nodes=true");
+    // What a kubelet serves: the API server asks it for logs, at the address of the node.
+    let port = free_port()?;
+    kwok.args([
+        format!("--server-address=127.0.0.1:{port}"),
+        format!("--node-port={port}"),
+        "--node-ip=127.0.0.1".to_owned(),
+        file("tls-cert-file", "server.crt"),
+        file("tls-private-key-file", "server.key"),
+    ]);
     // It writes configuration and looks for more below its home.
     kwok.env("HOME", folder)
         .env("KWOK_WORKDIR", folder.join("kwok"));

@@ -116,8 +116,11 @@ impl Demo {
         &self.agent
     }
 
-    /// Runs the browser tests of the web UI against this demo, by `node`.
-    pub fn check_browser(&self) -> Result<()> {
+    /// Runs the browser tests of the web UI against this demo, by `node`. An application that fails
+    /// is rolled back there with the keyboard alone.
+    pub async fn check_browser(&self) -> Result<()> {
+        story::break_tools(self, &[]).await?;
+        let failing = format!("{NAMESPACE}/roar-tools");
         let link = self.agent.addresses().ui_link;
         let link = link.context("the agent gave no link to the web UI")?;
         let expected = json!({
@@ -127,6 +130,8 @@ impl Demo {
             "syncNow": true,
             // The story gave it a new image.
             "change": "spec.template.spec.containers[web].image",
+            "failing": [failing],
+            "rollback": failing,
         });
         let mut node = std::process::Command::new("node");
         node.arg("e2e/run.mjs")

@@ -43,6 +43,8 @@ pub enum Content {
     Mixed,
     /// Deployments only.
     Deployments,
+    /// ConfigMaps only, which are healthy without controllers.
+    Maps,
     /// ConfigMaps only, and each application depends on the one before.
     Chain,
 }
@@ -53,7 +55,7 @@ impl Content {
         match self {
             Self::Mixed => object,
             Self::Deployments => object * KINDS.len(),
-            Self::Chain => object * KINDS.len() + CONFIG_MAP,
+            Self::Maps | Self::Chain => object * KINDS.len() + CONFIG_MAP,
         }
     }
 }

@@ -59,7 +59,7 @@ async fn with(demo: &Demo, arguments: &Arguments) -> Result<()> {
         measures.iter().for_each(print_measure);
     }
     if arguments.browser {
-        demo.check_browser()?;
+        demo.check_browser().await?;
         passed += 1;
     }
     println!("test result: ok. {passed} passed; 0 failed; 0 ignored");

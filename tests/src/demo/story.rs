@@ -91,11 +91,8 @@ async fn push_is_deployed(demo: &Demo, round: u32) -> Result<(Measure, String)> 
 /// One commit breaks an application and changes another one.
 async fn broken_manifest_is_named(demo: &Demo, round: u32) -> Result<()> {
     let client = demo.client().await?;
-    let tools = "apps/tools/script.yaml";
     let banner = "apps/dev/banner.yaml";
-    let good = demo.repo.read("main", tools)?;
-    let broken = format!("{}\nbroken: [\n", good.trim_end());
-    let line = broken.lines().count();
+    let good = demo.repo.read("main", TOOLS)?;
     let banner_text = format!("Round {round}.");
     let changed = demo.repo.read("main", banner)?;
     let changed = changed
@@ -108,23 +105,7 @@ async fn broken_manifest_is_named(demo: &Demo, round: u32) -> Result<()> {
             }
         })
         .collect::<String>();
-    demo.repo
-        .commit(&[(tools, &broken), (banner, &changed)], "Break the tools")?;
-    announce(demo).await?;
-
-    let live = demo
-        .wait_for_application("roar-tools", |live| {
-            objects::find_condition(live, "Ready").is_some_and(|ready| ready["status"] == "False")
-        })
-        .await?;
-    let ready = objects::find_condition(&live, "Ready").context("no condition")?;
-    let message = ready["message"].as_str().unwrap_or_default();
-    // The end of the file is where the bracket is missed; parsers differ by one line there.
-    let named = (line - 1..=line + 1).any(|line| message.contains(&format!("{tools}:{line}")));
-    ensure!(
-        named,
-        "the message names neither file nor line: {message:?}"
-    );
+    break_tools(demo, &[(banner, &changed)]).await?;
 
     let other = objects::reference("v1", "ConfigMap", "roar-banner");
     wait_for("the other application to go on", DEADLINE, async || {
@@ -139,9 +120,38 @@ async fn broken_manifest_is_named(demo: &Demo, round: u32) -> Result<()> {
         .await
         .context("the broken application lost an object")?;
 
-    demo.repo.commit(&[(tools, &good)], "Repair the tools")?;
+    demo.repo.commit(&[(TOOLS, &good)], "Repair the tools")?;
     announce(demo).await?;
     wait_until_ready(demo, "roar-tools").await
+}
+
+/// A file of `roar-tools`.
+const TOOLS: &str = "apps/tools/script.yaml";
+
+/// A commit with which `roar-tools` cannot be rendered, and which changes other files too; waits
+/// until the application says so, with the file and the line.
+pub(super) async fn break_tools(demo: &Demo, also: &[(&str, &str)]) -> Result<()> {
+    let good = demo.repo.read("main", TOOLS)?;
+    let broken = format!("{}\nbroken: [\n", good.trim_end());
+    let line = broken.lines().count();
+    let mut files = vec![(TOOLS, broken.as_str())];
+    files.extend(also);
+    demo.repo.commit(&files, "Break the tools")?;
+    announce(demo).await?;
+    let live = demo
+        .wait_for_application("roar-tools", |live| {
+            objects::find_condition(live, "Ready").is_some_and(|ready| ready["status"] == "False")
+        })
+        .await?;
+    let ready = objects::find_condition(&live, "Ready").context("no condition")?;
+    let message = ready["message"].as_str().unwrap_or_default();
+    // The end of the file is where the bracket is missed; parsers differ by one line there.
+    let named = (line - 1..=line + 1).any(|line| message.contains(&format!("{TOOLS}:{line}")));
+    ensure!(
+        named,
+        "the message names neither file nor line: {message:?}"
+    );
+    Ok(())
 }
 
 async fn tag_becomes_commit(demo: &Demo, round: u32) -> Result<Measure> {
