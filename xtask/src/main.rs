@@ -34,6 +34,9 @@ Usage: cargo xtask COMMAND
   test [--only STAGE]  run all checks, or those that are named; --list names them
   it [FILTER...]       run the integration tests, or those whose name contains FILTER
   ui                   check, test and build the front end
+  screenshots [PAGE...]
+                       every page of the web UI in every state, laid on one sheet for each page in
+                       `screenshots` of the target folder; fails where a page is not accessible
   lint                 format, clippy and the check of dependencies
   gen [--check]        write the generated files (CRDs, OpenAPI, reference pages), or compare them
   bench                play the demo's story five times and print the measured times
@@ -49,7 +52,12 @@ Usage: cargo xtask COMMAND
   bench images [FLAG...]
                        measure what image policies cost at rest, and how soon a new tag is pushed as
                        a commit. --images 1000 --tags 1000 --quick
+  bench ui [FLAG...]   measure the list of the web UI: answer, bytes, paint in a browser.
+                       --applications 1000,5000 --quick
   bench git [--quick]  measure looks, fetches and pushes beside the program git
+  bench store [FLAG...]
+                       measure pages of a long history, and what a sync costs the database, on SQLite
+                       and on PostgreSQL. --syncs 100000 --quick
   bench render [--quick]
                        measure renders, cold, warm and cached, beside the real helm and kustomize
   tools                build or find what all of these need, where it is missing
@@ -84,13 +92,11 @@ fn command(words: &[&str]) -> Result<ExitCode> {
         }
         ["demo"] => demo(&[]),
         ["demo", "--check"] => demo(&["--check"]),
-        ["bench", "sync", rest @ ..] => {
-            let cache = Cache::open()?;
-            let tools = Tools::for_demo(&cache)?;
-            stages::bench_sync(&cache, &tools, rest)?.run()?;
-            Ok(ExitCode::SUCCESS)
-        }
-        ["bench", kind @ ("health" | "chain" | "images"), rest @ ..] => {
+        [
+            "bench",
+            kind @ ("sync" | "health" | "chain" | "images" | "ui"),
+            rest @ ..,
+        ] => {
             let cache = Cache::open()?;
             let tools = Tools::for_demo(&cache)?;
             let flags = [&[*kind], rest].concat();
@@ -107,6 +113,11 @@ fn command(words: &[&str]) -> Result<ExitCode> {
             stages::bench_git(&cache, rest)?.run()?;
             Ok(ExitCode::SUCCESS)
         }
+        ["bench", "store", rest @ ..] => {
+            let cache = Cache::open()?;
+            stages::bench_store(&cache, rest)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         ["bench"] => demo(&["--check", "--rounds", "5"]),
         ["test", "--list"] => {
             stages::list();
@@ -121,6 +132,11 @@ fn command(words: &[&str]) -> Result<ExitCode> {
         }
         ["lint"] => stages::run(&["fmt", "clippy", "deny"]),
         ["ui"] => stages::run(&["ui"]),
+        ["screenshots", pages @ ..] => {
+            let cache = Cache::open()?;
+            stages::screenshots(&cache, pages)?.run()?;
+            Ok(ExitCode::SUCCESS)
+        }
         ["it", filters @ ..] => {
             let cache = Cache::open()?;
             let tools = Tools::for_tests(&cache)?;

@@ -45,6 +45,21 @@ pub(crate) const SSHD: Program = Program {
     package: "openssh-server",
 };
 
+/// A server for the tests and the bench of the history.
+pub(crate) const POSTGRES: Program = Program {
+    what: "`postgres` for the tests of the history",
+    variable: "SYNCLINE_POSTGRES",
+    names: &["postgres"],
+    // Debian keeps it off the `PATH`, each version in a folder of its own.
+    folders: &[
+        "/usr/lib/postgresql/18/bin",
+        "/usr/lib/postgresql/17/bin",
+        "/usr/lib/postgresql/16/bin",
+        "/usr/lib/postgresql/15/bin",
+    ],
+    package: "postgresql",
+};
+
 impl Program {
     /// Where it is; installed by apt-get where that is possible.
     pub(crate) fn program(&self) -> Result<PathBuf> {

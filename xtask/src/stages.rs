@@ -1,5 +1,6 @@
 //! The checks of `cargo xtask test`: in order, timed, all of them also after a failure.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use crate::cache::Cache;
 use crate::cargo;
 use crate::generated::{self, Mode};
 use crate::links;
-use crate::packages::CHROMIUM;
+use crate::packages::{CHROMIUM, POSTGRES};
 use crate::run::{Count, Step, time};
 use crate::tools::{Tools, cargo_deny, check_machine, front_end, go, node_modules, npm};
 
@@ -20,7 +21,7 @@ struct Stage {
     work: fn(&Cache, &mut Count) -> Result<()>,
 }
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage {
         name: "fmt",
         what: "format of the code",
@@ -65,6 +66,11 @@ const STAGES: [Stage; 10] = [
         name: "tests",
         what: "unit tests, and integration tests on a real control plane",
         work: tests,
+    },
+    Stage {
+        name: "pages",
+        what: "every page of the web UI in every state, in a browser",
+        work: pages,
     },
     Stage {
         name: "demo",
@@ -194,7 +200,7 @@ pub(crate) fn demo(cache: &Cache, tools: &Tools, arguments: &[&str]) -> Result<S
     Ok(with_programs(Step::new(&program, arguments), cache, tools))
 }
 
-/// The bench of the sync, of health, of a chain or of images, as a step that is still to be run: the
+/// The bench of the sync, of health, of a chain, of images or of the UI, as a step to be run: the
 /// agent as it is released, and the client that measures it built in the same way.
 pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
@@ -204,7 +210,6 @@ pub(crate) fn bench_sync(cache: &Cache, tools: &Tools, flags: &[&str]) -> Result
         .run()?;
     let built = |name: &str| cache.cargo_target().join("release").join(name);
     let out = cache.cargo_target().join("bench").display().to_string();
-    // The kind of bench, where it is named, comes first.
     let step = Step::new(&built("bench").display().to_string(), flags);
     let step = if flags.contains(&"--out") {
         step
@@ -229,6 +234,13 @@ pub(crate) fn bench_git(cache: &Cache, flags: &[&str]) -> Result<Step> {
     bench_alone(cache, "git", flags)
 }
 
+/// The bench of the history, as a step that is still to be run. It needs PostgreSQL alone.
+pub(crate) fn bench_store(cache: &Cache, flags: &[&str]) -> Result<Step> {
+    check_machine()?;
+    let step = bench_alone(cache, "store", flags)?;
+    Ok(step.env("SYNCLINE_POSTGRES", POSTGRES.program()?))
+}
+
 /// A kind of bench that runs without the agent's program.
 fn bench_alone(cache: &Cache, kind: &str, flags: &[&str]) -> Result<Step> {
     let build = ["build", "--locked", "--release"];
@@ -239,6 +251,20 @@ fn bench_alone(cache: &Cache, kind: &str, flags: &[&str]) -> Result<Step> {
     let out = cache.cargo_target().join("bench").display().to_string();
     let step = Step::new(&program.display().to_string(), &[kind, "--out", &out]);
     Ok(step.arguments(flags))
+}
+
+/// Every page in every state, with invented applications, as a step that is still to be run.
+pub(crate) fn screenshots(cache: &Cache, pages: &[&str]) -> Result<Step> {
+    let browser = browser()?;
+    node_modules()?;
+    front_end(cache)?;
+    build(cache)?;
+    let sheets = cache.cargo_target().join("screenshots");
+    Ok(npm(&["run", "screenshots", "--"])
+        .arguments(pages)
+        .env("SYNCLINE_FIXTURE", built(cache, "examples/fixture"))
+        .env("SYNCLINE_SCREENSHOTS", sheets)
+        .env("SYNCLINE_CHROMIUM", browser))
 }
 
 /// The agent of the tests has failpoints; a released one has not.
@@ -285,6 +311,7 @@ fn with_programs(step: Step, cache: &Cache, tools: &Tools) -> Step {
     let of_tests = [
         ("SYNCLINE_GITEA_DIR", &tools.gitea),
         ("SYNCLINE_SSHD", &tools.sshd),
+        ("SYNCLINE_POSTGRES", &tools.postgres),
     ];
     let step = of_tests
         .into_iter()
@@ -385,13 +412,30 @@ fn tests(cache: &Cache, counted: &mut Count) -> Result<()> {
     count(&with_programs(step, cache, &tools), counted)
 }
 
-fn story(cache: &Cache, counted: &mut Count) -> Result<()> {
-    let tools = Tools::for_demo(cache)?;
+fn pages(cache: &Cache, _: &mut Count) -> Result<()> {
+    screenshots(cache, &[])?.run()?;
+    let fixture = built(cache, "examples/fixture");
+    for what in ["list", "resources", "tabs"] {
+        npm(&["run", what])
+            .env("SYNCLINE_FIXTURE", &fixture)
+            .env("SYNCLINE_CHROMIUM", browser()?)
+            .run()?;
+    }
+    Ok(())
+}
+
+fn browser() -> Result<PathBuf> {
     let browser = CHROMIUM
         .program()
         .context("the browser tests need Chromium")?;
     if !browser.exists() {
         bail!("{} does not exist", browser.display());
     }
+    Ok(browser)
+}
+
+fn story(cache: &Cache, counted: &mut Count) -> Result<()> {
+    let tools = Tools::for_demo(cache)?;
+    browser()?;
     count(&demo(cache, &tools, &["--check", "--browser"])?, counted)
 }

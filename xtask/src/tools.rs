@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cache::{Cache, Key, copy_files, same_files};
 use crate::cargo;
-use crate::packages::{CHROMIUM, SSHD};
+use crate::packages::{CHROMIUM, POSTGRES, SSHD};
 use crate::run::{Step, repository_root};
 
 /// Where the built and found programs are.
@@ -25,6 +25,8 @@ pub(crate) struct Tools {
     pub(crate) gitea: Option<PathBuf>,
     /// The SSH server, where tests are run.
     pub(crate) sshd: Option<PathBuf>,
+    /// The PostgreSQL server, where tests are run.
+    pub(crate) postgres: Option<PathBuf>,
 }
 
 /// The version of cargo-deny that checks the dependencies.
@@ -79,6 +81,7 @@ impl Tools {
         Ok(Self {
             gitea: Some(gitea(cache)?),
             sshd: Some(SSHD.program()?),
+            postgres: Some(POSTGRES.program()?),
             ..Self::for_demo(cache)?
         })
     }
@@ -98,6 +101,7 @@ impl Tools {
             kustomize,
             gitea: None,
             sshd: None,
+            postgres: None,
         })
     }
 
