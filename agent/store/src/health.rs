@@ -101,7 +101,8 @@ impl TryFrom<ChangeRow> for HealthChange {
 
     fn try_from(row: ChangeRow) -> Result<Self, Error> {
         let id = row.id;
-        let health = |column, word: &str| Health::from_word(word).ok_or(unknown(&id, column));
+        let health =
+            |column, word: &str| Health::from_word(word).ok_or_else(|| unknown(&id, column));
         let revision = match (row.branch, row.commit_id) {
             (Some(branch), Some(commit)) => Some(Revision {
                 branch,

@@ -30,28 +30,21 @@ pub struct ObjectState {
 }
 
 /// The newest outcome of each object of an application up to a sync. Of a prune nothing is left.
-macro_rules! states {
-    ($condition:literal) => {
-        concat!(
-            "select sync_id, api_group, api_version, kind, namespace, name, digest, body
-             from (
-                 select sync_id, api_group, api_version, kind, sync_outcomes.namespace,
-                        sync_outcomes.name, action, manifest,
-                        row_number() over (
-                            partition by api_group, kind, sync_outcomes.namespace,
-                                         sync_outcomes.name
-                            order by sync_id desc, position desc
-                        ) as newest
-                 from syncs join sync_outcomes on sync_id = syncs.id
-                 where syncs.namespace = $1 and syncs.name = $2 and syncs.id <= $3
-                       and reason is null and (manifest is not null or action = 'prune')",
-            $condition,
-            ") as numbered join manifests on digest = manifest
-             where newest = 1 and action <> 'prune'
-             order by api_group, kind, namespace, name",
-        )
-    };
-}
+/// Reads and sorts the outcomes of all its syncs until then: no index leads to those of one object.
+const STATES: &str = "select sync_id, api_group, api_version, kind, namespace, name, digest, body
+     from (
+         select sync_id, api_group, api_version, kind, sync_outcomes.namespace,
+                sync_outcomes.name, action, manifest,
+                row_number() over (
+                    partition by api_group, kind, sync_outcomes.namespace, sync_outcomes.name
+                    order by sync_id desc, position desc
+                ) as newest
+         from syncs join sync_outcomes on sync_id = syncs.id
+         where syncs.namespace = $1 and syncs.name = $2 and syncs.id <= $3
+               and reason is null and (manifest is not null or action = 'prune')
+     ) as numbered join manifests on digest = manifest
+     where newest = 1 and action <> 'prune'
+     order by api_group, kind, namespace, name";
 
 impl History {
     /// A manifest by its digest; `None` where history does not have it any more.
@@ -73,34 +66,12 @@ impl History {
         application: &Name,
         sync: &str,
     ) -> Result<Vec<ObjectState>, Error> {
-        let statement = Statement::new(states!(""))
+        let statement = Statement::new(STATES)
             .bind(&application.namespace)
             .bind(&application.name)
             .bind(sync);
         let rows: Vec<StateRow> = self.all("objects as of a sync", &statement).await?;
         Ok(readable(rows))
-    }
-
-    /// One object of [`History::object_states`], whatever its API version was.
-    pub async fn object_state(
-        &self,
-        application: &Name,
-        object: &ObjectKey,
-        sync: &str,
-    ) -> Result<Option<ObjectState>, Error> {
-        let statement = Statement::new(states!(
-            " and api_group = $4 and kind = $5 and sync_outcomes.name = $6
-              and coalesce(sync_outcomes.namespace, '') = $7"
-        ))
-        .bind(&application.namespace)
-        .bind(&application.name)
-        .bind(sync)
-        .bind(&object.group)
-        .bind(&object.kind)
-        .bind(&object.name)
-        .bind(object.namespace.as_deref().unwrap_or_default());
-        let rows: Vec<StateRow> = self.all("an object as of a sync", &statement).await?;
-        Ok(readable(rows).into_iter().next())
     }
 }
 
@@ -125,9 +96,7 @@ pub(crate) async fn write<'a>(
             ]
         }));
         statement.push(" on conflict (digest) do update set seen_at = excluded.seen_at");
-        if manifests.len() != MANIFESTS_PER_STATEMENT && manifests.len() != 1 {
-            statement = statement.once();
-        }
+        let statement = statement.for_rows(manifests.len(), MANIFESTS_PER_STATEMENT);
         session.execute(&statement).await?;
     }
     Ok(())

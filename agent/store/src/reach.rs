@@ -193,16 +193,15 @@ impl Database {
         first
     }
 
-    /// A write succeeded. Whether the one before had failed.
-    pub(crate) fn works(&self) -> bool {
-        let failed = |condition: &Condition| matches!(condition, Condition::Failing { .. });
+    /// A write succeeded.
+    pub(crate) fn works(&self) {
         self.condition.send_if_modified(|condition| {
-            let failed = failed(condition);
+            let failed = matches!(condition, Condition::Failing { .. });
             if failed {
                 *condition = Condition::Writing;
             }
             failed
-        })
+        });
     }
 
     /// What a question could not be answered for. Damage is told to the writer, which sets the

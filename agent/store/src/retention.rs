@@ -29,58 +29,6 @@ pub struct Pruned {
     pub manifests: u64,
 }
 
-const SYNCS_BY_AGE: &str = "delete from syncs where id in (
-     select id from syncs where started_at < $1 order by started_at limit $2
- )";
-
-const SYNCS_BY_COUNT: &str = "delete from syncs where id in (
-     select id from (
-         select id, row_number() over (partition by namespace, name order by id desc) as newest
-         from syncs
-     ) as numbered
-     where newest > $1 limit $2
- )";
-
-const UPDATES_BY_AGE: &str = "delete from updates where id in (
-     select id from updates where pushed_at < $1 order by pushed_at limit $2
- )";
-
-const UPDATES_BY_COUNT: &str = "delete from updates where id in (
-     select id from (
-         select id, row_number() over (partition by namespace, name order by id desc) as newest
-         from updates
-     ) as numbered
-     where newest > $1 limit $2
- )";
-
-const HEALTH_BY_AGE: &str = "delete from health_changes where id in (
-     select id from health_changes where changed_at < $1 order by changed_at limit $2
- )";
-
-const HEALTH_BY_COUNT: &str = "delete from health_changes where id in (
-     select id from (
-         select id, row_number() over (partition by namespace, name order by id desc) as newest
-         from health_changes
-     ) as numbered
-     where newest > $1 limit $2
- )";
-
-const AUDIT_BY_AGE: &str = "delete from audit where id in (
-     select id from audit where called_at < $1 order by called_at limit $2
- )";
-
-const AUDIT_BY_COUNT: &str = "delete from audit where id in (
-     select id from audit order by id desc limit $2 offset $1
- )";
-
-const DELIVERIES_BY_AGE: &str = "delete from deliveries where id in (
-     select id from deliveries where received_at < $1 order by received_at limit $2
- )";
-
-const DELIVERIES_BY_COUNT: &str = "delete from deliveries where id in (
-     select id from deliveries order by id desc limit $2 offset $1
- )";
-
 // The time is asked for twice: a row that the writer touches in between is looked at again, and
 // then only its own columns are.
 const MANIFESTS: &str = "delete from manifests where seen_at < $1 and digest in (
@@ -111,11 +59,11 @@ impl History {
         // An age that reaches back beyond all time keeps everything.
         if let Ok(oldest) = now.checked_sub(age) {
             let oldest = time_text(oldest);
-            pruned.syncs += run.older(SYNCS_BY_AGE, &oldest).await?;
-            pruned.updates += run.older(UPDATES_BY_AGE, &oldest).await?;
-            pruned.health_changes += run.older(HEALTH_BY_AGE, &oldest).await?;
-            pruned.audit += run.older(AUDIT_BY_AGE, &oldest).await?;
-            pruned.deliveries += run.older(DELIVERIES_BY_AGE, &oldest).await?;
+            pruned.syncs += run.older("syncs", "started_at", &oldest).await?;
+            pruned.updates += run.older("updates", "pushed_at", &oldest).await?;
+            pruned.health_changes += run.older("health_changes", "changed_at", &oldest).await?;
+            pruned.audit += run.older("audit", "called_at", &oldest).await?;
+            pruned.deliveries += run.older("deliveries", "received_at", &oldest).await?;
             let began = Statement::new(
                 "update history set began_at = $1 where id = 'history' and began_at < $1",
             );
@@ -123,20 +71,21 @@ impl History {
             began.map_err(Error::Prune)?;
         }
         let kept = settings.retention_syncs_per_application.max(1);
-        pruned.syncs += run.beyond(SYNCS_BY_COUNT, kept).await?;
+        pruned.syncs += run.beyond_of_each("syncs", kept).await?;
         let kept = settings.retention_updates_per_policy.max(1);
-        pruned.updates += run.beyond(UPDATES_BY_COUNT, kept).await?;
+        pruned.updates += run.beyond_of_each("updates", kept).await?;
         let kept = settings.retention_health_per_application.max(1);
-        pruned.health_changes += run.beyond(HEALTH_BY_COUNT, kept).await?;
+        pruned.health_changes += run.beyond_of_each("health_changes", kept).await?;
         let kept = settings.retention_audit.max(1);
-        pruned.audit += run.beyond(AUDIT_BY_COUNT, kept).await?;
+        pruned.audit += run.beyond("audit", kept).await?;
         let kept = settings.retention_deliveries.max(1);
-        pruned.deliveries += run.beyond(DELIVERIES_BY_COUNT, kept).await?;
+        pruned.deliveries += run.beyond("deliveries", kept).await?;
         // Only then can a manifest have lost its last name.
         if pruned.syncs > 0
             && let Ok(before) = now.checked_sub(MANIFEST_GRACE)
         {
-            pruned.manifests += run.older(MANIFESTS, &time_text(before)).await?;
+            let unnamed = Statement::new(MANIFESTS).bind(time_text(before));
+            pruned.manifests += run.repeat(unnamed).await?;
         }
         Ok(pruned)
     }
@@ -149,25 +98,48 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What is older than a time.
-    async fn older(&self, statement: &'static str, time: &str) -> Result<u64, Error> {
-        let statement = Statement::new(statement).bind(time).bind(self.batch);
-        self.repeat(&statement).await
+    /// The rows of a table whose time in this column is before another.
+    async fn older(&self, table: &str, column: &str, time: &str) -> Result<u64, Error> {
+        let statement = Statement::new(format!(
+            "delete from {table} where id in (
+                 select id from {table} where {column} < $1 order by {column} limit $2
+             )"
+        ));
+        self.repeat(statement.bind(time)).await
     }
 
-    /// What is beyond a number.
-    async fn beyond(&self, statement: &'static str, kept: u32) -> Result<u64, Error> {
-        let statement = Statement::new(statement)
-            .bind(i64::from(kept))
-            .bind(self.batch);
-        self.repeat(&statement).await
+    /// The rows of a table beyond the newest of each application or policy.
+    async fn beyond_of_each(&self, table: &str, kept: u32) -> Result<u64, Error> {
+        let statement = Statement::new(format!(
+            "delete from {table} where id in (
+                 select id from (
+                     select id, row_number() over (
+                         partition by namespace, name order by id desc
+                     ) as newest
+                     from {table}
+                 ) as numbered
+                 where newest > $1 limit $2
+             )"
+        ));
+        self.repeat(statement.bind(i64::from(kept))).await
     }
 
-    /// Runs a delete until it finds less than a full batch.
-    async fn repeat(&self, statement: &Statement<'_>) -> Result<u64, Error> {
+    /// The rows of a table beyond the newest of all.
+    async fn beyond(&self, table: &str, kept: u32) -> Result<u64, Error> {
+        let statement = Statement::new(format!(
+            "delete from {table} where id in (
+                 select id from {table} order by id desc limit $2 offset $1
+             )"
+        ));
+        self.repeat(statement.bind(i64::from(kept))).await
+    }
+
+    /// Runs a delete, whose last value is how many rows at most, until it finds fewer.
+    async fn repeat(&self, statement: Statement<'_>) -> Result<u64, Error> {
+        let statement = statement.bind(self.batch);
         let mut deleted = 0;
         loop {
-            let rows = self.pool.execute(statement).await.map_err(Error::Prune)?;
+            let rows = self.pool.execute(&statement).await.map_err(Error::Prune)?;
             deleted += rows;
             if i64::try_from(rows).is_ok_and(|rows| rows < self.batch) {
                 return Ok(deleted);

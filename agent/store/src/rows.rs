@@ -48,7 +48,7 @@ pub(crate) use outcome_columns;
 /// A row of `syncs` without steps and drift.
 #[derive(Debug, FromRow)]
 pub(crate) struct SummaryRow {
-    pub(crate) id: String,
+    id: String,
     namespace: String,
     name: String,
     cause: String,

@@ -27,7 +27,7 @@ pub(crate) struct Statement<'a> {
 }
 
 impl<'a> Statement<'a> {
-    /// A statement that is prepared once in each connection.
+    /// A statement that is prepared once in each connection, but see [`Statement::for_rows`].
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             text: text.into(),
@@ -71,9 +71,10 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// Not prepared for later: a text that does not come again would only fill the cache.
-    pub(crate) fn once(mut self) -> Self {
-        self.persistent = false;
+    /// One for so many rows of a list that is cut into chunks. That of a full chunk, or of one row,
+    /// is worth preparing once; a text that does not come again would only fill the cache.
+    pub(crate) fn for_rows(mut self, rows: usize, full: usize) -> Self {
+        self.persistent = rows == full || rows == 1;
         self
     }
 

@@ -166,10 +166,7 @@ async fn write_outcomes(
          ) values ",
     );
     statement.push_rows(rows);
-    // A statement of a full chunk, or of one object, is worth preparing once; others are not.
-    if outcomes.len() != OUTCOMES_PER_STATEMENT && outcomes.len() != 1 {
-        statement = statement.once();
-    }
+    let statement = statement.for_rows(outcomes.len(), OUTCOMES_PER_STATEMENT);
     session.execute(&statement).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::condition::Condition;
 use crate::database::DatabaseKind;
-use crate::error::{Failure, classify, is_of_connection};
+use crate::error::{Failure, classify, is_of_connection, with_causes};
 use crate::queue::{Batch, Item, Queue};
 use crate::reach::{Beginning, Database};
 use crate::settings::Settings;
@@ -89,7 +89,7 @@ impl Writer<'_> {
             }
             Err(error) => {
                 if self.database.failing(&error) {
-                    let error = crate::error::with_causes(&error);
+                    let error = with_causes(&error);
                     warn!(
                         error,
                         "the history cannot be opened; records wait in memory, syncs go on",
@@ -112,10 +112,7 @@ impl Writer<'_> {
             Ok(()) => {
                 self.queue.written(&batch);
                 self.tables = Tables::AsExpected;
-                self.database.works();
-                if self.wait.take().is_some() {
-                    info!(waiting = self.queue.len(), "the history is written again");
-                }
+                self.works();
                 return;
             }
             Err(error) => error,
@@ -161,7 +158,7 @@ impl Writer<'_> {
     }
 
     /// One of them is at fault: each alone, so that the others are kept.
-    async fn write_each(&self, batch: &Batch) {
+    async fn write_each(&mut self, batch: &Batch) {
         for entry in batch {
             // Given up with one before it, or replaced: its turn comes, or never does.
             if !self.queue.holds(entry) {
@@ -169,7 +166,10 @@ impl Writer<'_> {
             }
             let entry = std::slice::from_ref(entry);
             match self.write(entry).await {
-                Ok(()) => self.queue.written(entry),
+                Ok(()) => {
+                    self.queue.written(entry);
+                    self.works();
+                }
                 Err(error) if matches!(classify(&error), Failure::Statement | Failure::Tables) => {
                     let record = entry[0].1.label();
                     warn!(record, %error, "a record of the history cannot be written");
@@ -177,6 +177,14 @@ impl Writer<'_> {
                 }
                 Err(_) => break,
             }
+        }
+    }
+
+    /// Something was written.
+    fn works(&mut self) {
+        self.database.works();
+        if self.wait.take().is_some() {
+            info!(waiting = self.queue.len(), "the history is written again");
         }
     }
 

@@ -36,11 +36,13 @@ pub(crate) async fn write(session: &mut Session, change: &KeptChange) -> Result<
     session.execute(&statement).await?;
     for keys in change.removed.chunks(OBJECTS_PER_STATEMENT) {
         let statement = removal(&kept.application, keys);
-        execute(session, statement, keys.len()).await?;
+        let statement = statement.for_rows(keys.len(), OBJECTS_PER_STATEMENT);
+        session.execute(&statement).await?;
     }
     for objects in change.changed.chunks(OBJECTS_PER_STATEMENT) {
         let statement = upsert(&kept.application, objects);
-        execute(session, statement, objects.len()).await?;
+        let statement = statement.for_rows(objects.len(), OBJECTS_PER_STATEMENT);
+        session.execute(&statement).await?;
     }
     Ok(())
 }
@@ -135,21 +137,6 @@ fn upsert<'a>(application: &'a Name, objects: &'a [(ObjectKey, KeptObject)]) -> 
              others = excluded.others",
     );
     statement
-}
-
-async fn execute(
-    session: &mut Session,
-    statement: Statement<'_>,
-    rows: usize,
-) -> Result<(), sqlx::Error> {
-    // A statement of a full chunk, or of one object, is worth preparing once; others are not.
-    let statement = if rows == OBJECTS_PER_STATEMENT || rows == 1 {
-        statement
-    } else {
-        statement.once()
-    };
-    session.execute(&statement).await?;
-    Ok(())
 }
 
 #[cfg(test)]

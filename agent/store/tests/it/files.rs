@@ -1,8 +1,6 @@
 //! What only a file of SQLite has: damage, older schemas, the log beside it.
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
-use std::path::Path;
+use sqlx::Connection;
 use syncline_store::{Condition, Error, Location, Settings, Store};
 use tempfile::TempDir;
 
@@ -14,18 +12,7 @@ use crate::place::{Place, file};
 async fn outcomes_of_before_there_were_changes_are_read_without_any() {
     let place = Place::file();
     let settings = place.settings();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
-    let before = TempDir::new().unwrap();
-    for name in ["0001_history.sql", "0002_kept.sql"] {
-        std::fs::copy(migrations.join(name), before.path().join(name)).unwrap();
-    }
-    std::fs::create_dir_all(file(&settings).parent().unwrap()).unwrap();
-    let options = SqliteConnectOptions::new()
-        .filename(file(&settings))
-        .create_if_missing(true);
-    let mut old = options.connect().await.unwrap();
-    let migrator = sqlx::migrate::Migrator::new(before.path()).await.unwrap();
-    migrator.run_direct(None, &mut old, false).await.unwrap();
+    let mut old = place.older(&["0001_history.sql", "0002_kept.sql"]).await;
     for statement in [
         "insert into syncs values (
              '01', 'shop', 'web', 'poll', null, null, null, null, null, null,
@@ -38,9 +25,9 @@ async fn outcomes_of_before_there_were_changes_are_read_without_any() {
              null, null, 'put back 1 field'
          )",
     ] {
-        sqlx::query(statement).execute(&mut old).await.unwrap();
+        old.execute(statement).await;
     }
-    old.close().await.unwrap();
+    old.sqlite().close().await.unwrap();
 
     let store = Store::open(&settings).await.unwrap();
     assert_eq!(

@@ -5,21 +5,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use syncline_core::health::Health;
 use syncline_core::record::{HealthChange, Name};
-use syncline_core::revision::{CommitId, Revision};
+use syncline_core::revision::Revision;
 use syncline_store::{History, Pruned, Settings, Store};
-use ulid::Ulid;
 
+use crate::history::{at, commit, id};
 use crate::place::Place;
-
-fn at(second: u64) -> Timestamp {
-    Timestamp::from_millisecond(1_790_000_000_000 + second as i64 * 1000).unwrap()
-}
 
 /// A change that came by itself, with something in every field.
 fn change(application: &str, second: u64) -> HealthChange {
-    let id = Ulid::from_parts(at(second).as_millisecond() as u64, u128::from(second));
     HealthChange {
-        id: id.to_string(),
+        id: id(second),
         application: Name::new("shop", application),
         began: at(second),
         time: at(second) + SignedDuration::from_nanos(7),
@@ -29,7 +24,7 @@ fn change(application: &str, second: u64) -> HealthChange {
         message: "0 of 3 ready: 'ImagePullBackOff'; drop table health_changes".into(),
         revision: Some(Revision {
             branch: "main".into(),
-            commit: CommitId::parse(&format!("{second:040x}")).unwrap(),
+            commit: commit(second),
         }),
         sync: None,
         changes: 1,

@@ -1,47 +1,29 @@
 //! What is kept of applications, in a file of SQLite: which rows a change touches, and damage.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection;
 use syncline_store::{Condition, Settings, Store};
-use tempfile::TempDir;
 
 use crate::kept::{application, change, found, kept, key, objects, written};
-use crate::place::{Place, file};
-
-async fn execute(connection: &mut SqliteConnection, statement: &str) {
-    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap_or_else(|error| panic!("{statement}: {error}"));
-}
-
-async fn number(connection: &mut SqliteConnection, statement: &str) -> i64 {
-    sqlx::query_scalar(sqlx::AssertSqlSafe(statement.to_owned()))
-        .fetch_one(connection)
-        .await
-        .unwrap_or_else(|error| panic!("{statement}: {error}"))
-}
+use crate::place::{Other, Place, file};
 
 /// Writes down each row of `kept_objects` that is touched from now on.
-async fn watch_rows(connection: &mut SqliteConnection) {
-    execute(connection, "create table touched (what text, name text)").await;
+async fn watch_rows(look: &mut Other) {
+    look.execute("create table touched (what text, name text)")
+        .await;
     for (what, row) in [("insert", "new"), ("update", "new"), ("delete", "old")] {
         let trigger = format!(
             "create trigger touched_{what} after {what} on kept_objects
              begin insert into touched values ('{what}', {row}.object_name); end"
         );
-        execute(connection, &trigger).await;
+        look.execute(&trigger).await;
     }
 }
 
-async fn touched(connection: &mut SqliteConnection) -> Vec<(String, String)> {
-    sqlx::query_as("select what, name from touched order by rowid")
-        .fetch_all(connection)
+async fn touched(look: &mut Other) -> Vec<String> {
+    look.texts("select what || ' ' || name from touched order by rowid")
         .await
-        .unwrap()
 }
 
 #[tokio::test]
@@ -55,7 +37,7 @@ async fn a_change_touches_its_rows_and_no_other() {
     history.keep(change("web", 1, &all, &[]));
     history.keep(change("api", 1, &all, &[]));
     written(&history).await;
-    let mut look = place.other().await.sqlite();
+    let mut look = place.other().await;
     watch_rows(&mut look).await;
 
     history.keep(change(
@@ -65,12 +47,7 @@ async fn a_change_touches_its_rows_and_no_other() {
         &["web-0007"],
     ));
     written(&history).await;
-    let expected = [
-        ("delete", "web-0007"),
-        ("update", "web-0500"),
-        ("insert", "new"),
-    ];
-    let expected = expected.map(|(what, name)| (what.to_owned(), name.to_owned()));
+    let expected = ["delete web-0007", "update web-0500", "insert new"];
     assert_eq!(touched(&mut look).await, expected);
     let mut rows = objects(&all);
     let before = rows.clone();
@@ -101,8 +78,8 @@ async fn a_long_read_set_is_not_written_again_for_a_change_of_one_object() {
     Arc::make_mut(&mut second).kept.reads = first.kept.reads.clone();
     history.keep(first);
     written(&history).await;
-    let mut look = place.other().await.sqlite();
-    execute(&mut look, "pragma wal_checkpoint(truncate)").await;
+    let mut look = place.other().await;
+    look.execute("pragma wal_checkpoint(truncate)").await;
 
     history.keep(second.clone());
     written(&history).await;
@@ -125,7 +102,7 @@ async fn changes_of_an_application_are_written_one_by_one_and_in_order() {
     };
     let store = Store::open(&settings).await.unwrap();
     let history = store.history();
-    let mut look = place.other().await.sqlite();
+    let mut look = place.other().await;
     watch_rows(&mut look).await;
     // One thread, no await: all are queued before the writer has its turn.
     history.keep(change("web", 0, &[("web", 0), ("gone", 0)], &[]));
@@ -138,7 +115,7 @@ async fn changes_of_an_application_are_written_one_by_one_and_in_order() {
     let expected = [(kept("web", 41), objects(&[("web", 41)]))];
     assert_eq!(found(&store).await, expected);
     let updates = "select count(*) from touched where what = 'update' and name = 'web'";
-    assert_eq!(number(&mut look, updates).await, 41);
+    assert_eq!(look.number(updates).await, 41);
     assert_eq!(history.dropped(), 0);
 }
 
@@ -164,8 +141,7 @@ async fn an_application_with_a_row_that_cannot_be_read_is_left_out_and_forgotten
         history.keep(change("api", 1, &[("a", 1)], &[]));
         history.keep(change("web", 1, &[("a", 1), ("b", 1)], &[]));
         written(&history).await;
-        let mut look = place.other().await.sqlite();
-        execute(&mut look, damage).await;
+        place.other().await.execute(damage).await;
         let api = (kept("api", 1), objects(&[("a", 1)]));
         let readable = store.load_kept().await.unwrap();
         assert_eq!(readable, std::slice::from_ref(&api), "{damage}");
@@ -200,19 +176,8 @@ async fn fault_f34_a_damaged_file_keeps_nothing_and_begins_anew() {
 async fn a_history_of_the_first_schema_is_brought_up_to_date_with_its_rows() {
     let place = Place::file();
     let settings = place.settings();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
-    let first = TempDir::new().unwrap();
-    let name = "0001_history.sql";
-    std::fs::copy(migrations.join(name), first.path().join(name)).unwrap();
-    std::fs::create_dir_all(file(&settings).parent().unwrap()).unwrap();
-    let options = SqliteConnectOptions::new()
-        .filename(file(&settings))
-        .create_if_missing(true);
-    let mut old = options.connect().await.unwrap();
-    let migrator = sqlx::migrate::Migrator::new(first.path()).await.unwrap();
-    migrator.run_direct(None, &mut old, false).await.unwrap();
-    execute(
-        &mut old,
+    let mut old = place.older(&["0001_history.sql"]).await;
+    old.execute(
         "insert into syncs values (
              '01', 'shop', 'web', 'poll', null, null, null, null, null, null,
              '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z',
@@ -221,15 +186,14 @@ async fn a_history_of_the_first_schema_is_brought_up_to_date_with_its_rows() {
          )",
     )
     .await;
-    execute(
-        &mut old,
+    old.execute(
         "insert into updates values (
              '02', 'shop', 'web', 'config', 'web', 'v1', 'v2', '[]',
              '0000000000000000000000000000000000000001', '2026-01-01T00:00:00.000000000Z'
          )",
     )
     .await;
-    old.close().await.unwrap();
+    old.sqlite().close().await.unwrap();
 
     let store = Store::open(&settings).await.unwrap();
     assert_eq!(

@@ -86,6 +86,23 @@ impl Place {
         }
     }
 
+    /// The file as a version left it that had these migrations alone.
+    pub(crate) async fn older(&self, migrations: &[&str]) -> Other {
+        let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
+        let had = TempDir::new().unwrap();
+        for name in migrations {
+            std::fs::copy(all.join(name), had.path().join(name)).unwrap();
+        }
+        std::fs::create_dir_all(self.path().parent().unwrap()).unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(self.path())
+            .create_if_missing(true);
+        let mut old = options.connect().await.unwrap();
+        let migrator = sqlx::migrate::Migrator::new(had.path()).await.unwrap();
+        migrator.run_direct(None, &mut old, false).await.unwrap();
+        Other::Sqlite(old)
+    }
+
     /// Lets nobody write until [`Block::release`].
     pub(crate) async fn block(&self) -> Block<'_> {
         let mut other = self.other().await;

@@ -149,18 +149,6 @@ async fn the_objects_as_of_a_sync_are_the_newest_that_were_applied_until_then(pl
     ] {
         assert_eq!(states(&history, &id(second)).await, expected, "{second}");
     }
-    // One object is the same as in the list of all.
-    let application = Name::new("shop", "web");
-    let all = history.object_states(&application, &id(25)).await.unwrap();
-    for state in &all {
-        let mut key = state.key.clone();
-        key.version = "v1beta1".into();
-        let one = history.object_state(&application, &key, &id(25)).await;
-        assert_eq!(one.unwrap().as_ref(), Some(state));
-        let pruned = history.object_state(&application, &key, &id(35)).await;
-        assert_eq!(pruned.unwrap().is_some(), state.key.name == "a");
-    }
-    assert_eq!(all.len(), 2);
 }
 
 async fn a_manifest_goes_with_the_last_sync_that_names_it(place: Place) {
