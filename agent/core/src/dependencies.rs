@@ -112,17 +112,13 @@ impl Dependencies {
 
     /// An application and all that hangs together with it, in either direction.
     pub fn around(&self, application: &Name) -> BTreeSet<Name> {
-        let mut found = BTreeSet::from([application.clone()]);
-        let mut next = VecDeque::from([application]);
-        while let Some(name) = next.pop_front() {
-            for other in self.needs(name).chain(self.needed_by(name)) {
-                if !found.contains(other) {
-                    found.insert(other.clone());
-                    next.push_back(other);
-                }
-            }
+        let mut found = BTreeSet::from([application]);
+        let mut next = vec![application];
+        while let Some(name) = next.pop() {
+            let neighbours = self.needs(name).chain(self.needed_by(name));
+            next.extend(neighbours.filter(|other| found.insert(*other)));
         }
-        found
+        found.into_iter().cloned().collect()
     }
 
     /// The part of the graph between these applications.

@@ -1,5 +1,6 @@
-//! Whether an application may go to a newer commit: freeze, suspension, stop, pin, dependencies, windows and
-//! approval, in this order. What already runs is repaired all the same, unless everything is stopped.
+//! Whether an application may go to a newer commit: freeze, suspension, stop, pin, dependencies,
+//! windows and approval, in this order. What already runs is repaired all the same, unless
+//! everything is stopped.
 //!
 //! | What holds | Commit | A person who asks for a sync |
 //! |---|---|---|

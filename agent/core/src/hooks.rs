@@ -16,7 +16,7 @@ use crate::object::ObjectKey;
 
 pub use identity::{duplicates, identity, in_order, named, turn};
 pub use logs::shorten;
-pub(crate) use logs::{plain, without_likely_secrets};
+pub(crate) use logs::{KEY_END, pattern, plain, without_likely_secrets};
 pub use read::{Invalid, Reading, Terms, read};
 pub use split::{Found, Split, split};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use regex::Regex;
 
-use crate::hooks::{plain, without_likely_secrets};
+use crate::hooks::{KEY_END, pattern, plain, without_likely_secrets};
 use crate::secret_inputs::{MASK, SecretInputs};
 
 /// Most bytes of a line that are shown.
@@ -15,14 +15,9 @@ pub const LONGEST_LINE: usize = 16 * 1024;
 const UNCERTAIN: usize = 8 * 1024;
 
 static KEY_BEGIN: LazyLock<Regex> = LazyLock::new(|| pattern("-----BEGIN [A-Z ]*PRIVATE KEY-----"));
-static KEY_END: LazyLock<Regex> = LazyLock::new(|| pattern("-----END [A-Z ]*PRIVATE KEY-----"));
 /// A line of a key of which the beginning was not read.
 static KEY_LINE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})\s*$"));
-
-fn pattern(source: &str) -> Regex {
-    Regex::new(source).expect("the patterns are constants that a test compiles")
-}
 
 /// A sentence of the cluster that may repeat what a container printed, without secrets.
 pub fn masked(text: &str, secrets: &SecretInputs) -> String {
@@ -87,31 +82,35 @@ impl LogMask {
         Some(Line { time, text })
     }
 
+    /// A line with a mask in place of each part of a private key; `None` inside of one.
     fn without_keys(&mut self, line: &str) -> Option<String> {
-        if self.in_key {
-            let end = KEY_END.find(line)?;
+        let mut shown = String::new();
+        let mut rest = line;
+        if let Some(end) = KEY_END.find(line)
+            && (self.in_key || !KEY_BEGIN.is_match(&line[..end.start()]))
+        {
+            shown.push_str(MASK);
+            rest = &line[end.end()..];
             self.in_key = false;
-            return Some(format!("{MASK}{}", &line[end.end()..]));
-        }
-        if let Some(begin) = KEY_BEGIN.find(line) {
-            let rest = &line[begin.end()..];
-            if let Some(end) = KEY_END.find(rest) {
-                return Some(format!(
-                    "{}{MASK}{}",
-                    &line[..begin.start()],
-                    &rest[end.end()..]
-                ));
-            }
-            self.in_key = true;
-            return Some(format!("{}{MASK}", &line[..begin.end()]));
-        }
-        if let Some(end) = KEY_END.find(line) {
-            return Some(format!("{MASK}{}", &line[end.end()..]));
-        }
-        if KEY_LINE.is_match(line) {
+        } else if self.in_key {
+            return None;
+        } else if KEY_LINE.is_match(line) {
             return Some(MASK.to_owned());
         }
-        Some(line.to_owned())
+        while let Some(begin) = KEY_BEGIN.find(rest) {
+            let after = &rest[begin.end()..];
+            let Some(end) = KEY_END.find(after) else {
+                self.in_key = true;
+                shown.push_str(&rest[..begin.end()]);
+                shown.push_str(MASK);
+                return Some(shown);
+            };
+            shown.push_str(&rest[..begin.start()]);
+            shown.push_str(MASK);
+            rest = &after[end.end()..];
+        }
+        shown.push_str(rest);
+        Some(shown)
     }
 }
 
@@ -179,6 +178,18 @@ mod tests {
             shown(&mut mask, "x -----END PRIVATE KEY----- y").unwrap(),
             "*** y"
         );
+    }
+
+    #[test]
+    fn a_private_key_that_begins_in_the_line_where_another_ends_is_masked_as_well() {
+        let both = "MIIE= -----END PRIVATE KEY----------BEGIN PRIVATE KEY-----";
+        let mut mask = mask(&[]);
+        // The beginning of the first one was not read, and then it was.
+        for _ in 0..2 {
+            let line = shown(&mut mask, both).unwrap();
+            assert_eq!(line, "***-----BEGIN PRIVATE KEY-----***");
+            assert_eq!(shown(&mut mask, "short="), None);
+        }
     }
 
     #[test]

@@ -236,7 +236,8 @@ pub struct DeliveryRecord {
     pub id: String,
     /// When it came.
     pub time: Timestamp,
-    /// Who sends such deliveries: `github`, `gitea`, ...; `unknown` where its form did not tell.
+    /// Who sends such deliveries: `github`, `gitea`, `forgejo` or `generic`; by its form alone
+    /// where it was not believed.
     pub provider: String,
     /// The id that the sender gave it; empty where it gave none or was not believed.
     pub delivery: String,

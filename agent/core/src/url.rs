@@ -91,7 +91,10 @@ pub fn replace_credentials(text: &str, with: &dyn Fn(&str) -> String) -> Option<
 /// Replaces user and password of each URL as `with` says of the text before the URL's `://` and of
 /// them; `None` where nothing is replaced.
 fn replaced(text: &str, with: &dyn Fn(&str, &str) -> Option<String>) -> Option<String> {
-    let mut masked = String::new();
+    if !text.contains("://") {
+        return None;
+    }
+    let mut masked = String::with_capacity(text.len());
     let mut found = false;
     let mut rest = text;
     while let Some(at) = rest.find("://") {

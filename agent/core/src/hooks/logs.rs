@@ -11,7 +11,8 @@ static CONTROLS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"));
 
 /// The end of a key of which the beginning may have been cut off.
-static KEY_END: LazyLock<Regex> = LazyLock::new(|| pattern("-----END [A-Z ]*PRIVATE KEY-----"));
+pub(crate) static KEY_END: LazyLock<Regex> =
+    LazyLock::new(|| pattern("-----END [A-Z ]*PRIVATE KEY-----"));
 
 /// What gives a value away as a secret, whatever it is; `$1` stays.
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -29,7 +30,7 @@ static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     sources.into_iter().map(pattern).collect()
 });
 
-fn pattern(source: &str) -> Regex {
+pub(crate) fn pattern(source: &str) -> Regex {
     Regex::new(source).expect("the patterns are constants that a test compiles")
 }
 

@@ -147,11 +147,10 @@ pub struct Held {
 }
 
 /// What is held with a tag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// Everything that is older: it was taken back in Git.
-    #[default]
     Older,
     /// Nothing: a person skips it.
     Alone,

@@ -102,7 +102,7 @@ impl Hold {
     /// Whether a candidate (tag, digest or both, as in `value`) is the held one. A hold without a
     /// digest holds its tag with any digest.
     pub fn holds(&self, candidate: &str) -> bool {
-        same(&self.value, candidate)
+        is_same(&self.value, candidate)
     }
 }
 
@@ -132,13 +132,13 @@ pub fn suspects(policy: &Name, values: &Values, history: &History) -> Vec<Suspec
         for (number, link) in chain.iter().enumerate() {
             let next = chain.get(number + 1);
             let value = next.map_or(current.as_str(), |next| next.note.old.as_str());
-            if same(value, &link.note.new) {
+            if is_same(value, &link.note.new) {
                 continue;
             }
             let rejected = &link.note.new;
             let release = history.entries[..link.at].iter().find(|entry| {
                 let mut releases = entry.releases();
-                releases.any(|(name, tag)| &name == policy && same(&tag, rejected))
+                releases.any(|(name, tag)| &name == policy && is_same(&tag, rejected))
             });
             let until = next.map_or(&history.tip, |next| &next.entry.commit);
             found.push(Suspect {
@@ -165,7 +165,7 @@ pub fn judge(
     for change in changes.iter().rev() {
         let names = |bytes: &Option<Vec<u8>>| {
             let value = bytes.as_ref().and_then(|b| read(&suspect.place, b));
-            value.map(|value| same(&value, &suspect.rejected))
+            value.map(|value| is_same(&value, &suspect.rejected))
         };
         match (names(&change.before), names(&change.after)) {
             (Some(true), Some(false)) => {
@@ -294,14 +294,14 @@ pub fn alternation(
 ) -> Option<Alternation> {
     values.iter().find_map(|(place, current)| {
         let chain = chain(place, history);
-        let last = chain.last().filter(|l| same(&l.note.new, current))?;
+        let last = chain.last().filter(|l| is_same(&l.note.new, current))?;
         let undone = chain
             .windows(2)
             .rev()
             .take_while(|pair| {
                 let [first, second] = pair else { return false };
                 let (first, second) = (first.note, second.note);
-                same(&first.new, &second.old) && same(&first.old, &second.new)
+                is_same(&first.new, &second.old) && is_same(&first.old, &second.new)
             })
             .count();
         let run = &chain[chain.len() - 1 - undone..];
@@ -315,7 +315,7 @@ pub fn alternation(
         let let_go = history.entries[..last.at].iter().any(|entry| {
             let mut releases = entry.releases();
             releases.any(|(name, tag)| {
-                policies.contains(&name) && (same(&tag, value) || same(&tag, other))
+                policies.contains(&name) && (is_same(&tag, value) || is_same(&tag, other))
             })
         });
         if let_go || released(annotation, value) || released(annotation, other) {
@@ -357,16 +357,11 @@ fn chain<'a>(place: &Place, history: &'a History) -> Vec<Link<'a>> {
 fn released(annotation: Option<&str>, value: &str) -> bool {
     let tags = annotation.into_iter().flat_map(|text| text.split(','));
     let mut tags = tags.map(str::trim).filter(|tag| !tag.is_empty());
-    tags.any(|tag| same(tag, value))
-}
-
-/// Whether two values name the same image as far as both say, as [`Hold::holds`] sees it.
-pub fn is_same(a: &str, b: &str) -> bool {
-    same(a, b)
+    tags.any(|tag| is_same(tag, value))
 }
 
 /// Whether two values are the same image as far as both say: a digest counts where both have one.
-fn same(a: &str, b: &str) -> bool {
+pub fn is_same(a: &str, b: &str) -> bool {
     let parts = |value: &str| {
         let (tag, digest) = match value.split_once('@') {
             Some((tag, digest)) => (tag.to_owned(), Some(digest.to_owned())),

@@ -114,8 +114,8 @@ pub fn ignored_fields(
     let mut found = Vec::new();
     for rule in ignore {
         let named = rule.fields.iter();
-        let named = named.filter(|path| has(live, path.steps()));
-        let fields: Vec<String> = named.map(|path| readable(path.steps())).collect();
+        let named = named.filter_map(|path| readable(live, path.steps(), String::new()));
+        let fields: Vec<String> = named.collect();
         if !fields.is_empty() {
             let manager = None;
             found.push(IgnoredFields { fields, manager });
@@ -133,35 +133,31 @@ pub fn ignored_fields(
     found
 }
 
-/// Whether an object has something at a path.
-fn has(value: &Value, steps: &[String]) -> bool {
+/// The path of what an object has below `path` at these steps, as people read it:
+/// `spec.containers[web].image`.
+fn readable(value: &Value, steps: &[String], path: String) -> Option<String> {
     let Some((step, rest)) = steps.split_first() else {
-        return true;
+        return Some(path);
     };
     match value {
-        Value::Object(fields) => fields.get(step).is_some_and(|field| has(field, rest)),
-        Value::Array(items) => items.iter().enumerate().any(|(index, item)| {
-            let named = item.get("name").and_then(Value::as_str) == Some(step);
-            (step == "*" || named || step.parse() == Ok(index)) && has(item, rest)
-        }),
-        _ => false,
-    }
-}
-
-/// A path as people read it: `spec.containers[web].image`.
-fn readable(steps: &[String]) -> String {
-    let mut path = String::new();
-    for step in steps {
-        let is_item = step == "*" || step.bytes().all(|b| b.is_ascii_digit());
-        if is_item {
-            path = format!("{path}[{step}]");
-        } else if path.is_empty() {
-            path.clone_from(step);
-        } else {
-            path = format!("{path}.{step}");
+        Value::Object(fields) => {
+            let at = match path.as_str() {
+                "" => step.clone(),
+                parent => format!("{parent}.{step}"),
+            };
+            readable(fields.get(step)?, rest, at)
         }
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+            let named = item.get("name").and_then(Value::as_str) == Some(step);
+            let is_meant = step == "*" || named || step.parse() == Ok(index);
+            if is_meant {
+                readable(item, rest, format!("{path}[{step}]"))
+            } else {
+                None
+            }
+        }),
+        _ => None,
     }
-    path
 }
 
 /// What managers named by `ignore` hold, through subresources as well, outside of what they could

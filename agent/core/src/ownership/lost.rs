@@ -109,7 +109,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// How people call an item of a list: its name where it has one, else its number.
-fn item_name(item: &Value, index: usize) -> String {
+pub(super) fn item_name(item: &Value, index: usize) -> String {
     match item.get("name").and_then(Value::as_str) {
         Some(name) => name.to_owned(),
         None => index.to_string(),
@@ -118,7 +118,7 @@ fn item_name(item: &Value, index: usize) -> String {
 
 /// The part of a list's set that speaks of one desired item; of several that fit, the one with
 /// most equal keys.
-fn item_set<'a>(item: &Value, set: &'a FieldSet) -> Option<&'a FieldSet> {
+pub(super) fn item_set<'a>(item: &Value, set: &'a FieldSet) -> Option<&'a FieldSet> {
     let mut best: Option<(usize, &FieldSet)> = None;
     for (key, inner) in &set.children {
         if let Some(value) = key.strip_prefix("v:") {

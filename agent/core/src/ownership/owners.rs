@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::lost::Holder;
-use super::set::item_keys;
+use super::lost::{Holder, item_name, item_set};
+use super::set::FieldSet;
 use crate::masking::Masked;
 
 /// Most fields of one object that are named.
@@ -28,35 +28,27 @@ pub fn owners(
     managed_fields: &[Value],
 ) -> Vec<FieldOwners> {
     let sets = managed_fields.iter();
-    let sets = sets.map(|entry| (entry, &entry["fieldsV1"])).collect();
+    let sets = sets.map(|entry| (entry, FieldSet::parse(&entry["fieldsV1"])));
+    let sets: Vec<(&Value, FieldSet)> = sets.filter(|(_, set)| !set.is_empty()).collect();
+    let parts: Vec<Part<'_>> = sets.iter().map(|(entry, set)| (*entry, set)).collect();
     let mut found = Vec::new();
-    walk(Some(live), Some(other), String::new(), sets, &mut found);
+    walk(Some(live), Some(other), String::new(), &parts, &mut found);
     found
 }
 
 /// An entry, and the part of its set that speaks of a place.
-type Sets<'a> = Vec<(&'a Value, &'a Value)>;
+type Part<'a> = (&'a Value, &'a FieldSet);
 
 fn walk(
     live: Option<&Value>,
     other: Option<&Value>,
     path: String,
-    sets: Sets<'_>,
+    parts: &[Part<'_>],
     found: &mut Vec<FieldOwners>,
 ) {
-    if live == other || found.len() >= MOST_FIELDS || sets.is_empty() {
+    if live == other || found.len() >= MOST_FIELDS || parts.is_empty() {
         return;
     }
-    let below = |pick: &dyn Fn(&Value) -> Option<Value>| -> Vec<(usize, Value)> {
-        let all = sets.iter().enumerate();
-        all.filter_map(|(at, (_, set))| Some((at, pick(set)?)))
-            .collect()
-    };
-    let mut go =
-        |live: Option<&Value>, other: Option<&Value>, path: String, part: Vec<(usize, Value)>| {
-            let part = part.iter().map(|(at, set)| (sets[*at].0, set)).collect();
-            walk(live, other, path, part, found);
-        };
     match (live, other) {
         (Some(Value::Object(one)), Some(Value::Object(two))) => {
             let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
@@ -66,34 +58,35 @@ fn walk(
                     parent => format!("{parent}.{name}"),
                 };
                 let key = format!("f:{name}");
-                let part = below(&|set| part_of(set, &key));
-                go(one.get(name), two.get(name), at, part);
+                let inner = below(parts, |set| set.children.get(&key));
+                walk(one.get(name), two.get(name), at, &inner, found);
             }
         }
         (Some(Value::Array(one)), Some(Value::Array(two))) => {
-            let name = |item: &Value| item.get("name").cloned().filter(Value::is_string);
             let mut done = BTreeSet::new();
             for (index, item) in one.iter().enumerate() {
-                let same = match name(item) {
-                    Some(name) => two.iter().find(|other| other.get("name") == Some(&name)),
+                let same = match name_of(item) {
+                    Some(name) => two.iter().find(|other| name_of(other) == Some(name)),
                     None => two.get(index),
                 };
-                let called = called(item, index);
-                let part = below(&|set| item_of(set, item));
-                go(Some(item), same, format!("{path}[{called}]"), part);
+                let called = item_name(item, index);
+                if same != Some(item) {
+                    let inner = below(parts, |set| item_set(item, set));
+                    walk(Some(item), same, format!("{path}[{called}]"), &inner, found);
+                }
                 done.insert(called);
             }
             for (index, item) in two.iter().enumerate() {
-                let called = called(item, index);
+                let called = item_name(item, index);
                 if done.insert(called.clone()) {
-                    let part = below(&|set| item_of(set, item));
-                    go(None, Some(item), format!("{path}[{called}]"), part);
+                    let inner = below(parts, |set| item_set(item, set));
+                    walk(None, Some(item), format!("{path}[{called}]"), &inner, found);
                 }
             }
         }
         _ => {
-            let entries = sets.iter();
-            let mut holders: Vec<Holder> = entries.map(|(entry, _)| Holder::of(entry)).collect();
+            let mut holders: Vec<Holder> =
+                parts.iter().map(|(entry, _)| Holder::of(entry)).collect();
             holders.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.manager.cmp(&b.manager)));
             holders.dedup();
             found.push(FieldOwners { path, holders });
@@ -101,36 +94,21 @@ fn walk(
     }
 }
 
-/// How people call an item of a list.
-fn called(item: &Value, index: usize) -> String {
-    let name = item.get("name").and_then(Value::as_str);
-    name.map_or_else(|| index.to_string(), str::to_owned)
-}
-
-/// What a set says of a field; a set that has nothing below it speaks of all that is there.
-fn part_of(set: &Value, key: &str) -> Option<Value> {
-    if set.as_object().is_some_and(serde_json::Map::is_empty) {
-        return Some(set.clone());
-    }
-    set.get(key).cloned()
-}
-
-/// What a set says of an item of a list.
-fn item_of(set: &Value, item: &Value) -> Option<Value> {
-    let fields = set.as_object()?;
-    if fields.is_empty() {
-        return Some(set.clone());
-    }
-    let found = fields.iter().find(|(key, _)| {
-        if let Some(value) = key.strip_prefix("v:") {
-            return serde_json::from_str::<Value>(value).is_ok_and(|value| value == *item);
-        }
-        item_keys(key).is_some_and(|keys| {
-            let mut keys = keys.iter();
-            keys.all(|(name, value)| item.get(name) == Some(value))
-        })
+/// What the sets say of a part; one that has nothing below it speaks of all that is there.
+fn below<'a>(
+    parts: &[Part<'a>],
+    pick: impl Fn(&'a FieldSet) -> Option<&'a FieldSet>,
+) -> Vec<Part<'a>> {
+    let inner = parts.iter().filter_map(|&(entry, set)| {
+        let is_whole = set.children.is_empty();
+        let part = if is_whole { Some(set) } else { pick(set) };
+        Some((entry, part?))
     });
-    found.map(|(_, set)| set.clone())
+    inner.collect()
+}
+
+fn name_of(item: &Value) -> Option<&str> {
+    item.get("name").and_then(Value::as_str)
 }
 
 #[cfg(test)]

@@ -178,6 +178,34 @@ fn digests_change_with_what_concerns_us_and_with_nothing_else() {
 }
 
 #[test]
+fn ignored_fields_are_named_as_the_object_has_them() {
+    let paths = [
+        "/spec/template/spec/containers/web/image",
+        "/spec/template/spec/containers/0/ports",
+        "/spec/replicas",
+        "/spec/nothing",
+    ];
+    let paths = paths.map(|path| crate::field_path::FieldPath::parse(path).unwrap());
+    let rule = crate::application::Ignore {
+        fields: paths.to_vec(),
+        ..crate::application::Ignore::default()
+    };
+    let [found] = ignored_fields(&deployment(), &deployment(), &[], &[&rule])
+        .try_into()
+        .unwrap();
+    let IgnoredFields { fields, manager } = found;
+    assert_eq!(
+        fields,
+        [
+            "spec.template.spec.containers[web].image",
+            "spec.template.spec.containers[0].ports",
+            "spec.replicas",
+        ]
+    );
+    assert_eq!(manager, None);
+}
+
+#[test]
 fn ignored_fields_are_taken_out_with_the_parents_they_leave_empty() {
     let rule = |fields: &[&str]| crate::application::Ignore {
         fields: fields

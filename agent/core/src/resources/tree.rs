@@ -30,21 +30,6 @@ pub enum SyncState {
     Hook,
 }
 
-impl SyncState {
-    /// The word for people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Synced => "synced",
-            Self::Drifted => "drifted",
-            Self::Missing => "missing",
-            Self::Failed => "failed",
-            Self::Waiting => "waiting",
-            Self::Left => "not in Git",
-            Self::Hook => "hook",
-        }
-    }
-}
-
 /// An object of an application, as the agent and the cluster know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Managed {
@@ -110,12 +95,8 @@ pub fn tree(managed: Vec<Managed>, made: Vec<Made>) -> Vec<Node> {
             (nodes, worst.unwrap_or_default())
         })
         .collect();
-    roots.sort_by(|(a, bad), (b, worse)| {
-        let first = |nodes: &[Node]| nodes.first().map(|node| node.key.clone());
-        worse
-            .cmp(bad)
-            .then_with(|| order(first(a).as_ref(), first(b).as_ref()))
-    });
+    // The first of the nodes is the object of the application itself.
+    roots.sort_by(|(a, bad), (b, worse)| worse.cmp(bad).then_with(|| order(&a[0].key, &b[0].key)));
     let mut all: Vec<Node> = Vec::new();
     for (nodes, _) in roots {
         let before = all.len();
@@ -137,14 +118,9 @@ fn rank(health: Health) -> u8 {
 }
 
 /// By kind, then by name, which people look for.
-fn order(a: Option<&ObjectKey>, b: Option<&ObjectKey>) -> std::cmp::Ordering {
-    let by = |key: Option<&ObjectKey>| {
-        key.map(|key| {
-            let place = (key.namespace.clone(), key.name.clone());
-            (key.kind.clone(), key.group.clone(), place)
-        })
-    };
-    by(a).cmp(&by(b))
+fn order(a: &ObjectKey, b: &ObjectKey) -> std::cmp::Ordering {
+    let other = (&b.kind, &b.group, &b.namespace, &b.name);
+    (&a.kind, &a.group, &a.namespace, &a.name).cmp(&other)
 }
 
 /// What was made, by who owns it.
@@ -170,9 +146,7 @@ impl Forest {
             }
         }
         for children in below.values_mut() {
-            children.sort_by(|a, b| {
-                order(Some(&a.key), Some(&b.key)).then_with(|| b.created.cmp(&a.created))
-            });
+            children.sort_by(|a, b| order(&a.key, &b.key).then_with(|| b.created.cmp(&a.created)));
         }
         Self { below }
     }

@@ -13,7 +13,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::same;
+use super::is_same;
 
 /// What was said of one tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Said {
 impl Said {
     /// Whether a value (tag, digest or both) is meant.
     pub fn holds(&self, value: &str) -> bool {
-        same(&self.value, value)
+        is_same(&self.value, value)
     }
 
     /// For people, without a full stop.

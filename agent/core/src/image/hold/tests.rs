@@ -391,8 +391,8 @@ fn digests_count_where_both_sides_name_one() {
         ("@sha256:a", "@sha256:b", false),
         ("1.0@sha256:a", "1.1@sha256:a", false),
     ] {
-        assert_eq!(same(a, b), equal, "{a} {b}");
-        assert_eq!(same(b, a), equal, "{b} {a}");
+        assert_eq!(is_same(a, b), equal, "{a} {b}");
+        assert_eq!(is_same(b, a), equal, "{b} {a}");
     }
     let mut branch = Branch::new();
     branch.update("main@sha256:a");
