@@ -29,6 +29,7 @@ use crate::backoff::Backoff;
 use crate::connect::{Agent, Requests};
 use crate::error::Error;
 use crate::kinds::{Application, ImagePolicy, Kind, Repository};
+use crate::objects::built;
 
 /// Field manager of what the agent writes on its own kinds.
 const MANAGER: &str = "syncline";
@@ -132,16 +133,14 @@ impl Agent {
             "metadata": {"name": name.name, "namespace": name.namespace},
             "status": status,
         });
-        let request = path(kind, name)
-            .patch_subresource(
-                "status",
-                &name.name,
-                &PatchParams::apply(MANAGER).force(),
-                &Patch::Apply(&body),
-            )
-            .map_err(|error| Error::Malformed(error.to_string()))?;
+        let request = path(kind, name).patch_subresource(
+            "status",
+            &name.name,
+            &PatchParams::apply(MANAGER).force(),
+            &Patch::Apply(&body),
+        );
         self.requests
-            .run(self.client.request::<Value>(request))
+            .run(self.client.request::<Value>(built(request)?))
             .await?;
         Ok(())
     }
@@ -153,21 +152,12 @@ impl Agent {
         kind: Kind,
         name: &Name,
         resource_version: &str,
-        mut metadata: Value,
+        metadata: Value,
     ) -> Result<String, Error> {
-        metadata["resourceVersion"] = resource_version.into();
-        let params = PatchParams {
-            field_manager: Some(MANAGER.into()),
-            ..PatchParams::default()
-        };
-        let request = path(kind, name)
-            .patch(
-                &name.name,
-                &params,
-                &Patch::Merge(json!({ "metadata": metadata })),
-            )
-            .map_err(|error| Error::Malformed(error.to_string()))?;
-        let object: Value = self.requests.run(self.client.request(request)).await?;
+        let patch = json!({ "metadata": metadata });
+        let object = self
+            .merge_own(kind, name, resource_version, patch, MANAGER)
+            .await?;
         Ok(object["metadata"]["resourceVersion"]
             .as_str()
             .unwrap_or_default()
@@ -176,9 +166,7 @@ impl Agent {
 
     /// Reads one of our objects as it is now; `None` where there is none.
     pub async fn read_own(&self, kind: Kind, name: &Name) -> Result<Option<Value>, Error> {
-        let request = path(kind, name)
-            .get(&name.name, &GetParams::default())
-            .map_err(|error| Error::Malformed(error.to_string()))?;
+        let request = built(path(kind, name).get(&name.name, &GetParams::default()))?;
         match self.requests.run(self.client.request(request)).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.code() == Some(404) => Ok(None),
@@ -193,20 +181,31 @@ impl Agent {
         kind: Kind,
         name: &Name,
         resource_version: &str,
-        mut patch: Value,
+        patch: Value,
     ) -> Result<(), Error> {
-        patch["metadata"]["resourceVersion"] = resource_version.into();
-        let params = PatchParams {
-            field_manager: Some(MANAGER_UI.into()),
-            ..PatchParams::default()
-        };
-        let request = path(kind, name)
-            .patch(&name.name, &params, &Patch::Merge(patch))
-            .map_err(|error| Error::Malformed(error.to_string()))?;
-        self.requests
-            .run(self.client.request::<Value>(request))
+        self.merge_own(kind, name, resource_version, patch, MANAGER_UI)
             .await?;
         Ok(())
+    }
+
+    /// A merge patch that only fits the version that was read; answers with the object.
+    async fn merge_own(
+        &self,
+        kind: Kind,
+        name: &Name,
+        resource_version: &str,
+        mut patch: Value,
+        manager: &str,
+    ) -> Result<Value, Error> {
+        patch["metadata"]["resourceVersion"] = resource_version.into();
+        let params = PatchParams {
+            field_manager: Some(manager.into()),
+            ..PatchParams::default()
+        };
+        let request = path(kind, name).patch(&name.name, &params, &Patch::Merge(patch));
+        self.requests
+            .run(self.client.request(built(request)?))
+            .await
     }
 
     /// A publisher of events; `replica` names the process, for example its pod.

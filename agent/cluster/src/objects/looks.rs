@@ -49,9 +49,11 @@ impl Account {
                 listed.more = true;
                 return Ok(listed);
             }
-            let mut params = ListParams::default()
-                .labels(selection.labels)
-                .limit(PAGE.min(u32::try_from(left).unwrap_or(PAGE)));
+            let mut params =
+                ListParams::default().limit(PAGE.min(u32::try_from(left).unwrap_or(PAGE)));
+            if !selection.labels.is_empty() {
+                params = params.labels(selection.labels);
+            }
             if !selection.fields.is_empty() {
                 params = params.fields(selection.fields);
             }

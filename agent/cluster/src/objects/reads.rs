@@ -5,7 +5,7 @@ use kube::core::{DynamicObject, Request, Resource as _};
 use serde_json::Value;
 use syncline_core::object::ObjectKey;
 
-use super::{built, collection, found};
+use super::{Selection, built, collection, found};
 use crate::connect::Account;
 use crate::discovery::{Resource, Scope};
 use crate::error::Error;
@@ -61,27 +61,12 @@ impl Account {
         resource: &Resource,
         namespace: Option<&str>,
     ) -> Result<Vec<Value>, Error> {
-        let path = path(resource, namespace);
-        let mut params = ListParams::default().limit(PAGE);
-        let mut all = Vec::new();
-        loop {
-            let request = built(path.list(&params))?;
-            let mut page: Value = self.run(self.client.request(request)).await?;
-            if let Value::Array(items) = page["items"].take() {
-                all.extend(items.into_iter().map(|mut item| {
-                    item["apiVersion"] = resource.api_version().into();
-                    item["kind"] = resource.kind.as_str().into();
-                    reduce(resource, &mut item);
-                    item
-                }));
-            }
-            match page["metadata"]["continue"].as_str() {
-                Some(token) if !token.is_empty() => {
-                    params.continue_token = Some(token.to_owned());
-                }
-                _ => return Ok(all),
-            }
-        }
+        let all = Selection {
+            namespace,
+            most: usize::MAX,
+            ..Selection::default()
+        };
+        Ok(self.list_some(resource, all).await?.items)
     }
 
     /// The metadata of all objects of a kind that a label selector names; without a namespace of
