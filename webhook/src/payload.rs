@@ -15,7 +15,7 @@ pub(crate) struct Hint {
     pub(crate) urls: Vec<String>,
     /// The branch without `refs/heads/`; `None` where it is not said, or a tag was pushed.
     pub(crate) branch: Option<String>,
-    /// The sender's id of the delivery, where the body carries one.
+    /// The sender's id of the delivery, where it gave one.
     pub(crate) delivery: Option<String>,
 }
 

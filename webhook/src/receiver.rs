@@ -143,8 +143,7 @@ impl Receiver {
                     why = refusal.why,
                     "a delivery was refused",
                 );
-                let verdict = refusal.fate.verdict();
-                let told = Told::of_stranger(provider, verdict, refusal.why, from);
+                let told = Told::of_stranger(provider, &refusal, from);
                 (refusal.status, refusal.fate, told)
             }
         };
@@ -170,32 +169,33 @@ impl Receiver {
         let table = self.registrations.table();
         let verified = table.verified(&claim, body).await.ok_or(UNSIGNED)?;
         // From here on the sender is known to hold a secret of ours.
-        let (hint, told) = match provider {
-            Provider::GitHub => {
-                let event = text(headers, &GITHUB_EVENT);
-                let told = Told::of_sender(provider, headers, event);
-                match event {
-                    "" => return Err(malformed("the header `X-GitHub-Event` is missing")),
-                    "push" => {}
-                    _ => {
-                        let why = format!("`{}` is no push", told.event);
-                        return Ok((Fate::Ignored, told.and(Fate::Ignored.verdict(), why)));
-                    }
-                }
-                (payload::github(body, text(headers, &CONTENT_TYPE)), told)
-            }
-            Provider::Generic => {
-                let told = Told::of_sender(provider, headers, "push");
-                (payload::generic(body), told)
-            }
+        let (event, sent_id) = match provider {
+            Provider::GitHub => (
+                text(headers, &GITHUB_EVENT),
+                text(headers, &GITHUB_DELIVERY),
+            ),
+            Provider::Generic => ("push", ""),
         };
-        let hint = hint.map_err(|_| malformed("the body is not of the documented form"))?;
-        let sent_id = match provider {
-            Provider::GitHub => Some(text(headers, &GITHUB_DELIVERY)).filter(|id| !id.is_empty()),
-            Provider::Generic => hint.delivery.as_deref(),
+        let told = Told::of_sender(provider, headers, event);
+        match event {
+            "" => return Err(malformed("the header `X-GitHub-Event` is missing")),
+            "push" => {}
+            _ => {
+                let why = format!("`{}` is no push", told.event);
+                let delivery = passed_on(sent_id);
+                let told = Told { delivery, ..told };
+                return Ok(told.and(Fate::Ignored, why));
+            }
         }
-        .map(str::to_owned);
-        Ok(self.deliver(provider, &verified, hint, sent_id, body, told))
+        let hint = match provider {
+            Provider::GitHub => payload::github(body, text(headers, &CONTENT_TYPE)),
+            Provider::Generic => payload::generic(body),
+        };
+        let mut hint = hint.map_err(|_| malformed("the body is not of the documented form"))?;
+        if !sent_id.is_empty() {
+            hint.delivery = Some(sent_id.to_owned());
+        }
+        Ok(self.deliver(provider, &verified, hint, body, told))
     }
 
     /// Reads the body; the permit that comes with it bounds how many there are at a time.
@@ -238,40 +238,34 @@ impl Receiver {
         provider: Provider,
         verified: &Verified<'_>,
         hint: Hint,
-        sent_id: Option<String>,
         body: &[u8],
         told: Told,
     ) -> (Fate, Told) {
+        let sent_id = hint.delivery.as_deref();
         let told = Told {
-            delivery: sent_id
-                .clone()
-                .filter(|id| is_printable(id))
-                .unwrap_or_default(),
+            delivery: sent_id.map(passed_on).unwrap_or_default(),
             branch: hint.branch.clone(),
             ..told
-        };
-        let ignored = |why: String| {
-            (
-                Fate::Ignored,
-                told.clone().and(Fate::Ignored.verdict(), why),
-            )
         };
         let repositories = match verified.repositories(&hint.urls, hint.branch.as_deref()) {
             Matched::Repositories(repositories) => repositories,
             Matched::OtherBranch => {
                 let branch = hint.branch.unwrap_or_default();
-                return ignored(format!(
-                    "the branch `{branch}` is followed by no Repository"
-                ));
+                let why = format!("the branch `{branch}` is followed by no Repository");
+                return told.and(Fate::Ignored, why);
             }
             Matched::Nothing => {
-                return ignored("no Repository with this secret has its URL".to_owned());
+                return told.and(Fate::Ignored, "no Repository with this secret has its URL");
             }
+        };
+        let told = Told {
+            repositories: repositories.clone(),
+            ..told
         };
         let body_id = || hexadecimal(&Sha256::digest(body));
         // Two pushes make two different bodies at GitHub, but may make the same one in the plain
         // format: without an id of its own such a delivery is never taken for a duplicate.
-        let key = match (provider, &sent_id) {
+        let key = match (provider, sent_id) {
             (_, Some(id)) => Some(duplicates::key(id)),
             (Provider::GitHub, None) => Some(duplicates::key(&body_id())),
             (Provider::Generic, None) => None,
@@ -279,28 +273,19 @@ impl Receiver {
         if let Some(key) = key
             && !self.duplicates().insert(Instant::now(), key)
         {
-            let fate = Fate::Duplicate;
-            let told = Told {
-                repositories,
-                ..told.and(fate.verdict(), "it came before, and was looked at then")
-            };
-            return (fate, told);
+            return told.and(Fate::Duplicate, "it came before, and was looked at then");
         }
-        let delivery_id = sent_id
-            .filter(|id| is_printable(id))
-            .unwrap_or_else(body_id);
-        let count = repositories.len();
+        let delivery_id = match told.delivery.as_str() {
+            "" => body_id(),
+            id => id.to_owned(),
+        };
         debug!(
             provider = provider.as_str(),
             delivery_id,
-            repositories = count,
+            repositories = repositories.len(),
             "delivery verified"
         );
         let looks = looked_at(&repositories);
-        let told = Told {
-            repositories: repositories.clone(),
-            ..told.and(Fate::Accepted.verdict(), looks)
-        };
         let delivery = Delivery {
             repositories,
             branch: hint.branch,
@@ -310,7 +295,7 @@ impl Receiver {
         match self.deliveries.try_send(delivery) {
             Ok(()) => {
                 self.overflowing.store(false, Ordering::Relaxed);
-                (Fate::Accepted, told)
+                told.and(Fate::Accepted, looks)
             }
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 // Sent again by hand, it gets its chance.
@@ -320,10 +305,7 @@ impl Receiver {
                 if !self.overflowing.swap(true, Ordering::Relaxed) {
                     warn!("deliveries arrive faster than they are looked at; polling covers them");
                 }
-                (
-                    Fate::Overflowed,
-                    told.and(Fate::Overflowed.verdict(), OVERFLOWED),
-                )
+                told.and(Fate::Overflowed, OVERFLOWED)
             }
         }
     }
@@ -341,6 +323,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
+}
+
+/// The id as it is; empty where it is too long or more than plain text.
+fn passed_on(id: &str) -> String {
+    let id = Some(id).filter(|id| is_printable(id));
+    id.unwrap_or_default().to_owned()
 }
 
 fn is_printable(id: &str) -> bool {

@@ -7,7 +7,9 @@ use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap, HeaderName};
 use syncline_core::record::{DeliveryVerdict, Name};
 
+use crate::counters::Fate;
 use crate::receiver::Provider;
+use crate::refusal::Refusal;
 
 static GITEA_EVENT: HeaderName = HeaderName::from_static("x-gitea-event");
 static FORGEJO_EVENT: HeaderName = HeaderName::from_static("x-forgejo-event");
@@ -37,20 +39,15 @@ pub struct Told {
 
 impl Told {
     /// Of a delivery that was not believed, or not looked into.
-    pub(crate) fn of_stranger(
-        provider: Provider,
-        verdict: DeliveryVerdict,
-        why: &str,
-        from: Option<Origin>,
-    ) -> Self {
+    pub(crate) fn of_stranger(provider: Provider, refusal: &Refusal, from: Option<Origin>) -> Self {
         let from = from.map(|from| format!("; it came from {}", from.as_str()));
         Self {
             provider: provider.as_str(),
             delivery: String::new(),
             event: String::new(),
             branch: None,
-            verdict,
-            reason: format!("{why}{}", from.unwrap_or_default()),
+            verdict: refusal.fate.verdict(),
+            reason: format!("{}{}", refusal.why, from.unwrap_or_default()),
             repositories: Vec::new(),
         }
     }
@@ -74,12 +71,13 @@ impl Told {
     }
 
     /// What became of it in the end.
-    pub(crate) fn and(self, verdict: DeliveryVerdict, reason: impl Into<String>) -> Self {
-        Self {
-            verdict,
+    pub(crate) fn and(self, fate: Fate, reason: impl Into<String>) -> (Fate, Self) {
+        let told = Self {
+            verdict: fate.verdict(),
             reason: reason.into(),
             ..self
-        }
+        };
+        (fate, told)
     }
 }
 

@@ -781,9 +781,10 @@ async fn every_delivery_is_told_with_why_it_led_to_a_look_or_not() {
     assert_eq!(again.repositories, accepted.repositories);
 
     let ping = listener
-        .told_of(github(&body, &[("x-github-event", "ping")]))
+        .told_of(github(&body, &[("x-github-event", "ping"), id[0]]))
         .await;
     assert_eq!(ping.verdict, DeliveryVerdict::Ignored);
+    assert_eq!(ping.delivery, "72d3162e");
     assert_eq!(
         (ping.event.as_str(), ping.reason.as_str()),
         ("ping", "`ping` is no push")
