@@ -238,7 +238,15 @@ async fn speak(request: &[u8], answers: &[Vec<u8>]) -> (Option<Value>, String) {
         // It may be gone already.
         let _ = stdin.write_all(request).await;
         while let Some(line) = stdout.next_line().await.unwrap() {
-            let line: Value = serde_json::from_str(&line).unwrap();
+            let line: Value = match serde_json::from_str(&line) {
+                Ok(line) => line,
+                // Asked with objects nested deeper than an agent has any, it answers with the same. The
+                // agent reads no such line, and tells nothing of it.
+                Err(error) => {
+                    assert!(error.to_string().contains("recursion limit"), "{error}");
+                    break;
+                }
+            };
             let is_question = line.get("ask").is_some();
             let is_end = line.get("done").is_some() || line.get("failed").is_some();
             last = Some(line);
@@ -261,6 +269,17 @@ async fn speak(request: &[u8], answers: &[Vec<u8>]) -> (Option<Value>, String) {
         .expect("it ends")
         .unwrap();
     (last, words)
+}
+
+#[test]
+fn objects_nested_deeper_than_an_agent_has_any_are_not_told() {
+    let (open, close) = ("[".repeat(1000), "]".repeat(1000));
+    let request = format!(
+        r#"{{"transform":{{"objects":[{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a"}},"data":{{"x":{open}"{SECRET}"{close}}}}}],"patches":[{{"patch":"- {{op: add, path: /data/y, value: z}}","target":{{"kind":"ConfigMap"}}}}]}}}}"#
+    );
+    let (last, words) = block_on(speak(format!("{request}\n").as_bytes(), &[]));
+    assert_eq!(last, None);
+    assert!(!words.contains(SECRET), "{words}");
 }
 
 proptest! {
