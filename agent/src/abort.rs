@@ -57,8 +57,7 @@ pub(crate) async fn look(agent: &Arc<Agent>, name: &Name, cause: Cause) {
             // No sync runs in any case.
             return;
         }
-        let source = state.repository_of(name);
-        let source = source.and_then(|source| state.repositories.get(&source));
+        let source = state.source_of(name);
         let url = source.and_then(|source| Some(&source.spec.as_ref().ok()?.url));
         let head = source.and_then(|source| source.head.as_ref());
         (
@@ -122,12 +121,7 @@ pub(crate) fn close(agent: &Agent, name: &Name, entry: &mut ApplicationState, fa
     record.result = SyncResult::Interrupted;
     record.finished_at = Some(agent.clock.now());
     record.failure = Some(failure.clone());
-    entry.last_sync = Some(LastSync {
-        id: record.id.clone(),
-        result: record.result,
-        finished_at: record.finished_at,
-        cause: record.cause,
-    });
+    entry.last_sync = Some(LastSync::of(&record));
     agent.history.record_sync(&record);
     agent.feed.publish(Topic::Sync, name.to_string());
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::deliveries::Deliveries;
+use crate::deliveries::{self, Deliveries};
 use crate::health::looks::Looks;
 use crate::health::rules;
 use crate::images::Writers;
@@ -530,7 +530,7 @@ async fn start(
     tasks.spawn(loops::named_events(Arc::clone(&agent), changes));
     tasks.spawn(loops::keep_webhooks(Arc::clone(&agent)));
     tasks.spawn(loops::webhook_deliveries(Arc::clone(&agent), deliveries));
-    tasks.spawn(loops::recall_deliveries(Arc::clone(&agent)));
+    tasks.spawn(deliveries::recall(Arc::clone(&agent)));
     tasks.spawn(loops::poll(Arc::clone(&agent)));
     tasks.spawn(images::write_branches(Arc::clone(&agent)));
     tasks.spawn(loops::look_around(Arc::clone(&agent)));

@@ -5,7 +5,7 @@
 //! flood neither fills the database nor pushes the others out.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -120,7 +120,7 @@ pub(crate) fn keep(agent: &Agent, told: Told) {
 }
 
 /// Reads the last delivery of each Repository from the history of earlier runs.
-pub(crate) async fn recall(agent: &Agent) {
+pub(crate) async fn recall(agent: Arc<Agent>) {
     match agent.history.deliveries(None, LOOKED_THROUGH).await {
         Ok(records) => {
             let mut inner = agent.told.lock();

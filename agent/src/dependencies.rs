@@ -172,8 +172,7 @@ fn label_of(key: &ObjectKey) -> String {
 
 /// Whether a commit that concerns the application is not applied yet.
 fn is_behind(state: &State, name: &Name, entry: &ApplicationState) -> bool {
-    let repository = state.repository_of(name);
-    let repository = repository.and_then(|repository| state.repositories.get(&repository));
+    let repository = state.source_of(name);
     let head = repository.and_then(|repository| repository.head.as_ref());
     match (applied(entry), head) {
         (None, _) => true,

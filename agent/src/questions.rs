@@ -17,6 +17,7 @@ mod timeline;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use syncline_core::record::Name;
 use syncline_web_ui::views::{
     About, ApplicationDetail, FreezeView, HealthChangeView, HistoryView, ImageDetail, ImageSummary,
@@ -26,6 +27,7 @@ use syncline_web_ui::{Answer, Feed, Page, Questions, Unanswered};
 
 use crate::agent::Agent;
 use crate::history::{notice, unanswered};
+use crate::poller::Target;
 use crate::preview::{Unpreviewed, waiting_or_at};
 use crate::state::Statement;
 use order::Moment;
@@ -203,6 +205,13 @@ fn frozen(agent: &Agent) -> Option<FreezeView> {
         by: freeze.by,
         until: freeze.until,
     })
+}
+
+/// When something is looked at next; `None` while it is, or where it is not watched.
+fn next_look(agent: &Agent, target: &Target) -> Option<Timestamp> {
+    let due = agent.poller.due(target)?;
+    let left = due.saturating_duration_since(agent.clock.monotonic());
+    agent.clock.now().checked_add(left).ok()
 }
 
 fn why(statement: &Statement) -> Why {

@@ -235,6 +235,18 @@ pub(crate) struct LastSync {
     pub(crate) cause: Cause,
 }
 
+impl LastSync {
+    /// What is remembered of a record.
+    pub(crate) fn of(record: &SyncRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            result: record.result,
+            finished_at: record.finished_at,
+            cause: record.cause,
+        }
+    }
+}
+
 /// What the database does not know yet of what is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Unsaved {
@@ -628,6 +640,11 @@ impl State {
     pub(crate) fn repository_of(&self, application: &Name) -> Option<Name> {
         let spec = self.applications.get(application)?.spec.as_ref().ok()?;
         Some(Name::new(&application.namespace, &spec.repository))
+    }
+
+    /// What is known of the repository of an application.
+    pub(crate) fn source_of(&self, application: &Name) -> Option<&RepositoryState> {
+        self.repositories.get(&self.repository_of(application)?)
     }
 
     /// Takes the state of a live object in; `None` where a newer one is known.

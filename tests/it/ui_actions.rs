@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{World, objects, wait_for};
 
-use crate::deploy::{config_map, deployment, ensure_says, push, value_of, wait_for_value};
+use crate::deploy::{config_map, deploy, deployment, ensure_says, push, value_of, wait_for_value};
 use crate::image_flow::template;
 use crate::image_setup::Images;
 use crate::lifecycle_setup::turn;
+use crate::rollout::{config_of_wave, playing};
 use crate::ui_session::Session;
 
 const ABORT: &str = "syncline.dev/abort";
@@ -49,16 +50,24 @@ async fn why_not(session: &Session, world: &World, action: &str) -> Result<Optio
     Ok(one["whyNot"].as_str().map(str::to_owned))
 }
 
-/// A world with the Application `web` over a ConfigMap, synced.
-async fn synced(name: &str) -> Result<(World, Session)> {
+/// A world with the Application `web` over files, synced.
+async fn synced_over(name: &str, files: &[(&str, &str)]) -> Result<(World, Session)> {
     let world = World::new(name).await?;
     let session = Session::open(world.agent()).await?;
-    let map = config_map("one", "1");
-    let commit = world.repo.commit(&[("app/one.yaml", &map)], "Start")?;
-    world.repository(json!({})).await?;
-    world.application("web", "app", json!({})).await?;
-    world.wait_until_synced("web", &commit).await?;
+    deploy(&world, files, &[("web", "app", json!({}))]).await?;
     Ok((world, session))
+}
+
+/// The same over a ConfigMap.
+async fn synced(name: &str) -> Result<(World, Session)> {
+    let map = config_map("one", "1");
+    synced_over(name, &[("app/one.yaml", &map)]).await
+}
+
+/// The same over a Deployment, and a ConfigMap of the next wave.
+async fn synced_in_waves(name: &str) -> Result<(World, Session)> {
+    let (web, two) = (deployment("web"), config_of_wave("two", "1", 1));
+    synced_over(name, &[("app/web.yaml", &web), ("app/two.yaml", &two)]).await
 }
 
 #[tokio::test]
@@ -118,6 +127,72 @@ async fn a_suspension_over_http_is_that_of_the_command_line_and_shuts_the_sync()
 }
 
 #[tokio::test]
+async fn every_call_is_kept_with_who_asked_for_what_and_how_it_ended() -> Result<()> {
+    let (world, session) = synced("act-audit").await?;
+    let path = actions_of(&world, "web");
+    let suspend = json!({ "action": "suspend", "reason": "incident 9" });
+    let dry = format!("{path}?dryRun=true");
+    let (status, answer) = session.act(&dry, None, &suspend).await?;
+    ensure!(status == 200, "{answer:#}");
+    let did = done(&session, &path, suspend).await?;
+    let blank = json!({ "action": "suspend", "reason": " " });
+    refused(&session, &path, blank, (400, "say why")).await?;
+    let resume = json!({ "action": "resume" });
+    refused(
+        &session,
+        &actions_of(&world, "nobody"),
+        resume,
+        (404, "nobody"),
+    )
+    .await?;
+
+    let about = |name: &str| format!("/api/v1/audit?target={}/{name}", world.namespace);
+    let kept = async |name: &str, count: usize| {
+        wait_for("the calls in the audit", DEADLINE, async || {
+            let list = session.get(&about(name)).await?;
+            let items = list["items"].as_array().cloned().unwrap_or_default();
+            ensure!(items.len() == count, "{list:#}");
+            Ok(items)
+        })
+        .await
+    };
+    let calls = kept("web", 2).await?;
+    for call in &calls {
+        let actor = call["actor"].as_str().unwrap_or_default();
+        ensure!(actor.starts_with("web UI session "), "{call:#}");
+        ensure!(call["address"] == "127.0.0.1", "{call:#}");
+        ensure!(call["kind"] == "Application", "{call:#}");
+        ensure!(call["action"] == "suspend", "{call:#}");
+    }
+    ensure_says(
+        calls[0]["failure"]["detail"].as_str().unwrap_or_default(),
+        &["say why"],
+    )?;
+    ensure!(calls[1]["failure"].is_null(), "{:#}", calls[1]);
+    ensure!(calls[1]["detail"] == did["sentence"], "{:#}", calls[1]);
+    let of_nobody = kept("nobody", 1).await?;
+    ensure!(
+        of_nobody[0]["failure"]["reason"] == "ActionRefused",
+        "{of_nobody:#?}"
+    );
+
+    let timeline = format!(
+        "/api/v1/applications/{}/web/timeline?only=act",
+        world.namespace
+    );
+    let timeline = session.get(&timeline).await?;
+    let ids = |items: &Value| -> Vec<Value> {
+        let items = items.as_array().into_iter().flatten();
+        items.map(|item| item["id"].clone()).collect()
+    };
+    ensure!(
+        ids(&timeline["items"]) == ids(&json!(calls)),
+        "{timeline:#}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_sync_with_a_name_runs_once_and_a_pin_holds_a_commit() -> Result<()> {
     let (world, session) = synced("act-sync").await?;
     let path = actions_of(&world, "web");
@@ -163,6 +238,16 @@ async fn a_sync_with_a_name_runs_once_and_a_pin_holds_a_commit() -> Result<()> {
         .wait_for_reason("Application", "web", "Pinned")
         .await?;
     ensure!(value_of(&world, "one").await?.as_deref() == Some("1"));
+    let dry = format!("{path}?dryRun=true");
+    let (status, ahead) = session
+        .act(&dry, None, &json!({ "action": "sync" }))
+        .await?;
+    ensure!(status == 200, "{ahead:#}");
+    ensure_says(
+        ahead["sentence"].as_str().unwrap_or_default(),
+        &[&start[..8], "pinned"],
+    )?;
+    ensure!(ahead["preview"]["commit"]["id"] == start, "{ahead:#}");
     let short = json!({ "action": "pin", "commit": "4c1d", "reason": "x" });
     refused(&session, &path, short, (400, "is no commit")).await?;
     done(&session, &path, json!({ "action": "unpin" })).await?;
@@ -194,21 +279,6 @@ async fn only_the_plan_that_was_shown_is_approved() -> Result<()> {
     wait_for_value(&world, "one", None).await
 }
 
-/// A Deployment whose pods never start.
-fn hanging(name: &str) -> String {
-    let labels = format!("      labels:\n        app: {name}\n    spec:");
-    let annotated = format!(
-        "      labels:\n        app: {name}\n      annotations:\n        syncline.test/play: hang\n    spec:"
-    );
-    deployment(name).replace(&labels, &annotated)
-}
-
-/// A ConfigMap of wave 1.
-fn second_wave(value: &str) -> String {
-    let wave = "metadata:\n  annotations:\n    syncline.dev/wave: \"1\"\n  name: two\n";
-    config_map("two", value).replace("metadata:\n  name: two\n", wave)
-}
-
 /// Its second wave waits for the first one.
 async fn wait_for_wave(world: &World) -> Result<()> {
     wait_for("the wave that waits", DEADLINE, async || {
@@ -222,26 +292,13 @@ async fn wait_for_wave(world: &World) -> Result<()> {
 
 #[tokio::test]
 async fn a_rollout_that_is_stopped_stays_until_a_person_or_a_fix() -> Result<()> {
-    let world = World::new("act-abort").await?;
-    let session = Session::open(world.agent()).await?;
+    let (world, session) = synced_in_waves("act-abort").await?;
     let path = actions_of(&world, "web");
-    let (good, one) = (deployment("web"), second_wave("1"));
-    let start = [
-        ("app/web.yaml", good.as_str()),
-        ("app/two.yaml", one.as_str()),
-    ];
-    let start = world.repo.commit(&start, "Start")?;
-    world.repository(json!({})).await?;
-    world.application("web", "app", json!({})).await?;
-    world.wait_until_synced("web", &start).await?;
     let stop = json!({ "action": "abort", "reason": "the wrong image" });
     refused(&session, &path, stop.clone(), (409, "no sync runs")).await?;
 
-    let (bad, two) = (hanging("web"), second_wave("2"));
-    let files = [
-        ("app/web.yaml", bad.as_str()),
-        ("app/two.yaml", two.as_str()),
-    ];
+    let (bad, two) = (playing("web", "hang"), config_of_wave("two", "2", 1));
+    let files = [("app/web.yaml", bad.as_str()), ("app/two.yaml", &two)];
     let broken = push(&world, &files, "Break the web").await?;
     wait_for_wave(&world).await?;
     done(&session, &path, stop.clone()).await?;
@@ -279,6 +336,7 @@ async fn a_rollout_that_is_stopped_stays_until_a_person_or_a_fix() -> Result<()>
     let live = world.ours("Application", "web").await?;
     ensure!(live["status"]["sync"] == "Aborted", "{:#}", live["status"]);
     ensure!(value_of(&world, "two").await?.as_deref() == Some("1"));
+    let good = deployment("web");
     let fixed = push(&world, &[("app/web.yaml", &good)], "Fix the web").await?;
     world.wait_until_synced("web", &fixed).await?;
     ensure!(value_of(&world, "two").await?.as_deref() == Some("2"));
@@ -293,21 +351,10 @@ async fn a_rollout_that_is_stopped_stays_until_a_person_or_a_fix() -> Result<()>
 
 #[tokio::test]
 async fn a_sync_that_is_asked_for_goes_on_with_what_was_stopped() -> Result<()> {
-    let world = World::new("act-go-on").await?;
-    let session = Session::open(world.agent()).await?;
+    let (world, session) = synced_in_waves("act-go-on").await?;
     let path = actions_of(&world, "web");
-    let (good, one) = (deployment("web"), second_wave("1"));
-    let start = [
-        ("app/web.yaml", good.as_str()),
-        ("app/two.yaml", one.as_str()),
-    ];
-    let start = world.repo.commit(&start, "Start")?;
-    world.repository(json!({})).await?;
-    world.application("web", "app", json!({})).await?;
-    world.wait_until_synced("web", &start).await?;
-    let bad = hanging("web");
-    let files = [("app/web.yaml", bad.as_str())];
-    push(&world, &files, "Break the web").await?;
+    let bad = playing("web", "hang");
+    push(&world, &[("app/web.yaml", &bad)], "Break the web").await?;
     wait_for_wave(&world).await?;
     done(
         &session,
@@ -330,10 +377,8 @@ async fn a_rollback_makes_the_commit_of_the_plan_that_was_shown() -> Result<()> 
     let session = Session::open(world.agent()).await?;
     let path = actions_of(world, "web");
     let (one, two) = (config_map("one", "1"), config_map("one", "2"));
-    let start = world.repo.commit(&[("app/one.yaml", &one)], "Start")?;
-    world.repository(json!({})).await?;
-    world.application("web", "app", json!({})).await?;
-    world.wait_until_synced("web", &start).await?;
+    let web = [("web", "app", json!({}))];
+    let start = deploy(world, &[("app/one.yaml", &one)], &web).await?;
     let rollback = json!({ "action": "rollback", "reason": "it is slow" });
     refused(&session, &path, rollback.clone(), (409, "spec.write")).await?;
 

@@ -79,11 +79,6 @@ pub(super) async fn webhook_deliveries(
     }
 }
 
-/// Reads what history has of the last deliveries, beside everything else.
-pub(super) async fn recall_deliveries(agent: Arc<Agent>) {
-    crate::deliveries::recall(&agent).await;
-}
-
 /// Looks at repositories and registries as they become due, a bounded number at a time.
 pub(super) async fn poll(agent: Arc<Agent>) {
     all_listed(&agent).await;

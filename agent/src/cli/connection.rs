@@ -125,7 +125,7 @@ impl Place {
         &self,
         name: &Name,
     ) -> anyhow::Result<Option<kinds::ImagePolicy>> {
-        let resource = self.image_policies_kind().await?;
+        let resource = self.own(kinds::Kind::ImagePolicy).await?;
         let key = resource.key(Some(name.namespace.clone()), &*name.name);
         let found = self.person.get_full(&resource, &key).await;
         let found = found.with_context(|| format!("read the ImagePolicy `{name}`"))?;
@@ -137,23 +137,22 @@ impl Place {
         &self,
         namespace: Option<&str>,
     ) -> anyhow::Result<Vec<kinds::ImagePolicy>> {
-        let resource = self.image_policies_kind().await?;
+        let resource = self.own(kinds::Kind::ImagePolicy).await?;
         let all = self.person.list_full(&resource, namespace).await;
         let all = all.context("list the ImagePolicies")?;
         all.into_iter().map(policy).collect()
     }
 
-    async fn image_policies_kind(&self) -> anyhow::Result<Resource> {
-        let kind = kinds::Kind::ImagePolicy.as_str();
+    /// One of our kinds as the cluster serves it.
+    async fn own(&self, kind: kinds::Kind) -> anyhow::Result<Resource> {
+        let kind = kind.as_str();
         let found = self.cluster.discovery().preferred(names::GROUP, kind).await;
         found.context("does this cluster have Syncline?")
     }
 
     /// The newest commit of the Repository of an Application that its status names.
     pub(super) async fn head_of(&self, found: &Found) -> anyhow::Result<Option<CommitId>> {
-        let kind = kinds::Kind::Repository.as_str();
-        let resource = self.cluster.discovery().preferred(names::GROUP, kind).await;
-        let resource = resource.context("does this cluster have Syncline?")?;
+        let resource = self.own(kinds::Kind::Repository).await?;
         let namespace = found.name.namespace.clone();
         let key = resource.key(Some(namespace), &*found.application.spec.repository);
         let object = self.person.get_full(&resource, &key).await;
@@ -172,12 +171,10 @@ impl Place {
         name: &Name,
         patch: &Value,
     ) -> anyhow::Result<()> {
-        let word = kind.as_str();
-        let resource = self.cluster.discovery().preferred(names::GROUP, word).await;
-        let resource = resource.context("does this cluster have Syncline?")?;
+        let resource = self.own(kind).await?;
         let key = resource.key(Some(name.namespace.clone()), &*name.name);
         let changed = self.person.merge(&resource, &key, MANAGER, patch).await;
-        changed.with_context(|| format!("change the {word} `{name}`"))?;
+        changed.with_context(|| format!("change the {} `{name}`", kind.as_str()))?;
         Ok(())
     }
 

@@ -115,7 +115,12 @@ fn is_within(change: &HealthChange, window: Duration, now: Timestamp) -> bool {
 /// What is said of a change, to people.
 fn sentence(change: &HealthChange) -> String {
     let (from, to) = (change.from, change.to);
-    let mut text = format!("{from} -> {to}");
+    let mut text = if from == to {
+        // There and back, counted as one.
+        format!("{to} again")
+    } else {
+        format!("{from} -> {to}")
+    };
     if change.changes > 1 {
         let seconds = change.time.duration_since(change.began).as_secs();
         let flapping = if change.is_flapping() {
@@ -228,6 +233,16 @@ mod tests {
         assert_eq!(close(&mut entry, WINDOW, at(67)), None);
         let news = observe_at(&mut entry, Health::Healthy, 68).unwrap();
         assert_ne!(news.change.id, first.change.id);
+    }
+
+    #[test]
+    fn there_and_back_is_told_as_once_more_what_it_was() {
+        let mut entry = entry(Some(Health::Healthy));
+        observe_at(&mut entry, Health::Progressing, 0).unwrap();
+        let back = observe_at(&mut entry, Health::Healthy, 5).unwrap().change;
+        assert_eq!((back.from, back.to), (Health::Healthy, Health::Healthy));
+        let said = close(&mut entry, WINDOW, at(36)).unwrap();
+        assert_eq!(said, "Healthy again after 2 changes within 5 s");
     }
 
     #[test]

@@ -216,25 +216,13 @@ pub(super) async fn write(agent: &Arc<Agent>, repository: &Repository, mut rollb
     tell(agent, &name, key, ended).await;
 }
 
-/// What a rollback would do.
-pub(crate) struct Planned {
-    /// Which commits it takes back.
-    pub(crate) plan: Plan,
-    /// The files that come back.
-    pub(crate) files: Vec<String>,
-    /// Other applications that read one of them.
-    pub(crate) others: Vec<Name>,
-    /// The commit as it would be; it is in the mirror and on no branch.
-    pub(crate) draft: CommitId,
-}
-
 /// What a rollback would do, by the same steps as one that is asked for. Nothing is written but
 /// objects of the mirror.
 pub(crate) async fn planned(
     agent: &Arc<Agent>,
     application: &Name,
     request: Request,
-) -> Result<Planned, Failure> {
+) -> Result<Made, Failure> {
     let repository = repository(agent, application)?;
     let rollback = Rollback {
         application: application.clone(),
@@ -244,22 +232,19 @@ pub(crate) async fn planned(
         }),
         tries: 0,
     };
-    let made = attempts(agent, &repository, &rollback).await?;
-    Ok(Planned {
-        plan: made.plan,
-        files: made.files,
-        others: made.others,
-        draft: made.draft,
-    })
+    attempts(agent, &repository, &rollback).await
 }
 
 /// What came of a rollback.
-struct Made {
-    plan: Plan,
-    files: Vec<String>,
-    others: Vec<Name>,
-    /// The commit before it was on a branch.
-    draft: CommitId,
+pub(crate) struct Made {
+    /// Which commits it takes back.
+    pub(crate) plan: Plan,
+    /// The files that come back.
+    pub(crate) files: Vec<String>,
+    /// Other applications that read one of them.
+    pub(crate) others: Vec<Name>,
+    /// The commit before it was on a branch; it is in the mirror.
+    pub(crate) draft: CommitId,
     /// The commit that reverts; `None` where it was only planned.
     commit: Option<CommitId>,
 }

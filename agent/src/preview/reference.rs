@@ -71,17 +71,14 @@ pub(crate) async fn differences(
 ) -> Result<Preview, Unpreviewed> {
     bounded(agent, async {
         let (spec, repository) = sources(agent, application)?;
-        let pinned = spec.pin.as_ref().map(|pin| pin.commit.as_str());
-        let head = match reference.or(pinned) {
-            Some(reference) => fetched(agent, &repository, reference).await?,
-            None => newest(agent, &repository)?,
-        };
+        let head = at_or_next(agent, &spec, &repository, reference).await?;
         planned(agent, &spec, head, Detail::Texts).await
     })
     .await
 }
 
-/// The plan that waits for a person; where none does, that of the newest commit, or of `reference`.
+/// The plan that waits for a person; where none does, that of the commit that is to run, which is the
+/// pinned one or the newest; or that of `reference`.
 pub(crate) async fn waiting_or_at(
     agent: &Arc<Agent>,
     application: &Name,
@@ -90,23 +87,45 @@ pub(crate) async fn waiting_or_at(
     if let Some(reference) = reference {
         return preview(agent, application, reference).await;
     }
-    let (_, repository) = sources(agent, application)?;
+    let (spec, repository) = sources(agent, application)?;
     let waiting = {
         let state = agent.state.lock();
         let entry = state.applications.get(application);
         entry.and_then(|entry| entry.proposal.clone())
     };
-    let head = newest(agent, &repository)?;
-    if let Some(proposal) = waiting.filter(|waiting| waiting.commit == head.info.id)
+    let next = match pinned(agent, &spec) {
+        Some(commit) => commit.to_owned(),
+        None => newest(agent, &repository)?.info.id.to_string(),
+    };
+    if let Some(proposal) = waiting.filter(|one| one.commit.as_str().starts_with(&next))
         && let Ok(preview) = &proposal.made
     {
         return Ok(preview.clone());
     }
     bounded(agent, async {
-        let (spec, _) = sources(agent, application)?;
+        let head = at_or_next(agent, &spec, &repository, None).await?;
         planned(agent, &spec, head, Detail::Fields).await
     })
     .await
+}
+
+/// The commit that a person holds an Application at now: in full, or its first digits.
+fn pinned<'a>(agent: &Agent, spec: &'a Application) -> Option<&'a str> {
+    let pin = spec.pin.as_ref()?;
+    pin.holds(agent.clock.now()).then_some(pin.commit.as_str())
+}
+
+/// The commit of a reference; where none is given the pinned one, or the newest.
+async fn at_or_next(
+    agent: &Agent,
+    spec: &Application,
+    repository: &Repository,
+    reference: Option<&str>,
+) -> Result<Head, Failure> {
+    match reference.or_else(|| pinned(agent, spec)) {
+        Some(reference) => fetched(agent, repository, reference).await,
+        None => newest(agent, repository),
+    }
 }
 
 /// The newest commit of a repository that the agent has.

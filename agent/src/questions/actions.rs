@@ -50,7 +50,7 @@ impl Actions for Answers {
     }
 }
 
-/// Keeps a call in the history.
+/// Tells a call in the log, and keeps it in the history.
 fn record(agent: &Agent, call: Call) {
     let record = AuditRecord {
         id: ulid::Ulid::new().to_string(),
@@ -74,6 +74,7 @@ fn record(agent: &Agent, call: Call) {
         refused = record.failure.as_ref().map(|failure| failure.detail.as_str()),
         "a person asked for something"
     );
+    agent.history.record_audit(&record);
 }
 
 /// What may be asked of an application now.
@@ -163,7 +164,7 @@ fn refused(refusal: Refusal) -> Unanswered {
 }
 
 /// A failure as an answer.
-fn failed(failure: &Failure) -> Unanswered {
+pub(super) fn failed(failure: &Failure) -> Unanswered {
     let sentence = failure.reason.row().sentence;
     Unanswered::Refused(match failure.detail.as_str() {
         "" => sentence.to_owned(),

@@ -12,6 +12,7 @@ use syncline_web_ui::{Answer, Between, Diffs, Unanswered};
 
 use super::Answers;
 use crate::agent::Agent;
+use crate::history::unanswered;
 use crate::preview::{Unpreviewed, differences};
 
 impl Diffs for Answers {
@@ -42,9 +43,8 @@ async fn live(
         let state = agent.state.lock();
         let entry = state.applications.get(application);
         let spec = entry.and_then(|entry| entry.spec.as_ref().ok());
-        let repository = state.repository_of(application);
-        let repository = repository.and_then(|name| state.repositories.get(&name));
-        let branch = repository.and_then(|found| Some(found.spec.as_ref().ok()?.branch.clone()));
+        let source = state.source_of(application);
+        let branch = source.and_then(|found| Some(found.spec.as_ref().ok()?.branch.clone()));
         let ignore = spec.map(|spec| spec.ignore.iter().map(rule).collect());
         (branch, ignore.unwrap_or_default())
     };
@@ -53,15 +53,16 @@ async fn live(
     let actions = preview.plan.actions.iter();
     // What is left as it is without a reason stands.
     let shown = actions.filter(|a| a.kind != ActionKind::Unchanged || a.because.is_some());
-    let objects: Vec<ObjectDiff> = shown
-        .map(|action| object(action, texts.remove(&action.key)))
-        .collect();
+    let mut left_out = false;
+    let objects = shown.map(|action| {
+        let texts = texts.remove(&action.key);
+        left_out |= action.kind != ActionKind::Skip && texts.is_none();
+        object(action, texts)
+    });
+    let objects: Vec<ObjectDiff> = objects.collect();
     let mut warnings = preview.remarks.clone();
     warnings.extend(preview.plan.warnings.iter().cloned());
-    if objects.iter().any(|object| {
-        let writes = object.action != views::Action::Skip;
-        writes && object.before.is_none() && object.after.is_none() && object.why.is_none()
-    }) {
+    if left_out {
         warnings.push("so many objects differ that not all of them were compared".to_owned());
     }
     Ok(Some(DiffView {
@@ -142,8 +143,10 @@ async fn syncs(
             Ok(None)
         };
     };
-    let old = states(agent, application, from).await?;
-    let new = states(agent, application, to).await?;
+    let (old, new) = tokio::try_join!(
+        states(agent, application, from),
+        states(agent, application, to)
+    )?;
     let keys: std::collections::BTreeSet<&ObjectKey> = old.keys().chain(new.keys()).collect();
     let count = keys.len();
     let objects = keys.into_iter().filter_map(|key| {
@@ -198,7 +201,7 @@ async fn sync(
     id: &str,
 ) -> Result<Option<SyncRecord>, Unanswered> {
     let found = agent.history.sync(id).await;
-    let found = found.map_err(|error| Unanswered::Internal(error.into()))?;
+    let found = found.map_err(unanswered)?;
     Ok(found.filter(|sync| sync.application == *application))
 }
 
@@ -209,7 +212,7 @@ async fn states(
     sync: &str,
 ) -> Result<BTreeMap<ObjectKey, MaskedManifest>, Unanswered> {
     let found = agent.history.object_states(application, sync).await;
-    let found = found.map_err(|error| Unanswered::Internal(error.into()))?;
+    let found = found.map_err(unanswered)?;
     let states = found.into_iter();
     Ok(states.map(|state| (state.key, state.manifest)).collect())
 }

@@ -14,7 +14,7 @@ use syncline_web_ui::views::{
     Severity, TagAnswer, TagFacts, TagVerdict, Why,
 };
 
-use super::{actions, why};
+use super::{actions, next_look, why};
 use crate::agent::Agent;
 use crate::images::{self, Knowledge, Memory, Place};
 use crate::poller::Target;
@@ -23,11 +23,6 @@ use crate::state::{ApplicationState, PolicyState, State};
 /// A line of the list.
 pub(super) fn summary(agent: &Agent, name: &Name, entry: &PolicyState) -> ImageSummary {
     let spec = entry.spec.as_ref().ok();
-    let due = agent.poller.due(&Target::ImagePolicy(name.clone()));
-    let next_scan = due.and_then(|due| {
-        let left = due.saturating_duration_since(agent.clock.monotonic());
-        agent.clock.now().checked_add(left).ok()
-    });
     ImageSummary {
         namespace: name.namespace.clone(),
         name: name.name.clone(),
@@ -39,7 +34,7 @@ pub(super) fn summary(agent: &Agent, name: &Name, entry: &PolicyState) -> ImageS
         severity: Severity::of(entry.statement.reason, views::Health::Healthy),
         why: why(&entry.statement),
         scanned_at: entry.memory.scanned_at,
-        next_scan,
+        next_scan: next_look(agent, &Target::ImagePolicy(name.clone())),
     }
 }
 

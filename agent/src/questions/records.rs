@@ -15,6 +15,7 @@ use syncline_web_ui::{Answer, CallFilter, DeliveryPart, DriftPart, Page, Records
 use super::{Answers, repositories};
 use crate::agent::Agent;
 use crate::health::FIGHT_ROUNDS;
+use crate::history::unanswered;
 use crate::state::{ApplicationState, State};
 
 /// A sync that a delivery led to is queued within this time after it.
@@ -28,7 +29,7 @@ impl Records for Answers {
             let agent = &self.agent;
             let (before, limit) = (page.before.as_deref(), page.limit);
             let found = agent.history.deliveries_of(only, before, limit).await;
-            let records = found.map_err(|error| Unanswered::Internal(error.into()))?;
+            let records = found.map_err(unanswered)?;
             let syncs = led_to(agent, &records).await?;
             let state = agent.state.lock();
             let items = records.iter().map(|record| DeliveryView {
@@ -63,7 +64,7 @@ impl Records for Answers {
             let history = &self.agent.history;
             let found = history.audit(&filter, page.before.as_deref(), page.limit);
             let found = found.await;
-            let found = found.map_err(|error| Unanswered::Internal(error.into()))?;
+            let found = found.map_err(unanswered)?;
             Ok(found.iter().map(CallView::from).collect())
         })
     }
@@ -73,7 +74,7 @@ impl Records for Answers {
             let agent = &self.agent;
             let (before, limit) = (page.before.as_deref(), page.limit);
             let found = agent.history.drifted_syncs(before, limit).await;
-            let syncs = found.map_err(|error| Unanswered::Internal(error.into()))?;
+            let syncs = found.map_err(unanswered)?;
             let now = match before {
                 None => drifted_now(agent, &syncs),
                 Some(_) => Vec::new(),
@@ -123,7 +124,7 @@ async fn led_to(
         .history
         .find_syncs(&filter, None, LOOKED_THROUGH)
         .await;
-    found.map_err(|error| Unanswered::Internal(error.into()))
+    found.map_err(unanswered)
 }
 
 /// The applications that a delivery led to a sync of, as far as that is known: a webhook caused it,

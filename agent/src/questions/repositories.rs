@@ -6,7 +6,7 @@ use syncline_web_ui::views::{
     Severity, WebhookState,
 };
 
-use super::why;
+use super::{next_look, why};
 use crate::agent::Agent;
 use crate::poller::Target;
 use crate::state::{RepositoryState, State};
@@ -19,11 +19,6 @@ pub(super) fn summary(
     entry: &RepositoryState,
 ) -> RepositoryView {
     let spec = entry.spec.as_ref().ok();
-    let due = agent.poller.due(&Target::Repository(name.clone()));
-    let next_look = due.and_then(|due| {
-        let left = due.saturating_duration_since(agent.clock.monotonic());
-        agent.clock.now().checked_add(left).ok()
-    });
     let webhook = match spec.and_then(|spec| spec.webhook_secret.as_ref()) {
         None => WebhookState::None,
         Some(_) if agent.hooks.has(name) => WebhookState::Ready,
@@ -39,7 +34,7 @@ pub(super) fn summary(
             .as_ref()
             .map(|head| views::Commit::from(&head.info)),
         checked_at: entry.checked_at,
-        next_look,
+        next_look: next_look(agent, &Target::Repository(name.clone())),
         failures: entry.failures,
         webhook,
         last_delivery: agent.told.last_of(name).as_ref().map(DeliveryView::from),

@@ -33,8 +33,7 @@ pub(super) fn failed(
     if *good == ledger.commit {
         return None;
     }
-    let repository = state.repositories.get(&state.repository_of(name)?)?;
-    let url = &repository.spec.as_ref().ok()?.url;
+    let url = &state.source_of(name)?.spec.as_ref().ok()?.url;
     Some(Failed {
         mirror: agent.mirrors.get(url).ok()?,
         good: good.clone(),

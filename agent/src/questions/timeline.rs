@@ -7,6 +7,7 @@ use syncline_web_ui::{Answer, Page, Timeline, Unanswered};
 
 use super::{Answers, history};
 use crate::agent::{Agent, blocking};
+use crate::history::unanswered;
 
 /// So many commits of a sync are named.
 const NAMED_COMMITS: usize = 50;
@@ -38,7 +39,7 @@ impl Timeline for Answers {
                     .history
                     .health_changes(&application, page.before.as_deref(), page.limit)
                     .await
-                    .map_err(|error| Unanswered::Internal(error.into()))?;
+                    .map_err(unanswered)?;
                 entries.extend(found.iter().map(|one| TimelineEntry::Health(one.into())));
             }
             if entries.is_empty() && !self.knows(&application) {
@@ -54,7 +55,7 @@ impl Timeline for Answers {
         Box::pin(async move {
             let agent = &self.agent;
             let found = agent.history.sync(&id).await;
-            let found = found.map_err(|error| Unanswered::Internal(error.into()))?;
+            let found = found.map_err(unanswered)?;
             let Some(sync) = found else {
                 return Ok(None);
             };
@@ -65,11 +66,11 @@ impl Timeline for Answers {
             let before = history
                 .syncs(&sync.application, Some(&id), LOOKED_THROUGH)
                 .await
-                .map_err(|error| Unanswered::Internal(error.into()))?;
+                .map_err(unanswered)?;
             let after = history
                 .sync_after(&sync.application, &id)
                 .await
-                .map_err(|error| Unanswered::Internal(error.into()))?;
+                .map_err(unanswered)?;
             let good = before.iter().find(|other| is_good(other, &sync));
             Ok(Some(SyncContext {
                 commits,
@@ -96,7 +97,7 @@ async fn syncs(
     };
     let before = page.before.as_deref();
     let found = agent.history.find_syncs(&filter, before, page.limit).await;
-    found.map_err(|error| Unanswered::Internal(error.into()))
+    found.map_err(unanswered)
 }
 
 /// Calls of people about an application.
@@ -112,7 +113,7 @@ async fn acts(
     };
     let before = page.before.as_deref();
     let found = agent.history.audit(&filter, before, page.limit).await;
-    found.map_err(|error| Unanswered::Internal(error.into()))
+    found.map_err(unanswered)
 }
 
 /// The newest commits that a sync brought, one more than are named where there are more. None where
@@ -123,9 +124,8 @@ async fn commits(agent: &Agent, sync: &SyncRecord) -> Vec<Commit> {
     };
     let mirror = {
         let state = agent.state.lock();
-        let repository = state.repository_of(&sync.application);
-        let repository = repository.and_then(|name| state.repositories.get(&name));
-        repository
+        state
+            .source_of(&sync.application)
             .and_then(|repository| repository.spec.as_ref().ok())
             .and_then(|spec| agent.mirrors.get(&spec.url).ok())
     };

@@ -52,7 +52,7 @@ pub(super) async fn look(agent: &Arc<Agent>, name: &Name) {
 fn wished(state: &State, name: &Name) -> Option<(Head, u64)> {
     let entry = state.applications.get(name)?;
     entry.blocked.as_ref()?;
-    let repository = state.repositories.get(&state.repository_of(name)?)?;
+    let repository = state.source_of(name)?;
     repository.unrendered.get(name)?;
     Some((repository.head.clone()?, repository.heads))
 }

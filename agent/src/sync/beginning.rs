@@ -38,9 +38,8 @@ pub(super) enum Begin {
 pub(super) async fn begin(agent: &Agent, name: &Name, trigger: &Trigger) -> (Begin, u64) {
     let pinned = pinned(agent, name).await;
     let mut state = agent.state.lock();
-    let repository = state.repository_of(name);
-    let repository = repository.and_then(|repository| state.repositories.get(&repository));
-    let heads = repository.map_or(0, |repository| repository.heads);
+    let source = state.source_of(name);
+    let heads = source.map_or(0, |source| source.heads);
     (decide(agent, &mut state, name, trigger, pinned), heads)
 }
 

@@ -104,12 +104,7 @@ pub(super) async fn finish(
             entry.pending = None;
         }
         if keep {
-            entry.last_sync = Some(LastSync {
-                id: record.id.clone(),
-                result: record.result,
-                finished_at: record.finished_at,
-                cause: record.cause,
-            });
+            entry.last_sync = Some(LastSync::of(&record));
             agent.history.record_sync(&record);
             agent.feed.publish(Topic::Sync, name.to_string());
         }

@@ -265,8 +265,7 @@ pub(crate) fn unrendered(state: &State, name: &Name) -> Vec<Name> {
         .applications
         .get(name)
         .map_or(0, |entry| entry.settled);
-    let repository = state.repository_of(name);
-    let Some(repository) = repository.and_then(|name| state.repositories.get(&name)) else {
+    let Some(repository) = state.source_of(name) else {
         return Vec::new();
     };
     let others = repository.unrendered.iter();
@@ -288,8 +287,7 @@ fn holder(state: &State, ours: &Application, owner: &Name, key: &ObjectKey, hash
         None => (Holder::LeftIt, true, false),
         Some(entry) => {
             let account = entry.spec.as_ref().map_or("", |spec| &spec.account);
-            let repository = state.repository_of(owner);
-            let repository = repository.and_then(|name| state.repositories.get(&name));
+            let repository = state.source_of(owner);
             let pending = repository.is_some_and(|r| r.unrendered.contains_key(owner));
             let wanted = match &entry.ahead {
                 Some(ahead) => ahead.objects.get(key).copied(),

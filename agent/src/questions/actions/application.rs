@@ -39,8 +39,7 @@ pub(super) fn allowed(
     let now = agent.clock.now();
     let spec = entry.spec.as_ref().ok();
     let suspension = spec.and_then(|spec| spec.suspend.as_ref());
-    let source = state.repository_of(name);
-    let source = source.and_then(|source| state.repositories.get(&source));
+    let source = state.source_of(name);
     let named = spec
         .map(|spec| spec.repository.as_str())
         .unwrap_or_default();
@@ -105,14 +104,15 @@ struct Seen {
     head: Option<CommitId>,
     repository: String,
     hook_runs: bool,
+    pinned: Option<String>,
 }
 
 impl Seen {
     fn of(agent: &Agent, name: &Name) -> Option<Self> {
+        let now = agent.clock.now();
         let state = agent.state.lock();
         let entry = state.applications.get(name)?;
-        let source = state.repository_of(name);
-        let source = source.and_then(|source| state.repositories.get(&source));
+        let source = state.source_of(name);
         let head = source.and_then(|source| source.head.as_ref());
         let ledger = entry.rollout.as_ref().filter(|ledger| ledger.is_active());
         Some(Self {
@@ -125,6 +125,13 @@ impl Seen {
                 .as_ref()
                 .map_or_else(|_| String::new(), |spec| spec.repository.clone()),
             hook_runs: ledger.is_some_and(|ledger| ledger.running().is_some()),
+            pinned: entry
+                .spec
+                .as_ref()
+                .ok()
+                .and_then(|spec| spec.pin.as_ref())
+                .filter(|pin| pin.holds(now))
+                .map(|pin| pin.commit.clone()),
         })
     }
 }
@@ -158,7 +165,7 @@ pub(super) async fn act(
     match action {
         ApplicationAction::Sync => {
             may(Verb::Sync)?;
-            sync(agent, name, how).await.map(Some)
+            sync(agent, name, &seen, how).await.map(Some)
         }
         ApplicationAction::Refresh => {
             may(Verb::Refresh)?;
@@ -260,13 +267,22 @@ pub(super) async fn act(
     }
 }
 
-async fn sync(agent: &Arc<Agent>, name: &Name, how: &How) -> Result<ActionAnswer, Unanswered> {
+async fn sync(
+    agent: &Arc<Agent>,
+    name: &Name,
+    seen: &Seen,
+    how: &How,
+) -> Result<ActionAnswer, Unanswered> {
     let command = Decision::Sync.command(name);
     if let How::Do(_) = how {
         ask_for_sync(agent, name);
         return Ok(answer(how, "a sync was asked for", command));
     }
-    let mut told = answer(how, "it is brought to the newest commit", command);
+    let sentence = match &seen.pinned {
+        Some(commit) => format!("it is brought to commit {commit}, where it is pinned"),
+        None => "it is brought to the newest commit".to_owned(),
+    };
+    let mut told = answer(how, sentence, command);
     look_ahead(&mut told, waiting_or_at(agent, name, None).await);
     Ok(told)
 }
@@ -401,12 +417,10 @@ async fn roll_back(
         return Err(Unanswered::Invalid(why.to_owned()));
     }
     let decision = Decision::Rollback(request.clone());
-    let mut told = answer(how, "the rollback was asked for", decision.command(name));
-    let now = agent.clock.now();
-    let written = change(agent, Kind::Application, name, |_| Ok(decision.patch(now))).await?;
-    if written.is_none() {
+    let told = answer(how, "the rollback was asked for", decision.command(name));
+    let Some(mut told) = write(agent, name, &decision, how, told).await? else {
         return Ok(None);
-    }
+    };
     let deadline = Instant::now() + agent.settings.preview_timeout;
     let key = request.key();
     let mut looks = tokio::time::interval(ROLLBACK_LOOK);

@@ -19,6 +19,7 @@ use syncline_web_ui::views::{
 };
 
 use crate::agent::Agent;
+use crate::questions::actions::failed;
 
 /// The configuration; `None` where there is no such application.
 pub(super) fn of(agent: &Agent, name: &Name) -> Result<Option<ConfigurationView>, Unanswered> {
@@ -26,10 +27,7 @@ pub(super) fn of(agent: &Agent, name: &Name) -> Result<Option<ConfigurationView>
     let Some(entry) = state.applications.get(name) else {
         return Ok(None);
     };
-    let spec = entry.spec.as_ref().map_err(|failure| {
-        let sentence = failure.reason.row().sentence;
-        Unanswered::Refused(format!("{sentence}: {}", failure.detail))
-    })?;
+    let spec = entry.spec.as_ref().map_err(failed)?;
     let keys: Vec<&ObjectKey> = entry.objects.keys().collect();
     let count = |selects: &dyn Fn(&ObjectKey) -> bool| {
         keys.iter().filter(|key| selects(key)).count() as u32

@@ -70,7 +70,7 @@ pub(super) async fn rendered(agent: &Arc<Agent>, name: &Name) -> Result<Arc<Secr
 /// The commit that was applied, or the newest one.
 fn head(state: &State, name: &Name) -> Option<Head> {
     let entry = state.applications.get(name)?;
-    let repository = state.repositories.get(&state.repository_of(name)?)?;
+    let repository = state.source_of(name)?;
     entry.applied.clone().or_else(|| repository.head.clone())
 }
 
