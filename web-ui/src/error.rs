@@ -58,8 +58,6 @@ pub(crate) enum Error {
     NotFound(String),
     #[error("this `Idempotency-Key` was used for another call; each call has its own")]
     KeyReused,
-    #[error("the call was refused")]
-    Sent(Box<Response>),
     #[error("the method is not allowed here")]
     Method,
     #[error("too many event streams are open")]
@@ -85,7 +83,6 @@ impl Error {
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused"),
-            Self::Sent(response) => (response.status(), "refused"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
             Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting-down"),
@@ -129,9 +126,6 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Self::Unanswered(Unanswered::Internal(cause)) = &self {
             tracing::error!(error = %cause, "a question of the web UI could not be answered");
-        }
-        if let Self::Sent(response) = self {
-            return *response;
         }
         let (status, code) = self.status_and_code();
         let at = match &self {

@@ -197,7 +197,8 @@ fn is_same_site(
     site && origin
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether what follows is one JSON text, which a file of JSON Lines is not.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -20,6 +20,7 @@ pub(crate) mod timeline;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
+use http::HeaderName;
 use http::request::Parts;
 use serde::Deserialize;
 use syncline_core::record::Name;
@@ -28,6 +29,9 @@ use crate::error::Error;
 use crate::questions::{Answer, Page};
 use crate::router::Shared;
 use crate::settings::Settings;
+
+/// What a proxy must be told so that it passes on as it comes what goes on for long.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
 /// Asks the agent, and does not wait for ever.
 async fn ask<T>(shared: &Shared, answer: Answer<'_, T>) -> Result<T, Error> {
@@ -47,12 +51,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let Path((namespace, name)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|_| Error::BadRequest("the path is not valid".to_owned()))?;
-        for part in [&namespace, &name] {
-            if !is_name(part) {
-                return Err(Error::BadRequest("the path holds no valid name".to_owned()));
-            }
-        }
-        Ok(Self(Name::new(namespace, name)))
+        name_in_path(namespace, name).map(Self)
+    }
+}
+
+/// `{id}` of a path, checked to be one that a sync can have.
+pub(crate) struct SyncId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SyncId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let id = Path::<String>::from_request_parts(parts, state).await.ok();
+        id.map(|Path(id)| Self(id))
+            .filter(|Self(id)| is_id(id))
+            .ok_or_else(|| Error::BadRequest("the path holds no id of a sync".to_owned()))
     }
 }
 
@@ -88,6 +101,30 @@ impl Part {
             limit: limit + 1,
         };
         Ok((page, limit as usize))
+    }
+}
+
+/// Leaves of a page what is shown. The id to go on before, where there is more.
+fn cut<T>(items: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> &str) -> Option<String> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more);
+    last.map(|item| id(item).to_owned())
+}
+
+fn no_application(name: &Name) -> Error {
+    Error::NotFound(format!("application `{name}`"))
+}
+
+fn no_image_policy(name: &Name) -> Error {
+    Error::NotFound(format!("image policy `{name}`"))
+}
+
+fn name_in_path(namespace: String, name: String) -> Result<Name, Error> {
+    if is_name(&namespace) && is_name(&name) {
+        Ok(Name::new(namespace, name))
+    } else {
+        Err(Error::BadRequest("the path holds no valid name".to_owned()))
     }
 }
 

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::assets::takes_gzip;
 use crate::error::Error;
+use crate::guard::is_json;
 use crate::router::Shared;
 
 /// The header that says up to which change of the stream an answer is the truth at least.
@@ -69,12 +70,6 @@ pub(crate) async fn pack(State(shared): State<Shared>, request: Request, next: N
         None => plain,
     };
     Response::from_parts(parts, Body::from(body))
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// Weak: packed and plain it is the same answer. It is compared within one agent only, by browsers

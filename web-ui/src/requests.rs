@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use crate::sessions::random_hex;
 
 /// The header that holds the number.
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Numbers a request. What it says of itself is not believed: a number is ours.
 pub(crate) async fn number(request: Request, next: Next) -> Response {

@@ -1,5 +1,6 @@
 //! Serves a router on a socket, and lets go of those who take nothing.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,8 +8,9 @@ use axum::serve::ListenerExt as _;
 use socket2::SockRef;
 use tokio::net::TcpListener;
 
-/// Serves until it is dropped. A connection whose other end takes nothing of what is sent to it for
-/// `patience` is closed, so that nobody holds a stream open without reading it.
+/// Serves until it is dropped; the audit is told the address of each caller. A connection whose other
+/// end takes nothing of what is sent to it for `patience` is closed, so that nobody holds a stream open
+/// without reading it.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -23,5 +25,6 @@ pub async fn serve(
             tracing::warn!(%error, "a connection of the web UI may stay open for long");
         }
     });
-    axum::serve(listener, router).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await
 }

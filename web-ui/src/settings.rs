@@ -32,7 +32,7 @@ pub struct Settings {
     pub max_streams: usize,
     /// The longest list of applications that is told at once.
     pub list_limit: usize,
-    /// How many syncs a page has unless the request says.
+    /// How many items a page has unless the request says.
     pub page_size: u32,
     /// The largest page that a request may ask for.
     pub max_page_size: u32,

@@ -3172,7 +3172,7 @@ export interface operations {
     previewApplication: {
         parameters: {
             query?: {
-                /** @description Branch, tag, commit or full name of a reference; without it the plan that waits for a person, or that of the newest commit */
+                /** @description Branch, tag, commit or full name of a reference; without it the plan that waits for a person, or that of the commit that is to run: the pinned one, or the newest */
                 ref?: string;
             };
             header?: never;

@@ -109,6 +109,7 @@ impl Key {
             Self::Hold => &[
                 "frozen",
                 "suspended",
+                "aborted",
                 "pinned",
                 "blocked",
                 "window",

@@ -188,9 +188,17 @@ fn terms_say_where_they_are() {
 /// The words of the filter are the words of the API.
 #[test]
 fn what_the_api_says_can_be_looked_for() {
-    fn check<T: Serialize + Copy>(key: &str, all: &[T], set: impl Fn(&mut Listed, T)) {
+    fn check<T: Serialize + Copy>(
+        key: &str,
+        schema: &str,
+        all: &[T],
+        set: impl Fn(&mut Listed, T),
+    ) {
         let words = Key::parse(key).unwrap().words();
         assert_eq!(words.len(), all.len(), "{key}");
+        let api = serde_json::to_value(crate::openapi_document()).unwrap();
+        let told = api["components"]["schemas"][schema]["enum"].as_array();
+        assert_eq!(told.unwrap().len(), all.len(), "{key}");
         for value in all {
             let word = serde_json::to_value(value).unwrap();
             let word = word.as_str().unwrap().to_lowercase();
@@ -206,6 +214,7 @@ fn what_the_api_says_can_be_looked_for() {
     use Cause as C;
     check(
         "cause",
+        "Cause",
         &[
             C::StartUp,
             C::Time,
@@ -226,6 +235,7 @@ fn what_the_api_says_can_be_looked_for() {
     use Health as H;
     check(
         "health",
+        "Health",
         &[
             H::Healthy,
             H::Progressing,
@@ -239,9 +249,11 @@ fn what_the_api_says_can_be_looked_for() {
     use Hold as O;
     check(
         "hold",
+        "Hold",
         &[
             O::Frozen,
             O::Suspended,
+            O::Aborted,
             O::Pinned,
             O::Blocked,
             O::Window,
@@ -254,6 +266,7 @@ fn what_the_api_says_can_be_looked_for() {
     use Severity as S;
     check(
         "state",
+        "Severity",
         &[
             S::Failing,
             S::Waiting,
@@ -266,6 +279,7 @@ fn what_the_api_says_can_be_looked_for() {
     use SyncResult as R;
     check(
         "result",
+        "SyncResult",
         &[
             R::Running,
             R::Succeeded,

@@ -4,8 +4,6 @@
 //! body -> key known? the same answer -> read -> agent -> audit -> answer
 //! ```
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{Extension, FromRequest, FromRequestParts as _, Query, Request, State};
@@ -17,8 +15,9 @@ use serde::de::DeserializeOwned;
 use syncline_core::outcome::Failure;
 use syncline_core::reason::Reason;
 use syncline_core::record::Name;
+use tracing::Instrument as _;
 
-use super::Named;
+use super::{Named, no_application, no_image_policy};
 use crate::error::{Error, ErrorBody};
 use crate::guard::Caller;
 use crate::questions::{Answer, Call, How, Unanswered};
@@ -160,7 +159,7 @@ pub(crate) async fn sync(
     Extension(caller): Extension<Caller>,
     Named(name): Named,
     headers: HeaderMap,
-) -> Result<StatusCode, Error> {
+) -> Result<Response, Error> {
     let said = Said {
         caller,
         is_trial: Ok(false),
@@ -168,10 +167,10 @@ pub(crate) async fn sync(
         body: Ok(Bytes::from_static(br#"{"action":"sync"}"#)),
     };
     let response = run(shared, Target::Application(name), said).await?;
-    match response.status() {
-        StatusCode::OK => Ok(StatusCode::ACCEPTED),
-        _ => Err(Error::Sent(Box::new(response))),
-    }
+    Ok(match response.status() {
+        StatusCode::OK => StatusCode::ACCEPTED.into_response(),
+        _ => response,
+    })
 }
 
 /// What is acted on.
@@ -207,11 +206,11 @@ impl Target {
 
     /// The name of what is not there.
     fn missing(&self) -> Error {
-        Error::NotFound(match self {
-            Self::Application(name) => format!("application `{name}`"),
-            Self::Image(name) => format!("image policy `{name}`"),
-            Self::Agent => "agent".to_owned(),
-        })
+        match self {
+            Self::Application(name) => no_application(name),
+            Self::Image(name) => no_image_policy(name),
+            Self::Agent => Error::NotFound("agent".to_owned()),
+        }
     }
 
     fn read(&self, body: &[u8]) -> Result<Wish, Error> {
@@ -267,7 +266,7 @@ async fn run(shared: Shared, target: Target, said: Said) -> Result<Response, Err
         return Err(error);
     };
     // A browser that goes away does not stop what it asked for: asked again, it would be done twice.
-    let work = tokio::spawn(async move {
+    let call = async move {
         let work = || async {
             let response = done(&shared, &caller, &target, &body).await;
             let response = response.unwrap_or_else(Error::into_response);
@@ -282,7 +281,8 @@ async fn run(shared: Shared, target: Target, said: Said) -> Result<Response, Err
             }
         };
         cell.get_or_try_init(work).await.cloned()
-    });
+    };
+    let work = tokio::spawn(call.in_current_span());
     let Ok(Ok((status, sent)) | Err((status, sent))) = work.await else {
         return Err(Error::Internal);
     };
@@ -324,7 +324,7 @@ async fn act(
     wish: Wish,
     how: How,
 ) -> Result<ActionAnswer, Error> {
-    let questions = Arc::clone(&shared.questions);
+    let questions = &shared.questions;
     let answer: Answer<'_, Option<ActionAnswer>> = match wish {
         Wish::Application(name, action) => questions.act_on_application(name, action, how),
         Wish::Image(name, action) => questions.act_on_image(name, action, how),

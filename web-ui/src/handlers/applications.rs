@@ -1,9 +1,9 @@
-//! One application, and asking for a sync of it.
+//! One application.
 
 use axum::Json;
 use axum::extract::State;
 
-use super::{Named, ask};
+use super::{Named, ask, no_application};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
 use crate::views::ApplicationDetail;
@@ -21,7 +21,6 @@ pub(crate) async fn show(
     State(shared): State<Shared>,
     Named(name): Named,
 ) -> Result<Json<ApplicationDetail>, Error> {
-    let missing = || Error::NotFound(format!("application `{name}`"));
     let detail = ask(&shared, shared.questions.application(name.clone())).await?;
-    detail.map(Json).ok_or_else(missing)
+    detail.map(Json).ok_or_else(|| no_application(&name))
 }

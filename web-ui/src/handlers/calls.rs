@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use syncline_core::record::Name;
 
-use super::{Part, ask, is_name};
+use super::{Part, ask, cut, is_name};
 use crate::error::{Error, ErrorBody};
 use crate::questions::CallFilter;
 use crate::router::Shared;
@@ -99,8 +99,6 @@ pub(crate) async fn list(
     let filter = Wanted::checked(wanted)?;
     let (page, limit) = Part::checked(part, &shared.settings)?;
     let mut items = ask(&shared, shared.questions.calls(page, filter)).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let next = cut(&mut items, limit, |item| &item.id);
     Ok(Json(CallList { items, next }))
 }

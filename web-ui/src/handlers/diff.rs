@@ -5,8 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use super::preview::LONGEST_REFERENCE;
-use super::{Named, is_id};
+use super::{Named, is_id, no_application, preview};
 use crate::error::{Error, ErrorBody};
 use crate::questions::Between;
 use crate::router::Shared;
@@ -23,20 +22,14 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn checked(self) -> Result<Between, Error> {
-        let refuse = |why: String| Err(Error::BadRequest(why));
+        let refuse = |why: &str| Err(Error::BadRequest(why.to_owned()));
         match (self.reference, self.from, self.to) {
             (None, Some(from), Some(to)) if is_id(&from) && is_id(&to) => {
                 Ok(Between::Syncs { from, to })
             }
-            (None, Some(_), Some(_)) => refuse("`from` and `to` are ids of syncs".to_owned()),
-            (reference, None, None) => {
-                let length = reference.as_ref().map(String::len);
-                if length.is_some_and(|length| !(1..=LONGEST_REFERENCE).contains(&length)) {
-                    return refuse(format!("`ref` has from 1 to {LONGEST_REFERENCE} bytes"));
-                }
-                Ok(Between::LiveAndDesired(reference))
-            }
-            _ => refuse("give `from` and `to`, or `ref`, or none of them".to_owned()),
+            (None, Some(_), Some(_)) => refuse("`from` and `to` are ids of syncs"),
+            (reference, None, None) => Ok(Between::LiveAndDesired(preview::checked(reference)?)),
+            _ => refuse("give `from` and `to`, or `ref`, or none of them"),
         }
     }
 }
@@ -71,11 +64,10 @@ pub(crate) async fn show(
     let Query(asked) =
         asked.map_err(|_| Error::BadRequest("each parameter is given once".to_owned()))?;
     let between = asked.checked()?;
-    let missing = || Error::NotFound(format!("application `{name}`"));
     // The agent bounds it: to render and to ask the API server takes longer than an answer from
     // memory.
     let diff = shared.questions.diff(name.clone(), between).await?;
-    diff.map(Json).ok_or_else(missing)
+    diff.map(Json).ok_or_else(|| no_application(&name))
 }
 
 #[cfg(test)]

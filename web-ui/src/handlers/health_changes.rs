@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 
-use super::{Named, Part, ask};
+use super::{Named, Part, ask, cut, no_application};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
 use crate::views::HealthChangeList;
@@ -29,11 +29,8 @@ pub(crate) async fn list(
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<HealthChangeList>, Error> {
     let (page, limit) = Part::checked(part, &shared.settings)?;
-    let missing = || Error::NotFound(format!("application `{name}`"));
     let answer = ask(&shared, shared.questions.health_changes(name.clone(), page)).await?;
-    let mut items = answer.ok_or_else(missing)?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let mut items = answer.ok_or_else(|| no_application(&name))?;
+    let next = cut(&mut items, limit, |item| &item.id);
     Ok(Json(HealthChangeList { items, next }))
 }

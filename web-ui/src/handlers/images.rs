@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
-use syncline_core::record::Name;
 
-use super::{Named, Part, ask, is_name};
+use super::{Named, Part, ask, cut, name_in_path, no_image_policy};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
 use crate::views::{ImageDetail, ImageList, ImageUpdateList, TagAnswer, TagList};
@@ -42,7 +41,7 @@ pub(crate) async fn show(
     Named(name): Named,
 ) -> Result<Json<ImageDetail>, Error> {
     let detail = ask(&shared, shared.questions.image(name.clone())).await?;
-    detail.map(Json).ok_or_else(|| missing(&name))
+    detail.map(Json).ok_or_else(|| no_image_policy(&name))
 }
 
 /// Which tags.
@@ -93,7 +92,7 @@ pub(crate) async fn tags(
         }
     }
     let all = ask(&shared, shared.questions.image_tags(name.clone())).await?;
-    let mut items = all.ok_or_else(|| missing(&name))?;
+    let mut items = all.ok_or_else(|| no_image_policy(&name))?;
     let search = wanted.search.unwrap_or_default().to_lowercase();
     items.retain(|item| {
         wanted.rule.as_ref().is_none_or(|rule| item.rule == *rule)
@@ -133,9 +132,7 @@ pub(crate) async fn tag(
 ) -> Result<Json<TagAnswer>, Error> {
     let Path((namespace, name, tag)) =
         path.map_err(|_| Error::BadRequest("the path is not valid".to_owned()))?;
-    if !is_name(&namespace) || !is_name(&name) {
-        return Err(Error::BadRequest("the path holds no valid name".to_owned()));
-    }
+    let name = name_in_path(namespace, name)?;
     if !is_tag(&tag) {
         return Err(Error::BadRequest(
             "a tag has letters, digits, `_`, `.` and `-`, at most 128, and begins with none of the \
@@ -143,9 +140,8 @@ pub(crate) async fn tag(
                 .to_owned(),
         ));
     }
-    let name = Name::new(namespace, name);
     let answer = ask(&shared, shared.questions.image_tag(name.clone(), tag)).await?;
-    answer.map(Json).ok_or_else(|| missing(&name))
+    answer.map(Json).ok_or_else(|| no_image_policy(&name))
 }
 
 /// Commits of an image policy, the newest first.
@@ -169,15 +165,9 @@ pub(crate) async fn updates(
 ) -> Result<Json<ImageUpdateList>, Error> {
     let (page, limit) = Part::checked(part, &shared.settings)?;
     let answer = ask(&shared, shared.questions.image_updates(name.clone(), page)).await?;
-    let mut items = answer.ok_or_else(|| missing(&name))?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let mut items = answer.ok_or_else(|| no_image_policy(&name))?;
+    let next = cut(&mut items, limit, |item| &item.id);
     Ok(Json(ImageUpdateList { items, next }))
-}
-
-fn missing(name: &Name) -> Error {
-    Error::NotFound(format!("image policy `{name}`"))
 }
 
 /// The `tag` of the OCI distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use syncline_core::record::Name;
 
-use super::{Part, ask, is_name};
+use super::{Part, ask, cut, is_name};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
 use crate::views::{DeliveryList, DeliveryVerdict, DependencyGraph, DriftList};
@@ -45,9 +45,7 @@ pub(crate) async fn deliveries(
     let only = verdict.map(Into::into);
     let part = ask(&shared, shared.questions.deliveries(page, only)).await?;
     let mut items = part.items;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let next = cut(&mut items, limit, |item| &item.id);
     Ok(Json(DeliveryList {
         items,
         next,
@@ -75,9 +73,7 @@ pub(crate) async fn drift(
     let (page, limit) = Part::checked(part, &shared.settings)?;
     let part = ask(&shared, shared.questions.drift(page)).await?;
     let mut items = part.items;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
+    let next = cut(&mut items, limit, |item| &item.id);
     Ok(Json(DriftList {
         now: part.now,
         items,

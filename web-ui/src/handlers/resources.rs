@@ -9,9 +9,8 @@ use futures::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use serde::Deserialize;
-use syncline_core::record::Name;
 
-use super::{Named, ask, is_name};
+use super::{Named, UNBUFFERED, ask, is_name, name_in_path, no_application};
 use crate::error::{Error, ErrorBody};
 use crate::guard::SessionEnds;
 use crate::questions::LogsWanted;
@@ -112,18 +111,14 @@ pub(crate) async fn object(
 ) -> Result<Json<ObjectDetail>, Error> {
     let Path([namespace, name, group, kind, object_namespace, object]) =
         path.map_err(|_| Error::BadRequest("the path is not valid".to_owned()))?;
-    if !is_name(&namespace) || !is_name(&name) {
-        return Err(Error::BadRequest("the path holds no valid name".to_owned()));
-    }
+    let name = name_in_path(namespace, name)?;
     let object = object_name(&group, &kind, &object_namespace, &object)?;
     let missing = || {
         let what = format!("{} `{}` of this application", object.kind, object.name);
         Error::NotFound(what)
     };
-    let found = shared
-        .questions
-        .object(Name::new(namespace, name), object.clone());
-    ask(&shared, found).await?.map(Json).ok_or_else(missing)
+    let found = ask(&shared, shared.questions.object(name, object.clone())).await?;
+    found.map(Json).ok_or_else(missing)
 }
 
 /// Which logs are asked for.
@@ -202,8 +197,8 @@ pub(crate) async fn logs(
             Ok::<_, serde_json::Error>(Bytes::from(line))
         })
         .take_until(tokio::time::sleep_until(ends));
-    let kind = [(CONTENT_TYPE, "application/x-ndjson")];
-    Ok((kind, Body::from_stream(lines)).into_response())
+    let headers = [(CONTENT_TYPE, "application/x-ndjson"), UNBUFFERED];
+    Ok((headers, Body::from_stream(lines)).into_response())
 }
 
 /// The spec of an Application as the agent understands it, with the defaults of what it does not name.
@@ -221,10 +216,6 @@ pub(crate) async fn configuration(
 ) -> Result<Json<ConfigurationView>, Error> {
     let found = ask(&shared, shared.questions.configuration(name.clone())).await?;
     found.map(Json).ok_or_else(|| no_application(&name))
-}
-
-fn no_application(name: &Name) -> Error {
-    Error::NotFound(format!("application `{name}`"))
 }
 
 /// An object as paths and queries name it.

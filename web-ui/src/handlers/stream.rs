@@ -16,13 +16,11 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::UNBUFFERED;
 use crate::error::{Error, ErrorBody};
 use crate::feed::{Change, Entry};
 use crate::guard::SessionEnds;
 use crate::router::Shared;
-
-/// What a proxy must be told so that it passes events on as they come.
-const UNBUFFERED: [(HeaderName, &str); 1] = [(HeaderName::from_static("x-accel-buffering"), "no")];
 
 /// Where a stream goes on. A browser names it in the header only where it reconnects by itself.
 #[derive(Deserialize)]
@@ -85,8 +83,8 @@ pub(crate) async fn open(
         .ok_or(Error::ShuttingDown)?;
     // The name of the newest change goes out with `hello`, so it comes after those that were missed.
     let mut waiting = VecDeque::new();
-    if let Some(last) = start.missed.last() {
-        waiting.push_back(changes(&start.missed, &last.id));
+    if !start.missed.is_empty() {
+        waiting.push_back(changes(&start.missed));
     }
     if start.resync {
         waiting.push_back(resync());
@@ -105,7 +103,7 @@ pub(crate) async fn open(
         let event = open.next().await?;
         Some((Ok(event), open))
     });
-    Ok((UNBUFFERED, Sse::new(events)))
+    Ok(([UNBUFFERED], Sse::new(events)))
 }
 
 impl Open {
@@ -135,13 +133,13 @@ impl Open {
             }
         }
         self.told = Some(Instant::now());
-        let last = entries.last().map(|entry| entry.id.clone());
-        Some(changes(&entries, &last.unwrap_or_default()))
+        Some(changes(&entries))
     }
 }
 
-/// Each change once, in the order in which they came first.
-fn changes(entries: &[Entry], id: &str) -> Event {
+/// Each change once, in the order in which they came first, under the id of the newest.
+fn changes(entries: &[Entry]) -> Event {
+    let id = entries.last().map_or("", |entry| entry.id.as_str());
     let mut told = HashSet::new();
     let changes: Vec<&Change> = entries
         .iter()

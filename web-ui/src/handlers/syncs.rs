@@ -1,10 +1,10 @@
 //! History: the syncs of an application, and one of them.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 
-use super::{Named, Part, ask, is_id};
+use super::{Named, Part, SyncId, ask, cut, no_application};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
 use crate::views::{SyncDetail, SyncList};
@@ -29,12 +29,9 @@ pub(crate) async fn list(
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<SyncList>, Error> {
     let (page, limit) = Part::checked(part, &shared.settings)?;
-    let missing = || Error::NotFound(format!("application `{name}`"));
     let answer = ask(&shared, shared.questions.syncs(name.clone(), page)).await?;
-    let mut items = answer.ok_or_else(missing)?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|sync| sync.id.clone());
+    let mut items = answer.ok_or_else(|| no_application(&name))?;
+    let next = cut(&mut items, limit, |sync| &sync.id);
     Ok(Json(SyncList { items, next }))
 }
 
@@ -49,13 +46,8 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn show(
     State(shared): State<Shared>,
-    id: Result<Path<String>, PathRejection>,
+    SyncId(id): SyncId,
 ) -> Result<Json<SyncDetail>, Error> {
-    let id = id
-        .ok()
-        .map(|Path(id)| id)
-        .filter(|id| is_id(id))
-        .ok_or_else(|| Error::BadRequest("the path holds no id of a sync".to_owned()))?;
     let detail = ask(&shared, shared.questions.sync(id.clone())).await?;
     detail
         .map(Json)

@@ -1,14 +1,14 @@
 //! The past of an application, and what stands around one sync.
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use super::{Named, Part, ask, is_id};
+use super::{Named, Part, SyncId, ask, cut, no_application};
 use crate::error::{Error, ErrorBody};
 use crate::router::Shared;
-use crate::views::{SyncContext, TimelineKind, TimelineList};
+use crate::views::{SyncContext, TimelineEntry, TimelineKind, TimelineList};
 
 /// Which kind alone.
 #[derive(Debug, Deserialize)]
@@ -41,13 +41,9 @@ pub(crate) async fn list(
         Error::BadRequest("`only` is `sync`, `failed`, `act` or `health`".to_owned())
     })?;
     let (page, limit) = Part::checked(part, &shared.settings)?;
-    let missing = || Error::NotFound(format!("application `{name}`"));
     let answer = ask(&shared, shared.questions.timeline(name.clone(), page, only)).await?;
-    let mut items = answer.ok_or_else(missing)?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more);
-    let next = next.map(|item| item.id().to_owned());
+    let mut items = answer.ok_or_else(|| no_application(&name))?;
+    let next = cut(&mut items, limit, TimelineEntry::id);
     Ok(Json(TimelineList { items, next }))
 }
 
@@ -62,13 +58,8 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn context(
     State(shared): State<Shared>,
-    id: Result<Path<String>, PathRejection>,
+    SyncId(id): SyncId,
 ) -> Result<Json<SyncContext>, Error> {
-    let id = id
-        .ok()
-        .map(|Path(id)| id)
-        .filter(|id| is_id(id))
-        .ok_or_else(|| Error::BadRequest("the path holds no id of a sync".to_owned()))?;
     let context = ask(&shared, shared.questions.sync_context(id.clone())).await?;
     context
         .map(Json)

@@ -93,6 +93,7 @@ async fn a_log_is_one_entry_a_line_and_its_end_says_why() {
     let ui = shop(Settings::default()).await;
     let answer = ui.get(&format!("{WEB}/logs?tail=100")).await;
     assert_eq!(answer.headers[CONTENT_TYPE], "application/x-ndjson");
+    assert_eq!(answer.header("x-accel-buffering"), "no");
     let entries: Vec<Value> = answer
         .text()
         .lines()

@@ -70,9 +70,9 @@ pub(crate) async fn export(
         Format::Jsonl => "",
     };
     let rest = stream::try_unfold(
-        (shared, filter, Some(first)),
+        (shared, filter, first),
         move |(shared, filter, items)| async move {
-            let Some(items) = items.filter(|items| !items.is_empty()) else {
+            let Some(last) = items.last().map(|item| item.id.clone()) else {
                 return Ok::<_, std::io::Error>(None);
             };
             let text = items
@@ -80,9 +80,8 @@ pub(crate) async fn export(
                 .map(|item| line(format, item))
                 .collect::<Result<String, _>>()
                 .map_err(cut)?;
-            let last = items.last().map(|item| item.id.clone());
-            let next = part(&shared, &filter, last).await.map_err(cut)?;
-            Ok(Some((Bytes::from(text), (shared, filter, Some(next)))))
+            let next = part(&shared, &filter, Some(last)).await.map_err(cut)?;
+            Ok(Some((Bytes::from(text), (shared, filter, next))))
         },
     );
     let begin = stream::iter([Ok(Bytes::from_static(begin.as_bytes()))]);
