@@ -36,13 +36,20 @@ await withBrowser('shop', async (first, context) => {
   // A tab that is hidden lets go of the stream, asks for nothing, and finds out afterwards what it missed.
   const hidden = open()[0];
   const others = tabs.filter((tab) => tab !== hidden);
-  await show(hidden, false);
+  await show(hidden, false, () => {
+    window.channel = new BroadcastChannel(`syncline-live ${new URL('.', document.baseURI).pathname}`);
+    window.channel.addEventListener('message', ({ data }) => { if (data.kind === 'changes') window.last = data.id; });
+  });
   await until('a hidden tab lets go of the stream', () => hidden.streams.size === 0);
   await until('another one leads', isOne);
   const before = hidden.asked;
   await allHear(others, 'those in sight');
   check(hidden.asked === before, 'a hidden tab asks for nothing');
-  await show(hidden, true);
+  // The first that it hears is a change that does not concern it, from before it is told how far the others are.
+  await show(hidden, true, () => {
+    const change = { topic: 'repository', key: 'somewhere/else' };
+    window.channel.postMessage({ kind: 'changes', id: window.last, changes: [change] });
+  });
   await until('a tab that is seen again asks for what it missed', () => hidden.asked > before);
   check(streams() === 1, 'and needs no stream of its own');
 
@@ -92,10 +99,12 @@ async function allHear(tabs, who) {
   await until(`${who} hear of a change`, () => tabs.every(({ asked }, at) => asked > before[at]));
 }
 
-/** What the browser does when another tab is chosen. Without a screen it takes all tabs for seen. */
-async function show({ page }, isSeen) {
-  await page.evaluate((hidden) => {
+/** What the browser does when another tab is chosen, after `first`. Without a screen it takes all tabs for seen. */
+async function show({ page }, isSeen, first = () => undefined) {
+  const then = (hidden) => {
     Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
     document.dispatchEvent(new Event('visibilitychange'));
-  }, !isSeen);
+  };
+  // At once: nothing is heard between them.
+  await page.evaluate(`(${first})(); (${then})(${!isSeen})`);
 }

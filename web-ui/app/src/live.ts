@@ -30,6 +30,8 @@ let heard: string | undefined;
 let known: string | undefined;
 /** While this tab is in sight. */
 let present: AbortController | undefined;
+/** Whether the tab that leads has said how far it is since this one is in sight: what was missed before is known then. */
+let caughtUp = false;
 let leads = false;
 let source: EventSource | undefined;
 let retry: number | undefined;
@@ -70,6 +72,7 @@ export function reopen(): void {
 function join(): void {
   if (present || document.hidden) return;
   present = new AbortController();
+  caughtUp = false;
   const { signal } = present;
   if (!channel || !('locks' in navigator)) {
     void lead(signal);
@@ -156,6 +159,8 @@ function receive(message: Message): void {
   if (!present) return;
   switch (message.kind) {
     case 'changes':
+      // Taken into account too early it would hide that others were missed.
+      if (!caughtUp) break;
       heard = message.id;
       message.changes.forEach(tell);
       break;
@@ -165,8 +170,10 @@ function receive(message: Message): void {
       break;
     case 'state':
       lostSince.value = message.lostSince;
-      if (heard !== undefined && message.id !== undefined && message.id !== heard) tell('everything');
-      heard = message.id ?? heard;
+      if (message.id === undefined) break;
+      if (message.id !== (heard ?? known ?? message.id)) tell('everything');
+      heard = message.id;
+      caughtUp = true;
       break;
   }
 }
