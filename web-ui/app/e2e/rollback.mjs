@@ -4,7 +4,7 @@ import { open, settled } from './browser.mjs';
 /** So many steps of the focus are enough to get anywhere on a page. */
 const most = 120;
 
-/** Rolls back an application that fails, with keys alone, and waits until the sync of the revert has ended well. */
+/** Rolls back an application that fails, with keys alone, waits until the sync of the revert has ended well, and finds it in the activity. */
 export async function rollBack(page, name, check) {
   await open(page, '#/');
   await settled(page);
@@ -34,6 +34,10 @@ export async function rollBack(page, name, check) {
   await page.waitForSelector(ended, { timeout: 60_000 }).catch(() => check(false, 'the rollback is told to have ended well'));
   check(await page.evaluate(() => document.activeElement !== document.body), 'the focus is not lost with the dialog');
   await page.waitForSelector('.why:not(.bad)', { timeout: 60_000 }).catch(() => check(false, `${name} is well again`));
+  await open(page, '#/activity');
+  await settled(page);
+  const kept = `main tr:has(.mark.good):has(a[href="${place}"]):has(a[title="Only rollback"])`;
+  await page.waitForSelector(kept, { timeout: 20_000 }).catch(() => check(false, 'the rollback is told in the activity'));
 }
 
 function focused(page) {

@@ -5,15 +5,13 @@
 // SYNCLINE_FIXTURE        the program that serves invented applications (required)
 // SYNCLINE_CHROMIUM       the browser, default /usr/bin/chromium
 // SYNCLINE_SCREENSHOTS    folder for the sheets, default test-output/sheets
-import { spawn } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Checks, inspect, launch, open, settled, watch } from './browser.mjs';
+import { serve } from './fixture.mjs';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
-const fixture = process.env.SYNCLINE_FIXTURE;
-if (!fixture) throw new Error('SYNCLINE_FIXTURE must name the program of the fixture');
 const folder = process.env.SYNCLINE_SCREENSHOTS ?? join(here, 'test-output', 'sheets');
 const wanted = process.argv.slice(2);
 const checks = new Checks();
@@ -54,7 +52,7 @@ const browser = await launch();
 const servers = new Map();
 const sights = new Map();
 try {
-  for (const mode of new Set(states.flatMap(({ mode, below }) => [mode, below ?? mode]))) servers.set(mode, await serve(mode));
+  for (const mode of new Set(states.flatMap(({ mode, below }) => [mode, below ?? mode]))) servers.set(mode, await signedIn(mode));
   const pages = await places();
   for (const page of pages.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
     const shots = [];
@@ -70,20 +68,11 @@ console.log(`${checks.count} checks, ${checks.failures.length} failed; sheets in
 process.exit(checks.failures.length > 0 ? 1 : 0);
 
 /** Starts a sample and signs a browser in. */
-async function serve(mode) {
-  const server = spawn(fixture, ['127.0.0.1:0', mode], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const link = await new Promise((resolve, reject) => {
-    let text = '';
-    server.stdout.on('data', (part) => {
-      text += part;
-      const end = text.indexOf('\n');
-      if (end > 0) resolve(text.slice(0, end));
-    });
-    server.on('exit', (code) => reject(new Error(`the fixture ended with ${code}`)));
-  });
+async function signedIn(mode) {
+  const { process, link } = await serve(mode);
   const context = await browser.newContext();
   await context.request.get(link);
-  return { process: server, context, origin: new URL(link).origin };
+  return { process, context, origin: new URL(link).origin };
 }
 
 /** The pages: what the head of the page leads to, the tabs of an application, one image policy, one sync. */

@@ -2,8 +2,8 @@
 //
 // SYNCLINE_UI_URL    a one-time link, or else
 // SYNCLINE_FIXTURE   the program that serves invented applications
-import { spawn } from 'node:child_process';
 import { Checks, inspect, launch, watch as follow } from './browser.mjs';
+import { serve } from './fixture.mjs';
 
 const checks = new Checks();
 
@@ -68,20 +68,4 @@ export async function withBrowser(sample, act, { meant = /status of 400/, ...opt
   }
   console.log(`${checks.count} checks, ${checks.failures.length} failed`);
   process.exit(checks.failures.length > 0 ? 1 : 0);
-}
-
-async function serve(sample) {
-  const fixture = process.env.SYNCLINE_FIXTURE;
-  if (!fixture) throw new Error('SYNCLINE_UI_URL must be a one-time link, or SYNCLINE_FIXTURE name a program');
-  const server = spawn(fixture, ['127.0.0.1:0', sample], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const link = await new Promise((resolve, reject) => {
-    let text = '';
-    server.stdout.on('data', (part) => {
-      text += part;
-      const end = text.indexOf('\n');
-      if (end > 0) resolve(text.slice(0, end));
-    });
-    server.on('exit', (code) => reject(new Error(`the fixture ended with ${code}`)));
-  });
-  return { process: server, link };
 }

@@ -1,5 +1,6 @@
 // What can be asked for: its words, its fields, the body of the request, the command beside it.
 import type { AgentAction, ApplicationAction, ImageAction, Sync } from './model.ts';
+import { capital } from './words.ts';
 
 /** A field of a dialog. */
 export type Field = 'reason' | 'until' | 'commit' | 'tag' | 'to' | 'force';
@@ -115,7 +116,7 @@ export function word(text: string): string {
 
 /** A sentence of the agent as it stands alone. */
 export function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  return `${capital(text)}.`;
 }
 
 /** Names one call, so that asking again for the same does it once. */

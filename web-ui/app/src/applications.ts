@@ -67,8 +67,7 @@ export function useApplications(query: string, sort: string): Loaded {
     const timer = window.setTimeout(() => {
       load().catch((error: unknown) => {
         if (aborter.signal.aborted) return;
-        const failed = error instanceof Failed ? error : new Failed('unknown', String(error));
-        setState((now) => ({ ...now, error: failed }));
+        setState((now) => ({ ...now, error: Failed.of(error) }));
       });
     }, late);
     return () => {

@@ -13,6 +13,16 @@ export class Failed extends Error {
   ) {
     super(message);
   }
+
+  /** Whatever was thrown, as such a failure. */
+  static of(cause: unknown): Failed {
+    return cause instanceof Failed ? cause : new Failed('unknown', String(cause));
+  }
+}
+
+/** The path of an application in the API. */
+export function applicationPath(namespace: string, name: string): string {
+  return `applications/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -1,14 +1,19 @@
-// How this browser shows things: its colours, and in which zone it tells times. Kept here, never sent.
+// How this browser shows things: its colours, in which zone it tells times, and whether letters are keys. Kept here,
+// never sent.
 import { signal } from '@preact/signals';
 
 export type Theme = 'auto' | 'light' | 'dark';
 export type Zone = 'local' | 'utc';
+/** Whether a letter alone does something: who speaks to the computer, or hits keys by accident, wants none of that. */
+export type Letters = 'on' | 'off';
 
 export const themes: readonly Theme[] = ['auto', 'light', 'dark'];
 export const zones: readonly Zone[] = ['local', 'utc'];
+export const switches: readonly Letters[] = ['on', 'off'];
 
 export const theme = signal<Theme>(kept('syncline.theme', themes));
 export const zone = signal<Zone>(kept('syncline.zone', zones));
+export const letters = signal<Letters>(kept('syncline.letters', switches));
 
 export function setTheme(value: Theme): void {
   theme.value = value;
@@ -21,11 +26,17 @@ export function setZone(value: Zone): void {
   keep('syncline.zone', value);
 }
 
+export function setLetters(value: Letters): void {
+  letters.value = value;
+  keep('syncline.letters', value);
+}
+
 /** Shows the chosen colours, and those that another tab chooses. */
 export function start(): void {
   window.addEventListener('storage', () => {
     theme.value = kept('syncline.theme', themes);
     zone.value = kept('syncline.zone', zones);
+    letters.value = kept('syncline.letters', switches);
     show();
   });
   show();

@@ -1,6 +1,14 @@
-// How many applications fail, where the browser shows it: title and icon of the tab.
+// What the tab of the browser says: which page it shows, and on the list how many applications fail.
+import { useEffect } from 'preact/hooks';
 
-/** Shows it; 0 shows nothing but the name. */
+/** Names the page in the title of the tab. */
+export function useTitle(page: string): void {
+  useEffect(() => {
+    document.title = `${page} · Syncline`;
+  }, [page]);
+}
+
+/** Shows how many fail, in title and icon; 0 shows nothing but the name. */
 export function headline(failing: number): void {
   document.title = failing > 0 ? `(${failing} failing) Syncline` : 'Syncline';
   const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]');

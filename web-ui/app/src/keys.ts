@@ -1,7 +1,9 @@
-// Keys that work on every page. They are never taken from a field that is being typed in, nor from a dialog.
+// Keys that work on every page. They are never taken from a field that is being typed in, nor from a dialog. Who does
+// not want them switches them off in the menu of the display, all but the one of the palette.
 //
 // A page needs no code for them: `g` and a letter follow the link of the frame whose `data-go` it is, any other
 // letter presses the button or follows the link of the page whose `data-key` it is.
+import { letters } from './display.ts';
 import { over } from './over.ts';
 
 /** The list of a page that moves its own rows, because not all of them are drawn. */
@@ -37,6 +39,7 @@ export function start(): void {
       if (event.key === 'Enter' && target.id === 'search') first();
       return;
     }
+    if (letters.value === 'off') return;
     const went = goes;
     goes = false;
     if (went && press(`.top [data-go="${CSS.escape(event.key)}"]`)) return;

@@ -26,7 +26,7 @@ export function useLoaded<T>(path: string, concerns: (change: Change) => boolean
       (data) => setState({ path, data }),
       (error: unknown) => {
         if (aborter.signal.aborted) return;
-        const failed = error instanceof Failed ? error : new Failed('unknown', String(error));
+        const failed = Failed.of(error);
         setState((old) => (old.path === path ? { ...old, error: failed } : { path, error: failed }));
       },
     );

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
 import * as display from './display.ts';
+import { useTitle } from './headline.ts';
 import * as keys from './keys.ts';
 import * as live from './live.ts';
 import { useLoaded } from './load.ts';
@@ -205,15 +206,20 @@ function Page({ current }: { current: Route }) {
     case 'dependencies':
       return <DependenciesPage {...current} />;
     case 'nowhere':
-      return (
-        <main id="main">
-          <h1 tabIndex={-1}>There is no such page</h1>
-          <p>
-            <a href={link({ page: 'applications', query: '' })}>To the applications</a>
-          </p>
-        </main>
-      );
+      return <Nowhere />;
   }
+}
+
+function Nowhere() {
+  useTitle('There is no such page');
+  return (
+    <main id="main">
+      <h1 tabIndex={-1}>There is no such page</h1>
+      <p>
+        <a href={link({ page: 'applications', query: '' })}>To the applications</a>
+      </p>
+    </main>
+  );
 }
 
 display.start();

@@ -4,9 +4,13 @@ import type { Look } from './words.ts';
 
 const none = '-';
 
-/** An object in a part of an address: `apps/Deployment/shop/web`. */
+function parts({ group, kind, namespace, name }: ObjectName): string[] {
+  return [group || none, kind, namespace || none, name];
+}
+
+/** An object in a part of an address: `apps/Deployment/shop/web`. No two have the same. */
 export function written(object: ObjectName): string {
-  return [object.group || none, object.kind, object.namespace || none, object.name].join('/');
+  return parts(object).join('/');
 }
 
 /** The object that a part of an address names; nothing where it names none. */
@@ -19,9 +23,7 @@ export function readObject(text: string): ObjectName | undefined {
 
 /** Where the API has it, below its application. */
 export function objectPath(object: ObjectName): string {
-  const parts = written(object).split('/');
-  const [group = none, kind = '', namespace = none] = parts;
-  return `objects/${[group, kind, namespace, object.name].map(encodeURIComponent).join('/')}`;
+  return `objects/${parts(object).map(encodeURIComponent).join('/')}`;
 }
 
 /** The part of a question that names it. */

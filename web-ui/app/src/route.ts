@@ -52,35 +52,35 @@ export function link(route: Route): string {
     case 'applications':
       return `#/${search({ q: route.query, sort: route.sort ?? '', view: route.view ?? '' })}`;
     case 'application': {
-      const place = `${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
       const tab = route.tab ? `/${encodeURIComponent(route.tab)}` : '';
-      return `#/applications/${place}${tab}${search(route.given ?? {})}`;
+      return `#/applications/${place(route)}${tab}${search(route.given ?? {})}`;
     }
     case 'sync':
       return `#/syncs/${encodeURIComponent(route.id)}`;
     case 'images':
       return `#/images${search({ q: route.query })}`;
-    case 'image': {
-      const place = `${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
-      return `#/images/${place}${search({ rule: route.rule, q: route.query })}`;
-    }
+    case 'image':
+      return `#/images/${place(route)}${search({ rule: route.rule, q: route.query })}`;
     case 'repositories':
       return '#/repositories';
     case 'repository':
-      return `#/repositories/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
+      return `#/repositories/${place(route)}`;
     case 'webhooks':
       return `#/webhooks${search({ verdict: route.verdict })}`;
     case 'activity':
       return `#/activity${search(route.given)}`;
     case 'drift':
       return '#/drift';
-    case 'dependencies': {
-      if (!route.name) return '#/dependencies';
-      return `#/dependencies/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
-    }
+    case 'dependencies':
+      return route.name ? `#/dependencies/${place(route)}` : '#/dependencies';
     case 'nowhere':
       return '#/';
   }
+}
+
+/** What has a name, in a namespace. */
+function place({ namespace, name }: { namespace: string; name: string }): string {
+  return `${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
 }
 
 /** The part after `?`; what is empty is left out. */

@@ -1,5 +1,6 @@
 // The resource tree as rows: what is open, what is folded away, where the focus goes.
 import type { ResourceContainer, ResourceNode } from './model.ts';
+import { written } from './objects.ts';
 
 /** From this many objects on, those of one kind are one row that opens. */
 const groupedFrom = 300;
@@ -31,7 +32,7 @@ export interface Folds {
 }
 
 export function keyOf({ object }: ResourceNode): string {
-  return `${object.group}/${object.kind}/${object.namespace ?? ''}/${object.name}`;
+  return written(object);
 }
 
 /** Whether there is nothing about an object that anybody should look at. */
@@ -109,7 +110,9 @@ export function rows(items: ResourceNode[], folds: Folds): Row[] {
     for (const root of shown) {
       const { kind, group } = root.node.object;
       const name = group ? `${kind}.${group}` : kind;
-      kinds.set(name, [...(kinds.get(name) ?? []), root]);
+      const others = kinds.get(name);
+      if (others) others.push(root);
+      else kinds.set(name, [root]);
     }
     const groups = [...kinds];
     groups.forEach(([name, branches], index) => {

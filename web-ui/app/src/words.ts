@@ -164,7 +164,7 @@ export function acted(action: string): string {
     pin: 'Pinned',
     unpin: 'Pin ended',
   };
-  return words[action] ?? `${action.charAt(0).toUpperCase()}${action.slice(1).replaceAll('-', ' ')}`;
+  return words[action] ?? capital(action.replaceAll('-', ' '));
 }
 
 /** What was done with an object, or what became of it instead. */
@@ -237,26 +237,27 @@ export function cause(value: Cause): string {
 
 /** `3 updated, 1 pruned`; what did not happen is left out. */
 export function counts(value: Counts): string {
-  const parts: [number, string][] = [
+  return listed([
     [value.failed, 'failed'],
     [value.skipped, 'left alone'],
     [value.created, 'created'],
     [value.updated, 'updated'],
     [value.pruned, 'pruned'],
     [value.drifted, 'drifted'],
-  ];
-  const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
-  return said.length > 0 ? said.join(', ') : 'nothing to do';
+  ]);
 }
 
 /** `1 to create, 2 to update`; what would not happen is left out. */
 export function planned(value: PlannedCounts): string {
-  const parts: [number, string][] = [
+  return listed([
     [value.create, 'to create'],
     [value.update, 'to update'],
     [value.prune, 'to prune'],
     [value.hooks, value.hooks === 1 ? 'hook to run' : 'hooks to run'],
-  ];
+  ]);
+}
+
+function listed(parts: [number, string][]): string {
   const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
   return said.length > 0 ? said.join(', ') : 'nothing to do';
 }
@@ -264,6 +265,11 @@ export function planned(value: PlannedCounts): string {
 /** `outside-range` reads `outside range`. */
 export function rule(name: string): string {
   return name.replaceAll('-', ' ');
+}
+
+/** With a capital letter, as a sentence begins. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** `YamlSyntax` reads `Yaml syntax`. */

@@ -1,6 +1,6 @@
 // What people asked for: who, from where, what, what it changed, and how it ended.
-import { useEffect } from 'preact/hooks';
 import { exportPath, filters, known, listPath, toggled, type Filter, type Given } from '../calls.ts';
+import { useTitle } from '../headline.ts';
 import type { Call } from '../model.ts';
 import { Mark } from '../parts/mark.tsx';
 import { Older } from '../parts/older.tsx';
@@ -12,9 +12,7 @@ import * as words from '../words.ts';
 export function ActivityPage({ given: all }: { given: Record<string, string> }) {
   const given = known(all);
   const filtered = Object.keys(given).length > 0;
-  useEffect(() => {
-    document.title = 'Activity · Syncline';
-  }, []);
+  useTitle('Activity');
   return (
     <main id="main">
       <header class="heading">
@@ -53,7 +51,7 @@ function Filters({ given }: { given: Given }) {
     <search class="form filters">
       {filters.map((filter) => (
         <label key={filter}>
-          <span>{filter.charAt(0).toUpperCase() + filter.slice(1)}</span>
+          <span>{words.capital(filter)}</span>
           <input
             type="search"
             placeholder={hints[filter]}

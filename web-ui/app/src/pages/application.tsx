@@ -1,5 +1,6 @@
 // One application: why it is as it is, what can be done with it, and its tabs.
-import { useEffect } from 'preact/hooks';
+import { applicationPath } from '../client.ts';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { ApplicationDetail, Change } from '../model.ts';
 import { Actions } from '../parts/actions.tsx';
@@ -23,16 +24,14 @@ interface Props {
 
 export function ApplicationPage({ namespace, name, tab = '', given = {} }: Props) {
   const key = `${namespace}/${name}`;
-  const path = `applications/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+  const path = applicationPath(namespace, name);
   const concerns = (change: Change) =>
     (change.topic === 'application' || change.topic === 'sync') && change.key === key;
   const loaded = useLoaded<ApplicationDetail>(path, concerns);
   const severity = loaded.data?.summary.severity;
   const shown = rows.find((row) => row.id === tab);
   const word = tab && shown ? `${shown.word} of ` : '';
-  useEffect(() => {
-    document.title = `${severity === 'failing' ? '(failing) ' : ''}${word}${key} · Syncline`;
-  }, [key, severity, word]);
+  useTitle(`${severity === 'failing' ? '(failing) ' : ''}${word}${key}`);
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where you are">

@@ -7,6 +7,7 @@ import { headline } from '../headline.ts';
 import { counted, type Known } from '../list.ts';
 import type { Tally } from '../model.ts';
 import { over } from '../over.ts';
+import { Chip } from '../parts/chip.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Shown } from '../parts/states.tsx';
 import { link, searchFor } from '../route.ts';
@@ -150,17 +151,17 @@ function Counts({ known, place }: { known: Known; place: Place }) {
       {counted(all).map(([kind, count]) => {
         const look = severity(kind);
         return (
-          <Chip key={kind} place={place} term={`state:${kind}`}>
+          <Term key={kind} place={place} term={`state:${kind}`}>
             <Mark look={{ ...look, word: `${count} ${look.word}` }} />
-          </Chip>
+          </Term>
         );
       })}
       {extras
         .filter(([field]) => all[field] > 0)
         .map(([field, term, word]) => (
-          <Chip key={field} place={place} term={term}>
+          <Term key={field} place={place} term={term}>
             {all[field]} {word}
-          </Chip>
+          </Term>
         ))}
       {isPart ? (
         <span class="quiet found">
@@ -171,15 +172,14 @@ function Counts({ known, place }: { known: Known; place: Place }) {
   );
 }
 
-function Chip({ place, term, children }: { place: Place; term: string; children: ComponentChildren }) {
-  const chosen = terms(place.query).includes(term);
+/** A term that is put into the filter, or taken out of it. */
+function Term({ place, term, children }: { place: Place; term: string; children: ComponentChildren }) {
   return (
-    <a
-      class={chosen ? 'chip chosen' : 'chip'}
-      aria-current={chosen ? 'true' : undefined}
-      href={link({ page: 'applications', query: toggled(place.query, term), sort: place.sort })}
+    <Chip
+      chosen={terms(place.query).includes(term)}
+      to={link({ page: 'applications', query: toggled(place.query, term), sort: place.sort })}
     >
       {children}
-    </a>
+    </Chip>
   );
 }

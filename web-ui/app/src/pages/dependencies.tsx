@@ -1,6 +1,7 @@
 // What needs what: a drawing, and the same as a list.
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { circleInWords, curve, fitting, lines, type Line } from '../graph.ts';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { DependencyGraph, DrawnApplication } from '../model.ts';
 import { Mark } from '../parts/mark.tsx';
@@ -12,9 +13,7 @@ import * as words from '../words.ts';
 export function DependenciesPage({ namespace, name }: { namespace: string; name: string }) {
   const path = name ? `dependencies?${new URLSearchParams({ namespace, name })}` : 'dependencies';
   const loaded = useLoaded<DependencyGraph>(path, ({ topic }) => topic === 'application');
-  useEffect(() => {
-    document.title = name ? `${namespace}/${name} · Dependencies · Syncline` : 'Dependencies · Syncline';
-  }, [namespace, name]);
+  useTitle(name ? `${namespace}/${name} · Dependencies` : 'Dependencies');
   return (
     <main id="main">
       {name ? (

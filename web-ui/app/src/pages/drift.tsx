@@ -1,5 +1,5 @@
 // What others changed: what differs from Git now, and what the syncs found before.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import type { DriftedObject, DriftedSync, DriftList } from '../model.ts';
 import { Mark } from '../parts/mark.tsx';
 import { Older } from '../parts/older.tsx';
@@ -9,9 +9,7 @@ import { link } from '../route.ts';
 import * as words from '../words.ts';
 
 export function DriftPage() {
-  useEffect(() => {
-    document.title = 'Drift · Syncline';
-  }, []);
+  useTitle('Drift');
   return (
     <main id="main">
       <h1 tabIndex={-1}>Drift</h1>

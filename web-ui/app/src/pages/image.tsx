@@ -1,5 +1,5 @@
 // One image policy: what it chose and why, where it writes, what holds it, what it has done.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { Change, HeldTag, ImageDetail, ImagePlace, ImageUpdate } from '../model.ts';
 import { Actions, OneAction, type Subject } from '../parts/actions.tsx';
@@ -20,9 +20,7 @@ export function ImagePage(props: { namespace: string; name: string; rule: string
   const concerns = (change: Change) => change.topic === 'image-policy' && change.key === key;
   const loaded = useLoaded<ImageDetail>(path, concerns);
   const severity = loaded.data?.summary.severity;
-  useEffect(() => {
-    document.title = `${severity === 'failing' ? '(failing) ' : ''}${key} · Images · Syncline`;
-  }, [key, severity]);
+  useTitle(`${severity === 'failing' ? '(failing) ' : ''}${key} · Images`);
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where you are">

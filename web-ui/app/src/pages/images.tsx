@@ -1,8 +1,10 @@
 // The list of image policies, failing first: what Git names, what would be chosen, when it is looked again.
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { Image, ImageList } from '../model.ts';
 import { failingFirst, tally } from '../order.ts';
+import { Chip } from '../parts/chip.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Pending } from '../parts/pending.tsx';
@@ -31,9 +33,7 @@ spec:
 export function ImagesPage({ query }: { query: string }) {
   const loaded = useLoaded<ImageList>('images', ({ topic }) => topic === 'image-policy');
   const failing = loaded.data?.items.filter((item) => item.severity === 'failing').length ?? 0;
-  useEffect(() => {
-    document.title = failing > 0 ? `(${failing} failing) Images · Syncline` : 'Images · Syncline';
-  }, [failing]);
+  useTitle(failing > 0 ? `(${failing} failing) Images` : 'Images');
   return (
     <main id="main">
       <h1 tabIndex={-1}>Images</h1>
@@ -86,14 +86,9 @@ function List({ items, query }: { items: Image[]; query: string }) {
             const term = `state:${kind}`;
             const chosen = query === term;
             return (
-              <a
-                key={kind}
-                class={chosen ? 'chip chosen' : 'chip'}
-                aria-current={chosen ? 'true' : undefined}
-                href={link({ page: 'images', query: chosen ? '' : term })}
-              >
+              <Chip key={kind} chosen={chosen} to={link({ page: 'images', query: chosen ? '' : term })}>
                 <Mark look={{ ...look, word: `${count} ${look.word}` }} />
-              </a>
+              </Chip>
             );
           })}
         </p>

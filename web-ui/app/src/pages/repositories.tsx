@@ -1,5 +1,5 @@
 // Repositories: whether they can be read, how far they were read, and when again.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { Repository, RepositoryList } from '../model.ts';
 import { Mark } from '../parts/mark.tsx';
@@ -10,9 +10,7 @@ import * as words from '../words.ts';
 
 export function RepositoriesPage() {
   const loaded = useLoaded<RepositoryList>('repositories', ({ topic }) => topic === 'repository');
-  useEffect(() => {
-    document.title = 'Repositories · Syncline';
-  }, []);
+  useTitle('Repositories');
   return (
     <main id="main">
       <h1 tabIndex={-1}>Repositories</h1>

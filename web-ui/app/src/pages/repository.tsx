@@ -1,5 +1,5 @@
 // One repository: why it is as it is, how far it was read, its webhook, and who reads it.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { ApplicationName, Repository, RepositoryDetail, RepositoryReader } from '../model.ts';
 import { Mark } from '../parts/mark.tsx';
@@ -16,9 +16,7 @@ export function RepositoryPage({ namespace, name }: { namespace: string; name: s
   const loaded = useLoaded<RepositoryDetail>(path, (change) =>
     change.topic === 'repository' ? change.key === key : change.topic === 'application' && change.key.startsWith(`${namespace}/`),
   );
-  useEffect(() => {
-    document.title = `${key} · Repositories · Syncline`;
-  }, [key]);
+  useTitle(`${key} · Repositories`);
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where you are">

@@ -1,5 +1,5 @@
 // One sync: what asked for it, its steps, its commits, what became of each object, what others had changed.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import { useLoaded } from '../load.ts';
 import type { Sync, SyncContext, SyncDetail } from '../model.ts';
 import { Commits, CommitRange } from '../parts/commits.tsx';
@@ -26,9 +26,7 @@ export function SyncPage({ id }: { id: string }) {
   const of = loaded.data ? `${loaded.data.summary.namespace}/${loaded.data.summary.application}` : '';
   // A later sync may come: the way to it is looked for anew.
   const around = useLoaded<SyncContext>(`${path}/context`, ({ topic, key }) => topic === 'sync' && key === of);
-  useEffect(() => {
-    document.title = of ? `Sync of ${of} · Syncline` : 'Sync · Syncline';
-  }, [of]);
+  useTitle(of ? `Sync of ${of}` : 'Sync');
   const sync = loaded.data?.summary;
   return (
     <main id="main">

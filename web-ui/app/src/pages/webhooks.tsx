@@ -1,6 +1,7 @@
 // Deliveries of webhooks: what became of each, what it matched, and why not.
-import { useEffect } from 'preact/hooks';
+import { useTitle } from '../headline.ts';
 import type { ApplicationName, Delivery, DeliveryList, DeliveryVerdict } from '../model.ts';
+import { Chip } from '../parts/chip.tsx';
 import { Mark } from '../parts/mark.tsx';
 import { Older } from '../parts/older.tsx';
 import { Empty } from '../parts/states.tsx';
@@ -12,9 +13,7 @@ const verdicts: DeliveryVerdict[] = ['accepted', 'ignored', 'duplicate', 'reject
 
 export function WebhooksPage({ verdict }: { verdict: string }) {
   const only = verdicts.find((known) => known === verdict);
-  useEffect(() => {
-    document.title = 'Webhooks · Syncline';
-  }, []);
+  useTitle('Webhooks');
   return (
     <main id="main">
       <h1 tabIndex={-1}>Webhooks</h1>
@@ -38,19 +37,14 @@ function Tally({ list, only }: { list: DeliveryList; only: DeliveryVerdict | und
     <>
       {seen.length > 0 ? (
         <div class="tools">
-          <p class="tally" aria-label="Deliveries since the agent started">
+          <p class="tally" role="group" aria-label="Deliveries since the agent started">
             {seen.map((verdict) => {
               const look = words.delivery(verdict);
               const chosen = verdict === only;
               return (
-                <a
-                  key={verdict}
-                  class={chosen ? 'chip chosen' : 'chip'}
-                  aria-current={chosen ? 'true' : undefined}
-                  href={link({ page: 'webhooks', verdict: chosen ? '' : verdict })}
-                >
+                <Chip key={verdict} chosen={chosen} to={link({ page: 'webhooks', verdict: chosen ? '' : verdict })}>
                   <Mark look={{ ...look, word: `${list.counts[verdict]} ${look.word}` }} />
-                </a>
+                </Chip>
               );
             })}
           </p>

@@ -1,8 +1,8 @@
 // What a person can do: buttons that say why not, and dialogs that say first what will happen.
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import type { Fields, Kind, Target } from '../actions.ts';
 import * as actions from '../actions.ts';
-import { act, Failed } from '../client.ts';
+import { act, Failed, get } from '../client.ts';
 import { now } from '../clock.ts';
 import { useLoaded } from '../load.ts';
 import type { ActionAnswer, AllowedAction, HeldTag, SyncList } from '../model.ts';
@@ -12,7 +12,7 @@ import { Dialog } from './dialog.tsx';
 import { Menu } from './menu.tsx';
 import { Planned } from './plan.tsx';
 import { CommitId, Prose, Time } from './text.tsx';
-import { say } from './toast.tsx';
+import { say, type Toast } from './toast.tsx';
 
 /** What is acted on, and what a dialog has to know of it. */
 export interface Subject {
@@ -61,7 +61,7 @@ export function Actions(props: { subject: Subject; allowed: AllowedAction[]; loa
       const answer = await act<ActionAnswer>(subject.path, { action: 'refresh' }, actions.newKey());
       say({ text: `\`${subject.key}\`: ${answer.sentence}.` });
     } catch (error) {
-      setWhy(`${error instanceof Failed ? error.message : 'something failed'}.`);
+      setWhy(`${Failed.of(error).message}.`);
     }
     setAsked(undefined);
   };
@@ -146,6 +146,7 @@ export function ActionDialog(props: DialogProps) {
   const key = useRef(actions.newKey());
   const form = useId();
   const tried = useTried(subject, action, kind, fields);
+  const followed = useMemo(() => followedBy(subject, action), [subject.lastSync]);
   if (!kind) return null;
   const set = (field: keyof Fields, value: string) => {
     setFields({ ...fields, [field]: value });
@@ -162,15 +163,14 @@ export function ActionDialog(props: DialogProps) {
     setFailed('');
     try {
       const answer = await act<ActionAnswer>(subject.path, actions.body(action, kind, fields, plan), key.current);
+      const follows = await followed;
       say({
-        text: `${subject.key ? `\`${subject.key}\`: ${answer.sentence}.` : actions.sentence(answer.sentence)}`,
-        ...(subject.target === 'application' && actions.leadsToSync(action)
-          ? { follows: { key: subject.key, path: subject.path, after: subject.lastSync } }
-          : {}),
+        text: subject.key ? `\`${subject.key}\`: ${answer.sentence}.` : actions.sentence(answer.sentence),
+        ...(follows ? { follows } : {}),
       });
       props.done();
     } catch (error) {
-      setFailed(error instanceof Failed ? error.message : 'something failed');
+      setFailed(Failed.of(error).message);
       setSending(false);
       key.current = actions.newKey();
     }
@@ -212,6 +212,19 @@ export function ActionDialog(props: DialogProps) {
   );
 }
 
+/** The sync to wait for is the one after the last; a row of a list does not say which that is. */
+async function followedBy({ target, key, path, lastSync }: Subject, action: string): Promise<Toast['follows']> {
+  if (target !== 'application' || !actions.leadsToSync(action)) return undefined;
+  if (lastSync !== undefined) return { key, path, after: lastSync };
+  try {
+    const { items } = await get<SyncList>(`${path}/syncs?limit=1`);
+    return { key, path, after: items[0]?.id };
+  } catch {
+    // What is asked for is done all the same; only its end is not shown.
+    return undefined;
+  }
+}
+
 interface Tried {
   answer: ActionAnswer | undefined;
   error: string;
@@ -243,8 +256,7 @@ function useTried(subject: Subject, action: string, kind: Kind | undefined, fiel
         (answer) => setTried({ answer, error: '', busy: false }),
         (error: unknown) => {
           if (aborter.signal.aborted) return;
-          const message = error instanceof Failed ? error.message : String(error);
-          setTried({ answer: undefined, error: message, busy: false });
+          setTried({ answer: undefined, error: Failed.of(error).message, busy: false });
         },
       );
     }, pause);
@@ -309,7 +321,7 @@ function Lines({ title, lines }: { title: string; lines: string[] }) {
   return (
     <>
       <h3>{title}</h3>
-      <ul class="listed">
+      <ul class="listed" tabIndex={0} aria-label={title}>
         {lines.map((line) => (
           <li key={line}>
             <code>{line}</code>

@@ -2,35 +2,30 @@
 import { useState } from 'preact/hooks';
 
 export function Copy({ text }: { text: string }) {
-  const [said, say] = useState('Copy');
   return (
     <div class="copy">
       <pre tabIndex={0}>{text}</pre>
-      <button
-        type="button"
-        onClick={() =>
-          void navigator.clipboard.writeText(text).then(
-            () => say('Copied'),
-            () => say('Not allowed'),
-          )
-        }
-      >
-        {said}
-      </button>
+      <CopyButton word="Copy" text={() => text} />
     </div>
   );
 }
 
 /** The address of what is shown, to be sent to somebody. */
 export function CopyLink() {
-  const [said, tell] = useState('Copy link');
+  return <CopyButton word="Copy link" text={() => window.location.href} />;
+}
+
+/** Says in its own place whether it could; screen readers read that out. */
+function CopyButton({ word, text }: { word: string; text: () => string }) {
+  const [said, say] = useState(word);
   return (
     <button
       type="button"
+      aria-live="polite"
       onClick={() =>
-        void navigator.clipboard.writeText(window.location.href).then(
-          () => tell('Copied'),
-          () => tell('Not allowed'),
+        void navigator.clipboard.writeText(text()).then(
+          () => say('Copied'),
+          () => say('Not allowed'),
         )
       }
     >

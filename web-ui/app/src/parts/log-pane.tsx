@@ -1,6 +1,7 @@
 // Logs as they are written: a stream that lives as long as the pane, kept up to 10,000 lines.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Failed, open } from '../client.ts';
+import { zone } from '../display.ts';
 import { compiled, levels, most, read, Ring, Splitter, text, type Level, type Line } from '../logs.ts';
 import type { LogLine } from '../model.ts';
 import { part } from '../sight.ts';
@@ -288,11 +289,11 @@ function LineList({ lines, several, wrap, stick }: { lines: readonly Line[]; sev
   );
 }
 
-/** The time of day where the reader is, with thousandths. */
+/** The time of day with thousandths, here or in UTC as the reader wishes. */
 function clock(time: string): string {
   const at = new Date(time);
-  const two = (number: number) => String(number).padStart(2, '0');
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+  const shift = zone.value === 'utc' ? 0 : at.getTimezoneOffset() * 60_000;
+  return new Date(at.getTime() - shift).toISOString().slice(11, 23);
 }
 
 function download(lines: readonly Line[]): void {

@@ -40,7 +40,7 @@ export function Older<T extends { id: string }, P extends Part<T> = Part<T>>(pro
             setOlder({ path, items: [...items, ...page.items], next: page.next ?? null });
             setFailed('');
           } catch (error) {
-            setFailed(error instanceof Failed ? error.message : 'something failed');
+            setFailed(Failed.of(error).message);
           }
         };
         if (items.length === 0) {

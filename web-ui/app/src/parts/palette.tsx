@@ -67,6 +67,10 @@ export function Palette() {
         event.preventDefault();
         over.value = null;
       }}
+      // A browser may close it without asking; once it is out of the page, it was closed already.
+      onClose={() => {
+        if (dialog.current) over.value = null;
+      }}
       onClick={(event) => {
         if (event.target === dialog.current) over.value = null;
       }}

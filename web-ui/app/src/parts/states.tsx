@@ -5,6 +5,7 @@ import type { Failed } from '../client.ts';
 import { lostSince, reopen } from '../live.ts';
 import type { Loaded } from '../load.ts';
 import { ago } from '../time.ts';
+import { capital } from '../words.ts';
 import { Mark } from './mark.tsx';
 import { Prose } from './text.tsx';
 
@@ -69,7 +70,7 @@ export function Trouble({ error, retry }: { error: Failed; retry: () => void }) 
         <Mark look={{ word: help.heading, tone: 'bad', shape: 'cross' }} />
       </h2>
       <p>
-        <Prose text={sentence(error.message)} />.
+        <Prose text={capital(error.message)} />.
       </p>
       {help.next ? (
         <p class="quiet">
@@ -94,7 +95,7 @@ export function Forbidden({ right, retry }: { right: string; retry?: () => void 
         <Mark look={{ word: 'A right is missing', tone: 'wait', shape: 'hand' }} />
       </h2>
       <p>
-        <Prose text={sentence(right)} />.
+        <Prose text={capital(right)} />.
       </p>
       <p class="quiet">
         Whoever looks after the cluster can grant it with a Role and a RoleBinding. Nothing else stops because of it.
@@ -118,11 +119,6 @@ export function Empty({ title, children }: { title: string; children?: Component
       {children ? <div class="quiet">{children}</div> : null}
     </section>
   );
-}
-
-/** Errors begin in lower case, sentences do not. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function Request({ id }: { id: string | undefined }) {

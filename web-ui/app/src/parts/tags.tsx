@@ -6,6 +6,7 @@ import type { Change, ImageDetail, RuleCount, TagAnswer, TagFacts, TagList, TagV
 import { link, searchFor, type Route } from '../route.ts';
 import { isTag, tagsPath } from '../tags.ts';
 import * as words from '../words.ts';
+import { Chip } from './chip.tsx';
 import { Mark } from './mark.tsx';
 import { Trouble } from './states.tsx';
 import { Prose, Time } from './text.tsx';
@@ -48,7 +49,7 @@ export function Tags(props: Props) {
             </search>
             <p class="tally">
               {detail.counts.map((count) => (
-                <Chip key={count.rule} count={count} chosen={count.rule === rule} to={(to) => link(here(to, query))} />
+                <Rule key={count.rule} count={count} chosen={count.rule === rule} to={(to) => link(here(to, query))} />
               ))}
             </p>
           </div>
@@ -60,16 +61,12 @@ export function Tags(props: Props) {
   );
 }
 
-function Chip({ count, chosen, to }: { count: RuleCount; chosen: boolean; to: (rule: string) => string }) {
+function Rule({ count, chosen, to }: { count: RuleCount; chosen: boolean; to: (rule: string) => string }) {
   const look = words.verdict(count.verdict);
   return (
-    <a
-      class={chosen ? 'chip chosen' : 'chip'}
-      aria-current={chosen ? 'true' : undefined}
-      href={to(chosen ? '' : count.rule)}
-    >
+    <Chip chosen={chosen} to={to(chosen ? '' : count.rule)}>
       <Mark look={{ ...look, word: `${count.tags} ${words.rule(count.rule)}` }} />
-    </a>
+    </Chip>
   );
 }
 

@@ -242,7 +242,7 @@ function Cells({ row, home, to, toggle }: { row: Row; home: string; to: Props['t
 }
 
 function ObjectCells({ node, home, to, twist }: { node: ResourceNode; home: string; to: Props['to']; twist: preact.JSX.Element }) {
-  const isBad = node.health === 'Degraded' || node.health === 'Missing';
+  const health = words.health(node.health);
   const message = node.health === 'Healthy' ? '' : node.healthMessage;
   return (
     <>
@@ -253,13 +253,13 @@ function ObjectCells({ node, home, to, twist }: { node: ResourceNode; home: stri
         </a>
         {node.deleting ? <span class="quiet"> is being deleted</span> : null}
         {message ? (
-          <p class={isBad ? 'because' : 'remark'} title={message}>
+          <p class={health.tone === 'bad' ? 'because' : 'remark'} title={message}>
             <Prose text={message} />
           </p>
         ) : null}
       </td>
       <td>
-        <Mark look={words.health(node.health)} />
+        <Mark look={health} />
         {node.ready ? (
           <span class="few quiet">
             {node.ready.ready}/{node.ready.wanted} ready

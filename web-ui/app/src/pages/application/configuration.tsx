@@ -1,4 +1,5 @@
 // The spec of an Application as the agent understands it, with the defaults that it does not name.
+import type { ComponentChildren } from 'preact';
 import { useLoaded } from '../../load.ts';
 import type { Configuration as Settings, HealthRule } from '../../model.ts';
 import { Mark } from '../../parts/mark.tsx';
@@ -44,9 +45,9 @@ export function Configuration({ detail, path, concerns }: TabProps) {
             ))}
             <Windows detail={detail} />
             <Ignored rules={configuration.ignore} />
-            <Rules title="Health rules" rules={configuration.health} none="It has no health rules of its own." />
+            <HealthRules title="Health rules" rules={configuration.health} none="It has no health rules of its own." />
             {configuration.agentHealth.length > 0 ? (
-              <Rules title="Health rules of the agent" rules={configuration.agentHealth} none="" />
+              <HealthRules title="Health rules of the agent" rules={configuration.agentHealth} none="" />
             ) : null}
             {configuration.generation != null ? (
               <p class="keys quiet">Read from generation {configuration.generation} of the Application.</p>
@@ -91,62 +92,29 @@ function Windows({ detail: { windows } }: Pick<TabProps, 'detail'>) {
   );
 }
 
+/** Which objects a rule is for. */
+interface Target {
+  group?: string | null;
+  kind?: string | null;
+  name?: string | null;
+}
+
 /** `Deployment.apps web`, with `any` for what is not named. */
-function target(rule: { group?: string | null; kind?: string | null; name?: string | null }): string {
-  const kind = rule.kind ?? 'any kind';
-  return `${kind}${rule.group ? `.${rule.group}` : ''}${rule.name ? ` ${rule.name}` : ''}`;
+function target({ group, kind, name }: Target): string {
+  return `${kind ?? 'any kind'}${group ? `.${group}` : ''}${name ? ` ${name}` : ''}`;
 }
 
-function Objects({ count }: { count: number }) {
-  return <>{count === 0 ? <span class="quiet">none now</span> : count}</>;
+interface RulesProps<R> {
+  title: string;
+  /** The heading of what a rule says. */
+  what: string;
+  rules: R[];
+  none: string;
+  children: (rule: R) => ComponentChildren;
 }
 
-function Ignored({ rules }: { rules: Settings['ignore'] }) {
-  return (
-    <section>
-      <h2>Fields that are left to others</h2>
-      {rules.length === 0 ? (
-        <p class="nothing">It leaves no field to others.</p>
-      ) : (
-        <table class="list rules">
-          <thead>
-            <tr>
-              <th scope="col">Objects</th>
-              <th scope="col">Fields or manager</th>
-              <th scope="col" class="number">
-                Fits
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rules.map((rule, index) => (
-              <tr key={index}>
-                <td>{target(rule)}</td>
-                <td>
-                  {rule.fields.map((field) => (
-                    <code key={field} class="field">
-                      {field}
-                    </code>
-                  ))}
-                  {rule.manager ? (
-                    <span>
-                      what <code>{rule.manager}</code> holds
-                    </span>
-                  ) : null}
-                </td>
-                <td class="number">
-                  <Objects count={rule.objects} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
-  );
-}
-
-function Rules({ title, rules, none }: { title: string; rules: HealthRule[]; none: string }) {
+/** Rules with the objects that each is for, and how many of these there are now. */
+function Rules<R extends Target & { objects: number }>({ title, what, rules, none, children }: RulesProps<R>) {
   return (
     <section>
       <h2>{title}</h2>
@@ -157,7 +125,7 @@ function Rules({ title, rules, none }: { title: string; rules: HealthRule[]; non
           <thead>
             <tr>
               <th scope="col">Objects</th>
-              <th scope="col">Rule</th>
+              <th scope="col">{what}</th>
               <th scope="col" class="number">
                 Fits
               </th>
@@ -167,23 +135,50 @@ function Rules({ title, rules, none }: { title: string; rules: HealthRule[]; non
             {rules.map((rule, index) => (
               <tr key={index}>
                 <td>{target(rule)}</td>
-                <td>
-                  {(['healthy', 'degraded', 'progressing'] as const).map((state) =>
-                    rule[state] ? (
-                      <span key={state} class="field">
-                        {state} when <code>{rule[state]}</code>
-                      </span>
-                    ) : null,
-                  )}
-                </td>
-                <td class="number">
-                  <Objects count={rule.objects} />
-                </td>
+                <td>{children(rule)}</td>
+                <td class="number">{rule.objects === 0 ? <span class="quiet">none now</span> : rule.objects}</td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
     </section>
+  );
+}
+
+function Ignored({ rules }: { rules: Settings['ignore'] }) {
+  return (
+    <Rules title="Fields that are left to others" what="Fields or manager" rules={rules} none="It leaves no field to others.">
+      {({ fields, manager }) => (
+        <>
+          {fields.map((field) => (
+            <code key={field} class="field">
+              {field}
+            </code>
+          ))}
+          {manager ? (
+            <span>
+              what <code>{manager}</code> holds
+            </span>
+          ) : null}
+        </>
+      )}
+    </Rules>
+  );
+}
+
+function HealthRules({ title, rules, none }: { title: string; rules: HealthRule[]; none: string }) {
+  return (
+    <Rules title={title} what="Rule" rules={rules} none={none}>
+      {(rule) =>
+        (['healthy', 'degraded', 'progressing'] as const).map((state) =>
+          rule[state] ? (
+            <span key={state} class="field">
+              {state} when <code>{rule[state]}</code>
+            </span>
+          ) : null,
+        )
+      }
+    </Rules>
   );
 }

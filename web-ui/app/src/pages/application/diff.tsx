@@ -3,6 +3,8 @@ import { useState } from 'preact/hooks';
 import { now } from '../../clock.ts';
 import { useLoaded } from '../../load.ts';
 import type { Diff, DiffSide, Sync, SyncList } from '../../model.ts';
+import { written } from '../../objects.ts';
+import { Chip } from '../../parts/chip.tsx';
 import { DiffOfObject, useRoom, type View } from '../../parts/diff.tsx';
 import { Shown } from '../../parts/states.tsx';
 import { CommitLine, Prose } from '../../parts/text.tsx';
@@ -72,13 +74,9 @@ function Chooser({ compared, syncs }: { compared: Compared; syncs: Sync[] }) {
   const live = !compared.reference && !compared.to;
   return (
     <div class="tools compare">
-      <a
-        class={`chip ${live ? 'chosen' : ''}`}
-        aria-current={live ? 'page' : undefined}
-        href={address(none)}
-      >
+      <Chip chosen={live} to={address(none)}>
         Live against Git
-      </a>
+      </Chip>
       <form onSubmit={(event) => go(event, { reference: reference.trim() })}>
         <label>
           Live against{' '}
@@ -251,7 +249,7 @@ function Objects({ diff }: { diff: Diff }) {
       </div>
       {objects.map((object) => (
         <DiffOfObject
-          key={`${object.object.group}/${object.object.kind}/${object.object.namespace}/${object.object.name}`}
+          key={written(object.object)}
           diff={object}
           home={object.object.namespace ?? ''}
           view={room ? view : 'unified'}

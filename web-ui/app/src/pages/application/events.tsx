@@ -11,7 +11,7 @@ import type { TabProps } from './tabs.tsx';
 
 export function Events({ detail, path, concerns }: TabProps) {
   const loaded = useLoaded<Said>(`${path}/events`, concerns);
-  useFresh(loaded.reload, 10);
+  useFresh(loaded, 10);
   const [search, setSearch] = useState('');
   const [warnings, onlyWarnings] = useState(false);
   const { namespace, name, destination } = detail.summary;

@@ -27,7 +27,7 @@ const nothing = () => false;
 
 export function ObjectDrawer({ path, object, home, view, to, close }: Props) {
   const loaded = useLoaded<ObjectDetail>(`${path}/${objects.objectPath(object)}`, nothing);
-  useFresh(loaded.reload, 10);
+  useFresh(loaded, 10);
   const address = objects.written(object);
   const hasPods = (loaded.data?.pods.length ?? 0) > 0;
   const views = [
@@ -239,7 +239,7 @@ function Yaml({ detail }: { detail: ObjectDetail }) {
 
 function ObjectEvents({ path, object, home }: { path: string; object: ObjectName; home: string }) {
   const loaded = useLoaded<Events>(`${path}/events?${objects.objectQuery(object)}`, nothing);
-  useFresh(loaded.reload, 10);
+  useFresh(loaded, 10);
   return (
     <section aria-label="Events">
       <Shown of={loaded}>

@@ -1,5 +1,6 @@
 // What an application is: what is applied, from where to where, how well it is, and its objects.
 import type { ImagePolicyName, ApplicationDetail, ObjectView } from '../../model.ts';
+import { written } from '../../objects.ts';
 import { OneAction } from '../../parts/actions.tsx';
 import { Mark } from '../../parts/mark.tsx';
 import { OrderAndTime } from '../../parts/order.tsx';
@@ -123,7 +124,7 @@ function Facts({ detail }: { detail: ApplicationDetail }) {
         <div class="broad">
           <dt>Notes of the chart</dt>
           <dd>
-            <pre class="notes">{detail.notes}</pre>
+            <pre class="notes" tabIndex={0}>{detail.notes}</pre>
           </dd>
         </div>
       ) : null}
@@ -184,13 +185,13 @@ function Objects({ objects, home }: { objects: ObjectView[]; home: string }) {
           </thead>
           <tbody>
             {sorted.map((item) => (
-              <tr key={`${item.object.group}/${item.object.kind}/${item.object.namespace}/${item.object.name}`}>
+              <tr key={written(item.object)}>
                 <td class="state">
                   <Mark look={words.health(item.health)} />
                 </td>
                 <td>
                   <ObjectText object={item.object} home={home} />
-                  {item.healthMessage ? <p class={isBad(item.health) ? 'because' : 'remark'}>{item.healthMessage}</p> : null}
+                  {item.healthMessage ? <p class={words.health(item.health).tone === 'bad' ? 'because' : 'remark'}>{item.healthMessage}</p> : null}
                   <span class="narrow">
                     <Place origin={item.origin} />
                   </span>
@@ -208,9 +209,4 @@ function Objects({ objects, home }: { objects: ObjectView[]; home: string }) {
       )}
     </section>
   );
-}
-
-/** Whether the message of a health says what is wrong, and not what is well or on its way. */
-function isBad(health: ObjectView['health']): boolean {
-  return health === 'Degraded' || health === 'Missing';
 }

@@ -15,7 +15,7 @@ import type { TabProps } from './tabs.tsx';
 
 export function Resources({ detail, path, concerns, given }: TabProps) {
   const loaded = useLoaded<Tree>(`${path}/resources`, concerns);
-  useFresh(loaded.reload, 5);
+  useFresh(loaded, 5);
   const [chosen, choose] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [chosenWell, showWell] = useState<boolean>();
   const [search, setSearch] = useState('');

@@ -2,6 +2,7 @@
 import { Fragment, type ComponentChildren } from 'preact';
 import { zone } from '../../display.ts';
 import type { Act, HealthChange, Sync, TimelineEntry, TimelineKind } from '../../model.ts';
+import { Chip } from '../../parts/chip.tsx';
 import { CommitFold } from '../../parts/commits.tsx';
 import { Mark } from '../../parts/mark.tsx';
 import { Older } from '../../parts/older.tsx';
@@ -31,14 +32,13 @@ export function Timeline({ path, concerns, detail, given }: TabProps) {
       <div class="tools">
         <nav class="tally" aria-label="What is shown">
           {filters.map(([kind, word]) => (
-            <a
+            <Chip
               key={kind}
-              class={kind === only ? 'chip chosen' : 'chip'}
-              aria-current={kind === only ? 'true' : undefined}
-              href={link({ page: 'application', namespace, name, tab: 'timeline', given: kind ? { only: kind } : {} })}
+              chosen={kind === only}
+              to={link({ page: 'application', namespace, name, tab: 'timeline', given: kind ? { only: kind } : {} })}
             >
               {word}
-            </a>
+            </Chip>
           ))}
         </nav>
       </div>
@@ -169,7 +169,7 @@ function ActRow({ act }: { act: Act }) {
 function HealthRow({ change }: { change: HealthChange }) {
   return (
     <Row look={words.health(change.after)} time={change.time}>
-      after {change.before}
+      {change.before === change.after ? 'again' : `after ${change.before}`}
       {change.changes > 2 ? <span class="quiet">, to and fro {change.changes} times</span> : null}
       {change.object || change.sentence ? (
         <p class="remark">{[change.object, change.sentence].filter((text) => text !== '').join(': ')}</p>

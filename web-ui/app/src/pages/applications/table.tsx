@@ -1,6 +1,7 @@
 // The table of applications. Of a long one only the rows in sight are drawn.
 import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { applicationPath } from '../../client.ts';
 import * as keys from '../../keys.ts';
 import { lines as linesOf, type Known, type Line, type Row } from '../../list.ts';
 import { ActionDialog, type Subject } from '../../parts/actions.tsx';
@@ -207,7 +208,7 @@ function SyncRow({ row }: { row: Row | undefined }) {
 }
 
 function subjectOf({ namespace, name, key }: Row): Subject {
-  return { target: 'application', key, path: `applications/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}` };
+  return { target: 'application', key, path: applicationPath(namespace, name) };
 }
 
 /** Which lines are in sight, and how much room those take that are not drawn. */

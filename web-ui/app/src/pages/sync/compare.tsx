@@ -1,4 +1,5 @@
 // The way to the difference between this sync and another one.
+import { applicationPath } from '../../client.ts';
 import { useLoaded } from '../../load.ts';
 import type { Sync, SyncList } from '../../model.ts';
 import { Mark } from '../../parts/mark.tsx';
@@ -23,7 +24,7 @@ function differences(from: Sync, to: Sync): string {
 
 function Others({ sync, good }: { sync: Sync; good: Sync | null }) {
   const { namespace, application } = sync;
-  const path = `applications/${encodeURIComponent(namespace)}/${encodeURIComponent(application)}/syncs`;
+  const path = `${applicationPath(namespace, application)}/syncs`;
   const loaded = useLoaded<SyncList>(`${path}?limit=${offered}&before=${encodeURIComponent(sync.id)}`, () => false);
   return (
     <>

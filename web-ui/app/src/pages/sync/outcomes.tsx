@@ -1,8 +1,10 @@
 // What became of each object: failing first, with what was changed in it.
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import { applicationPath } from '../../client.ts';
 import { useLoaded } from '../../load.ts';
-import type { Diff, ObjectDiff, ObjectName, Sync, SyncDetail } from '../../model.ts';
+import type { Diff, ObjectDiff, Sync, SyncDetail } from '../../model.ts';
+import { written } from '../../objects.ts';
 import { Changes } from '../../parts/changes.tsx';
 import { DiffOfObject } from '../../parts/diff.tsx';
 import { Mark } from '../../parts/mark.tsx';
@@ -18,7 +20,7 @@ const atOnce = 200;
 /** Fields are told with the sync itself; lines are the whole object, and asked for when somebody wants them. */
 export function Outcomes({ detail, older }: { detail: SyncDetail; older: Sync | null }) {
   const [lines, setLines] = useState(false);
-  const path = `applications/${encodeURIComponent(detail.summary.namespace)}/${encodeURIComponent(detail.summary.application)}`;
+  const path = applicationPath(detail.summary.namespace, detail.summary.application);
   const given = older ? new URLSearchParams({ from: older.id, to: detail.summary.id }) : '';
   return (
     <section aria-labelledby="outcomes">
@@ -45,11 +47,7 @@ type Diffs = Map<string, ObjectDiff>;
 
 function WithLines({ path, children }: { path: string; children: (diffs: Diffs) => ComponentChildren }) {
   const loaded = useLoaded<Diff>(path, () => false);
-  return <Shown of={loaded}>{({ objects }) => children(new Map(objects.map((diff) => [keyOf(diff.object), diff])))}</Shown>;
-}
-
-function keyOf({ group, kind, namespace, name }: ObjectName): string {
-  return [group, kind, namespace ?? '', name].join('/');
+  return <Shown of={loaded}>{({ objects }) => children(new Map(objects.map((diff) => [written(diff.object), diff])))}</Shown>;
 }
 
 function Table({ detail: { outcomes, summary }, diffs }: { detail: SyncDetail; diffs: Diffs | undefined }) {
@@ -89,7 +87,7 @@ function Table({ detail: { outcomes, summary }, diffs }: { detail: SyncDetail; d
           </thead>
           <tbody>
             {rows.map((outcome, index) => (
-              <Row key={index} outcome={outcome} home={summary.namespace} diff={diffs?.get(keyOf(outcome.object))} />
+              <Row key={index} outcome={outcome} home={summary.namespace} diff={diffs?.get(written(outcome.object))} />
             ))}
           </tbody>
         </table>
