@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
@@ -230,19 +229,11 @@ async fn answers(session: &Session, world: &World) -> Result<Channels> {
     let mut channels = Vec::new();
     for path in asked {
         let answer = session.send(Method::GET, &path).await?;
-        channels.push((path, body(answer).await));
+        let body = tokio::time::timeout(DEADLINE, answer.bytes()).await;
+        let body = body.with_context(|| format!("{path} goes on and on"))??;
+        channels.push((path, body.to_vec()));
     }
     Ok(channels)
-}
-
-/// The body of an answer; of one that goes on and on what comes at first.
-async fn body(mut answer: reqwest::Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    let patience = Duration::from_secs(5);
-    while let Ok(Ok(Some(chunk))) = tokio::time::timeout(patience, answer.chunk()).await {
-        body.extend_from_slice(&chunk);
-    }
-    body
 }
 
 const APPLICATIONS: [&str; 5] = ["plain", "left", "sealed", "chart", "refused"];

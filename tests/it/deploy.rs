@@ -16,6 +16,8 @@ use syncline_tests::control_plane::audit::{Audit, AuditEvent};
 use syncline_tests::world::{DEADLINE, DEPLOYER};
 use syncline_tests::{AgentProcess, World, objects, wait_for};
 
+use crate::ui_session::current_link;
+
 /// A ConfigMap with one key, as YAML.
 pub(crate) fn config_map(name: &str, value: &str) -> String {
     format!(
@@ -168,12 +170,9 @@ impl<'a> Person<'a> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let file = agent.data_folder().join("addresses.json");
         // Another test may use the link first; the agent then writes another one.
         let cookie = wait_for("a link that signs in", DEADLINE, async || {
-            let addresses: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
-            let link = addresses["uiLink"].as_str().context("there is no link")?;
-            let answer = client.get(link).send().await?;
+            let answer = client.get(current_link(agent)?).send().await?;
             let cookie = answer.headers().get("set-cookie").context("no session")?;
             let cookie = cookie.to_str()?.split(';').next().unwrap_or_default();
             Ok(cookie.to_owned())

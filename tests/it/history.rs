@@ -6,25 +6,17 @@ use syncline_tests::postgres::{Durability, Postgres};
 use syncline_tests::world::DEADLINE;
 use syncline_tests::{Options, World, wait_for};
 
-use crate::deploy::metric;
+use crate::deploy::{config_map, deploy, metric, push};
 use crate::ui_session::Session;
 
-fn config_map(value: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{value: \"{value}\"}}\n"
-    )
-}
-
+/// Commits a value, the first one with the Application, and waits until it is synced.
 async fn commit_and_wait(world: &World, value: &str) -> Result<String> {
-    let files = [("app/a.yaml", config_map(value))];
-    let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
-    let commit = world.repo.commit(&files, &format!("Set {value}"))?;
+    let map = config_map("a", value);
+    let files = [("app/a.yaml", map.as_str())];
     if value == "1" {
-        world.repository(json!({})).await?;
-        world.application("app", "app", json!({})).await?;
-    } else {
-        world.request("Repository", "config").await?;
+        return deploy(world, &files, &[("app", "app", json!({}))]).await;
     }
+    let commit = push(world, &files, &format!("Set {value}")).await?;
     world.wait_until_synced("app", &commit).await?;
     Ok(commit)
 }

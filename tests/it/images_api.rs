@@ -242,9 +242,8 @@ fn deployment(image: &str, tag: &str) -> String {
 async fn the_key_in_the_data_folder_reads_the_api_and_changes_nothing() -> Result<()> {
     let world = World::new("images-key").await?;
     let agent = world.agent();
-    let text = std::fs::read_to_string(agent.data_folder().join("addresses.json"))?;
-    let addresses: Value = serde_json::from_str(&text)?;
-    let key = addresses["uiKey"].as_str().context("no key")?;
+    let key = agent.current_addresses()?.ui_key.context("no key")?;
+    let key = key.as_str();
     ensure!(key.len() == 64, "the key has {} digits", key.len());
     let ask = async |method: Method, path: &str, key: &str| {
         let request = client()?.request(method, agent.ui_url(path));

@@ -63,7 +63,11 @@ async fn forget_all(client: &Client) -> Result<()> {
                 &kind,
             );
             let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-            api.patch(&name, &PatchParams::default(), &free).await?;
+            match api.patch(&name, &PatchParams::default(), &free).await {
+                // It went meanwhile, with its namespace.
+                Err(kube::Error::Api(status)) if status.is_not_found() => continue,
+                freed => drop(freed?),
+            }
             match api.delete(&name, &DeleteParams::default()).await {
                 // It was waiting for its finalizers.
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}

@@ -15,14 +15,14 @@ use syncline_tests::{World, wait_for};
 use crate::deploy::{config_map, deployed, deployment, message};
 
 /// A ConfigMap of a wave, as YAML.
-fn config_of_wave(name: &str, value: &str, wave: i32) -> String {
+pub(crate) fn config_of_wave(name: &str, value: &str, wave: i32) -> String {
     let annotated =
         format!("metadata:\n  annotations:\n    syncline.dev/wave: \"{wave}\"\n  name: {name}\n");
     config_map(name, value).replace(&format!("metadata:\n  name: {name}\n"), &annotated)
 }
 
 /// A Deployment whose pods play what an annotation says.
-fn playing(name: &str, play: &str) -> String {
+pub(crate) fn playing(name: &str, play: &str) -> String {
     let labels = format!("      labels:\n        app: {name}\n    spec:");
     let annotated = format!(
         "      labels:\n        app: {name}\n      annotations:\n        syncline.test/play: {play}\n    spec:"

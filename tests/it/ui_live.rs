@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 use syncline_tests::agent::{ACCOUNT, NAMESPACE};
 use syncline_tests::control_plane::audit::Audit;
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, World, programs, wait_for};
+use syncline_tests::{Options, World, browser, wait_for};
 
 use crate::deploy::{config_map, deploy};
 use crate::ui_session::{Session, current_link};
@@ -79,7 +79,8 @@ async fn who_looks_at_the_list_lets_the_agent_ask_the_api_server_for_nothing_mor
     }
     let begin = Instant::now();
     let mut looks = 0;
-    while begin.elapsed() < A_WHILE {
+    // On a slow machine it takes longer until they have looked often.
+    while begin.elapsed() < A_WHILE || looks <= 100 {
         for viewer in &viewers {
             for path in [
                 "/api/v1/applications",
@@ -94,7 +95,6 @@ async fn who_looks_at_the_list_lets_the_agent_ask_the_api_server_for_nothing_mor
             }
         }
     }
-    ensure!(looks > 100, "they looked {looks} times only");
     let asked = asked(&audit)?;
     ensure!(asked.is_empty(), "{looks} looks led to {asked:#?}");
     Ok(())
@@ -105,18 +105,9 @@ async fn nine_tabs_of_one_browser_are_live_by_one_stream() -> Result<()> {
     let world = at_rest("ui-tabs").await?;
     let application = format!("{}/one", world.namespace);
     let link = current_link(world.agent())?;
-    let run = tokio::task::spawn_blocking(move || {
-        let mut node = std::process::Command::new("node");
-        node.arg("e2e/tabs.mjs")
-            .current_dir(programs::repository_root().join("web-ui/app"))
-            .env("SYNCLINE_UI_URL", link)
-            .env("SYNCLINE_APPLICATION", application);
-        node.output().context("run node")
-    });
-    let out = run.await??;
-    let said = [out.stdout, out.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    ensure!(out.status.success(), "the browser found:\n{said}");
+    let mut tabs = browser::script("tabs", &link);
+    tabs.env("SYNCLINE_APPLICATION", application);
+    browser::run(tabs).await?;
     Ok(())
 }
 

@@ -1,11 +1,9 @@
 //! Every page of the web UI in a real browser, against the real agent and the real cluster.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use syncline_tests::world::DEADLINE;
-use syncline_tests::{Options, World, programs, wait_for};
+use syncline_tests::{Options, World, browser, wait_for};
 
 use crate::deploy::{config_map, deploy, push};
 use crate::ui_session::current_link;
@@ -20,19 +18,9 @@ async fn walk(world: &World, used: Option<String>, expected: &Value) -> Result<S
         Ok(link)
     })
     .await?;
-    let mut node = Command::new("node");
-    node.arg("e2e/run.mjs")
-        .current_dir(programs::repository_root().join("web-ui/app"))
-        .env("SYNCLINE_UI_URL", &link)
-        .env("SYNCLINE_EXPECT", expected.to_string());
-    let ended = tokio::task::spawn_blocking(move || node.output()).await?;
-    let ended = ended.context("run node, which the browser tests need")?;
-    let said = [ended.stdout, ended.stderr].concat();
-    ensure!(
-        ended.status.success(),
-        "the browser is not content:\n{}",
-        String::from_utf8_lossy(&said)
-    );
+    let mut pages = browser::script("run", &link);
+    pages.env("SYNCLINE_EXPECT", expected.to_string());
+    browser::run(pages).await?;
     Ok(link)
 }
 

@@ -35,13 +35,8 @@ async fn a_delivery_is_told_with_what_it_matched_and_which_application_it_led_to
     let world = world_with_hook("ui-delivery").await?;
     let session = Session::open(world.agent()).await?;
     let namespace = world.namespace.as_str();
-    let commit = world.repo.commit(
-        &[(
-            "app/a.yaml",
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: \"2\"}\n",
-        )],
-        "Change",
-    )?;
+    let map = config_map("a", "2");
+    let commit = world.repo.commit(&[("app/a.yaml", &map)], "Change")?;
     let status = world.deliver(&secret_of(&world)).await?;
     ensure!((200..300).contains(&status), "it answered {status}");
     world.wait_until_synced("app", &commit).await?;

@@ -22,9 +22,7 @@ pub(crate) fn client() -> Result<Client> {
 
 /// The link that `syncline link` would print now.
 pub(crate) fn current_link(agent: &AgentProcess) -> Result<String> {
-    let text = std::fs::read_to_string(agent.data_folder().join("addresses.json"))?;
-    let addresses: Value = serde_json::from_str(&text)?;
-    Ok(addresses["uiLink"].as_str().context("no link")?.to_owned())
+    agent.current_addresses()?.ui_link.context("no link")
 }
 
 /// Redeems a link; the answer is 303 with a cookie where it still worked.

@@ -97,6 +97,9 @@ pub struct Addresses {
     /// A link to the web UI that works once.
     #[serde(default)]
     pub ui_link: Option<String>,
+    /// The key with which a program on this machine reads the API.
+    #[serde(default)]
+    pub ui_key: Option<String>,
 }
 
 impl AgentSettings {
@@ -184,6 +187,11 @@ impl AgentProcess {
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         lock(&self.addresses).clone()
+    }
+
+    /// The same as it tells it now: with a link that was not used yet.
+    pub fn current_addresses(&self) -> Result<Addresses> {
+        read_addresses(self.folder.path())
     }
 
     /// The URL of a path of the web UI.
@@ -367,12 +375,10 @@ async fn wait_until_ready(
     settings: &AgentSettings,
     folder: &Path,
 ) -> Result<Addresses> {
-    let file = folder.join("data/addresses.json");
     let client = reqwest::Client::new();
     wait_for("the agent to be ready", settings.deadline, async || {
         lock(process).ensure_running()?;
-        let text = std::fs::read_to_string(&file).context("it does not listen yet")?;
-        let addresses: Addresses = serde_json::from_str(&text)?;
+        let addresses = read_addresses(folder)?;
         let ready = client
             .get(format!("http://{}/readyz", addresses.metrics))
             .send()
@@ -385,6 +391,12 @@ async fn wait_until_ready(
         Ok(addresses)
     })
     .await
+}
+
+fn read_addresses(folder: &Path) -> Result<Addresses> {
+    let file = folder.join("data/addresses.json");
+    let text = std::fs::read_to_string(file).context("it does not listen yet")?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// The rights that a test gives to a service account of its own namespace.

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::world::deliver;
 use crate::{
-    Access, AgentProcess, AgentSettings, ControlPlane, GitServer, Options, Registry, Repo, objects,
-    programs, wait_for,
+    Access, AgentProcess, AgentSettings, ControlPlane, GitServer, Options, Registry, Repo, browser,
+    objects, programs, wait_for,
 };
 
 pub use story::{Measure, play};
@@ -133,12 +133,10 @@ impl Demo {
             "failing": [failing],
             "rollback": failing,
         });
-        let mut node = std::process::Command::new("node");
-        node.arg("e2e/run.mjs")
-            .current_dir(programs::repository_root().join("web-ui/app"))
-            .env("SYNCLINE_UI_URL", link)
-            .env("SYNCLINE_EXPECT", expected.to_string());
-        let status = node.status().context("run node")?;
+        let status = browser::script("run", &link)
+            .env("SYNCLINE_EXPECT", expected.to_string())
+            .status()
+            .context("run node")?;
         ensure!(status.success(), "the browser tests ended with {status}");
         Ok(())
     }

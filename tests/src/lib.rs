@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod browser;
 pub mod control_plane;
 pub mod demo;
 pub mod fault_proxy;

@@ -1,7 +1,6 @@
 //! The agent ends, is killed, or loses its data: cluster and Git are enough.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -145,7 +144,7 @@ async fn an_agent_that_is_killed_in_a_big_sync_goes_on_where_it_was() -> Result<
     ensure!(before.len() < MANY, "the sync was over before the kill");
     world.agent().restart().await?;
     world.wait_until_synced("web", &commit).await?;
-    wait_for("the prune", Duration::from_secs(30), async || {
+    wait_for("the prune", DEADLINE, async || {
         ensure!(
             value_of(&world, "old").await?.is_none(),
             "the removed object is still there"

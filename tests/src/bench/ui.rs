@@ -5,7 +5,6 @@
 //! opens the list again and again.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,7 +17,7 @@ use super::phases::until_all_applied;
 use super::report::Spread;
 use super::scene::{Accounts, Content, Scene, Size};
 use super::{Effort, Say, with_log};
-use crate::{AgentProcess, programs, wait_for};
+use crate::{AgentProcess, browser, wait_for};
 
 /// The goals for 1,000 applications: milliseconds to answer and to paint, bytes on the wire.
 const GOALS: (f64, f64, usize) = (15.0, 100.0, 25_000);
@@ -201,9 +200,7 @@ struct Asker {
 
 impl Asker {
     fn of(agent: &AgentProcess) -> Result<Self> {
-        let text = std::fs::read_to_string(agent.data_folder().join("addresses.json"))?;
-        let addresses: Value = serde_json::from_str(&text)?;
-        let key = addresses["uiKey"].as_str().context("no key")?;
+        let key = agent.current_addresses()?.ui_key.context("no key")?;
         Ok(Self {
             client: Client::new(),
             root: agent.ui_url(""),
@@ -253,22 +250,10 @@ impl Asker {
 
 /// Lets a browser open the list again and again.
 async fn paint(agent: &AgentProcess, rounds: usize) -> Result<Paint> {
-    let text = std::fs::read_to_string(agent.data_folder().join("addresses.json"))?;
-    let addresses: Value = serde_json::from_str(&text)?;
-    let link = addresses["uiLink"].as_str().context("no link")?.to_owned();
-    let app: PathBuf = programs::repository_root().join("web-ui/app");
-    let run = tokio::task::spawn_blocking(move || {
-        let mut node = std::process::Command::new("node");
-        node.arg("e2e/paint.mjs")
-            .current_dir(app)
-            .env("SYNCLINE_UI_URL", link)
-            .env("SYNCLINE_ROUNDS", rounds.to_string());
-        node.output().context("run node")
-    });
-    let out = run.await??;
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
-    ensure!(out.status.success(), "the browser said:\n{said}{errors}");
+    let link = agent.current_addresses()?.ui_link.context("no link")?;
+    let mut script = browser::script("paint", &link);
+    script.env("SYNCLINE_ROUNDS", rounds.to_string());
+    let said = browser::run(script).await?;
     let line = said.lines().find(|line| line.starts_with('{'));
     let painted: Painted = serde_json::from_str(line.context("the browser measured nothing")?)?;
     Ok(Paint {
