@@ -9,6 +9,7 @@
 )]
 
 mod cache;
+mod disk;
 mod generated;
 mod links;
 mod packages;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cache::Cache;
 use crate::cargo;
+use crate::disk;
 use crate::generated::{self, Mode};
 use crate::links;
 use crate::packages::{CHROMIUM, POSTGRES};
@@ -104,6 +105,9 @@ pub(crate) fn run(only: &[&str]) -> Result<ExitCode> {
         );
     }
     let cache = Cache::open()?;
+    if only.is_empty() {
+        disk::ensure_room(&cache)?;
+    }
     let begin = Instant::now();
     let mut ended = Vec::new();
     for stage in STAGES
