@@ -5,6 +5,8 @@ mod rendering;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::field_path::FieldPath;
 use crate::image::message::MessageTemplate;
 use crate::object::ObjectKey;
@@ -200,6 +202,13 @@ pub struct Application {
     pub pin: Option<Pin>,
     /// Why it is suspended; `None` where it is not.
     pub suspend: Option<Suspension>,
+}
+
+impl Application {
+    /// The pin that holds at a time.
+    pub fn pinned(&self, now: Timestamp) -> Option<&Pin> {
+        self.pin.as_ref().filter(|pin| pin.holds(now))
+    }
 }
 
 /// Where the image flow writes.

@@ -111,8 +111,8 @@ pub(crate) async fn waiting_or_at(
 
 /// The commit that a person holds an Application at now: in full, or its first digits.
 fn pinned<'a>(agent: &Agent, spec: &'a Application) -> Option<&'a str> {
-    let pin = spec.pin.as_ref()?;
-    pin.holds(agent.clock.now()).then_some(pin.commit.as_str())
+    let pin = spec.pinned(agent.clock.now())?;
+    Some(&pin.commit)
 }
 
 /// The commit of a reference; where none is given the pinned one, or the newest.

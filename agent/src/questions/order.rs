@@ -92,8 +92,7 @@ pub(super) fn gates(entry: &ApplicationState, at: &Moment) -> Vec<GateView> {
             ..gate(Hold::Aborted, Reason::Aborted, stop.reason)
         });
     }
-    let pin = spec.and_then(|spec| spec.pin.as_ref());
-    if let Some(pin) = pin.filter(|pin| pin.holds(at.now)) {
+    if let Some(pin) = spec.and_then(|spec| spec.pinned(at.now)) {
         gates.push(GateView {
             commit: Some(pin.commit.clone()),
             until: pin.until,

@@ -71,9 +71,7 @@ async fn pinned(agent: &Agent, name: &Name) -> Option<Result<Head, Failure>> {
     let (digits, source, revision) = {
         let state = agent.state.lock();
         let application = state.applications.get(name)?.spec.as_ref().ok()?;
-        let pin = application.pin.as_ref()?;
-        let now = agent.clock.now();
-        let pin = Some(pin).filter(|pin| pin.holds(now))?;
+        let pin = application.pinned(agent.clock.now())?;
         let repository = Name::new(&name.namespace, &application.repository);
         let repository = state.repositories.get(&repository)?;
         let source = repository.spec.clone().ok()?;

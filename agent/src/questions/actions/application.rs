@@ -129,8 +129,7 @@ impl Seen {
                 .spec
                 .as_ref()
                 .ok()
-                .and_then(|spec| spec.pin.as_ref())
-                .filter(|pin| pin.holds(now))
+                .and_then(|spec| spec.pinned(now))
                 .map(|pin| pin.commit.clone()),
         })
     }
